@@ -1,0 +1,171 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+let strictC: [CSetting] = [
+    .unsafeFlags([
+        "-Wall", "-Wextra", "-Werror", "-Wformat=2", "-Wconversion", "-fstack-protector-strong",
+        "-D_GNU_SOURCE",
+    ])
+]
+/// Runs on any Linux of the same architecture, without a single shared library. The autolinker of a module that was
+/// compiled for shared libraries does not name these archives.
+let fullyStatic: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-executable", "-l_FoundationCollections", "-l_FoundationCShims",
+        "-lswiftSynchronization",
+    ])
+]
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .executable(name: "martlet", targets: ["martlet"]),
+        .executable(name: "martlet-agent", targets: ["martlet-agent"]),
+        .executable(name: "martlet-runtime", targets: ["martlet-runtime"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C: what Swift cannot import
+        .target(name: "CLinux", cSettings: strictC),
+        .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "CIsal", cSettings: strictC, linkerSettings: [.linkedLibrary("isal")]),
+        .target(name: "CZstd", cSettings: strictC, linkerSettings: [.linkedLibrary("zstd")]),
+        .target(name: "CZlib", cSettings: strictC, linkerSettings: [.linkedLibrary("z")]),
+
+        // Pure: no I/O
+        .target(name: "JobModel", swiftSettings: strict),
+        .target(name: "OCISpec", swiftSettings: strict),
+        .target(
+            name: "Scheduling",
+            dependencies: [
+                "JobModel", .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+
+        // Platform
+        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: strict),
+
+        // Parts
+        .target(name: "SpecFile", dependencies: ["JobModel", "Yams"], swiftSettings: strict),
+        .target(
+            name: "Topology", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
+        .target(
+            name: "StateStore",
+            dependencies: ["JobModel", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .target(
+            name: "Registry", dependencies: ["CCurl", "LinuxSystem", "OCISpec"],
+            swiftSettings: strict),
+        .target(
+            name: "ImageStore",
+            dependencies: [
+                "CIsal", "CZlib", "CZstd", "CLinux", "LinuxSystem", "OCISpec", "Registry",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ], swiftSettings: strict),
+        .target(
+            name: "ContainerRuntime", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict
+        ),
+        .target(
+            name: "NodeLink", dependencies: ["JobModel", "LinuxSystem", "OCISpec"],
+            swiftSettings: strict),
+
+        // Process
+        .target(
+            name: "NodeAgent",
+            dependencies: [
+                "ContainerRuntime", "JobModel", "LinuxSystem", "NodeLink", "OCISpec", "Topology",
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "JobServer",
+            dependencies: [
+                "ImageStore", "JobModel", "LinuxSystem", "NodeLink", "OCISpec", "Registry",
+                "Scheduling", "StateStore",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .target(
+            name: "ServerAPI",
+            dependencies: [
+                "JobModel", "JobServer", "LinuxSystem",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: strict),
+        .target(
+            name: "TerminalUI", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
+
+        // Binaries
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "ContainerRuntime", "ImageStore", "JobModel", "JobServer", "LinuxSystem",
+                "NodeAgent", "NodeLink",
+                "OCISpec", "Registry", "ServerAPI", "SpecFile", "TerminalUI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "martlet-agent", dependencies: ["LinuxSystem", "NodeAgent"],
+            swiftSettings: strict,
+            linkerSettings: fullyStatic),
+        .executableTarget(
+            name: "martlet-runtime", dependencies: ["ContainerRuntime", "LinuxSystem"],
+            swiftSettings: strict,
+            linkerSettings: fullyStatic),
+
+        // Tests
+        .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
+        .testTarget(
+            name: "SpecFileTests", dependencies: ["JobModel", "SpecFile"], swiftSettings: strict),
+        .testTarget(
+            name: "SchedulingTests", dependencies: ["JobModel", "Scheduling"], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "StateStoreTests", dependencies: ["JobModel", "StateStore"], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime", "LinuxSystem"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ImageTests",
+            dependencies: ["CLinux", "ImageStore", "LinuxSystem", "OCISpec", "Registry"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NodeAgentTests",
+            dependencies: [
+                "ContainerRuntime", "JobModel", "LinuxSystem", "NodeAgent", "NodeLink", "OCISpec",
+                "Topology",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "JobServerTests",
+            dependencies: [
+                "JobModel", "JobServer", "NodeLink", "OCISpec", "Scheduling", "StateStore",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,228 @@
+/// Everything that a person asked for in one submit, read from YAML, JSON or flags, with every default filled in.
+public struct JobSpec: Sendable, Equatable, Codable {
+    public var name: String
+    /// An image reference, a path to an OCI layout, archive or directory, or `host` for the machine's own root.
+    public var image: String
+    /// Nil keeps the image's own entry point; empty runs without one.
+    public var entrypoint: [String]?
+    /// With `{parameter}` placeholders; empty means the image's own command.
+    public var command: [String]
+    /// A shell script in place of `command`, run by `/bin/sh -c` (or by the interpreter of its `#!` line).
+    public var script: String?
+    public var workdir: String?
+    /// `name`, `uid`, `uid:gid`; nil means the image's user.
+    public var user: String?
+    public var hostname: String?
+    public var mounts: [Mount]
+    public var env: [String: String]
+    public var secrets: [String: SecretSource]
+    public var sweep: ParameterSweep
+    public var resources: ResourceRequest
+    public var limits: Limits
+    public var retry: RetryPolicy
+    public var stop: StopPolicy
+    /// Glob patterns, relative to the working directory, of files to bring back beside those in `MARTLET_RESULTS`.
+    public var collect: [String]
+    /// Metric names in the order of their weight, each with what is best.
+    public var metrics: [MetricGoal]
+    public var after: [Dependency]
+    public var notify: Notification?
+    /// Whether an init runs as PID 1 and reaps.
+    public var `init`: Bool
+    public var readOnlyRoot: Bool
+
+    public init(
+        name: String, image: String, command: [String], sweep: ParameterSweep = ParameterSweep()
+    ) {
+        self.name = name
+        self.image = image
+        self.command = command
+        self.sweep = sweep
+        mounts = []
+        env = [:]
+        secrets = [:]
+        resources = ResourceRequest()
+        limits = Limits()
+        retry = RetryPolicy()
+        stop = StopPolicy()
+        collect = []
+        metrics = []
+        after = []
+        `init` = false
+        readOnlyRoot = false
+    }
+}
+
+/// A path of the machine made visible in the container.
+public struct Mount: Sendable, Hashable, Codable {
+    public enum Kind: String, Sendable, Codable { case bind, tmpfs }
+    public var kind: Kind
+    /// Absolute path on the submitting machine; empty for tmpfs.
+    public var source: String
+    /// Absolute path in the container.
+    public var destination: String
+    public var readOnly: Bool
+    /// tmpfs only, in bytes.
+    public var size: Int64?
+    public init(
+        kind: Kind = .bind, source: String, destination: String, readOnly: Bool = false,
+        size: Int64? = nil
+    ) {
+        self.kind = kind
+        self.source = source
+        self.destination = destination
+        self.readOnly = readOnly
+        self.size = size
+    }
+}
+
+/// Where a secret's value is read from when a task starts; the value itself is never stored.
+public enum SecretSource: Sendable, Hashable, Codable {
+    case file(String)
+    case environment(String)
+}
+
+/// What one task needs.
+public struct ResourceRequest: Sendable, Hashable, Codable {
+    public enum NUMA: String, Sendable, Codable { case local, any }
+    /// Logical CPUs, at least 1.
+    public var cpus: Int
+    /// Bytes; nil means no limit and no reservation.
+    public var memory: Int64?
+    public var gpus: Int
+    public var numa: NUMA
+    /// Size of /dev/shm in bytes; nil means half of the machine's memory, as tmpfs has it.
+    public var shm: Int64?
+    /// Most processes and threads; nil means no limit.
+    public var pids: Int64?
+    public init(
+        cpus: Int = 1, memory: Int64? = nil, gpus: Int = 0, numa: NUMA = .local, shm: Int64? = nil,
+        pids: Int64? = nil
+    ) {
+        self.cpus = cpus
+        self.memory = memory
+        self.gpus = gpus
+        self.numa = numa
+        self.shm = shm
+        self.pids = pids
+    }
+}
+
+public struct Limits: Sendable, Hashable, Codable {
+    /// Wall-clock milliseconds for one attempt; nil means none.
+    public var time: Int64?
+    /// Most tasks of the job at once; nil means as many as fit.
+    public var parallel: Int?
+    /// After how many failed tasks the rest of the job is cancelled; nil means never.
+    public var failures: FailureLimit?
+    public init() {}
+}
+
+public enum FailureLimit: Sendable, Hashable, Codable {
+    case count(Int)
+    /// Percent of the job's tasks, 0 to 100.
+    case percent(Double)
+
+    /// The greatest number of failed tasks that is still tolerated in a job of `total`.
+    public func tolerated(of total: Int) -> Int {
+        switch self {
+        case .count(let count): count
+        case .percent(let percent): Int(Double(total) * percent / 100)
+        }
+    }
+}
+
+public struct RetryPolicy: Sendable, Hashable, Codable {
+    public enum Cause: Sendable, Hashable, Codable {
+        /// The node or the launcher went away.
+        case nodeLost
+        case outOfMemory
+        case timeout
+        /// Any failure.
+        case failed
+        case exit(Int32)
+        case signal(Int32)
+        /// A regular expression found in the attempt's output.
+        case log(String)
+    }
+    public struct Backoff: Sendable, Hashable, Codable {
+        /// Milliseconds.
+        public var initial: Int64
+        public var factor: Double
+        public var max: Int64
+        public init(initial: Int64 = 0, factor: Double = 2, max: Int64 = 600_000) {
+            self.initial = initial
+            self.factor = factor
+            self.max = max
+        }
+        /// Milliseconds to wait before attempt `number` (2 is the first retry).
+        public func delay(before number: Int) -> Int64 {
+            guard initial > 0, number > 1 else { return 0 }
+            var delay = Double(initial)
+            for _ in 2..<number where delay < Double(max) { delay *= factor }
+            return Int64(Swift.min(delay, Double(max)))
+        }
+    }
+    /// Attempts in all, the first included; 1 means no retry.
+    public var attempts: Int
+    public var on: [Cause]
+    public var backoff: Backoff
+    /// Memory of the next attempt over that of one that ran out of it.
+    public var memoryFactor: Double
+    public init() {
+        attempts = 1
+        on = [.failed, .nodeLost, .outOfMemory, .timeout]
+        backoff = Backoff()
+        memoryFactor = 1
+    }
+}
+
+public struct StopPolicy: Sendable, Hashable, Codable {
+    /// Signal number sent first.
+    public var signal: Int32
+    /// Milliseconds until SIGKILL.
+    public var grace: Int64
+    public init(signal: Int32 = 15, grace: Int64 = 10_000) {
+        self.signal = signal
+        self.grace = grace
+    }
+}
+
+public struct MetricGoal: Sendable, Hashable, Codable {
+    public enum Direction: String, Sendable, Codable { case min, max }
+    public var name: String
+    public var direction: Direction
+    public init(name: String, direction: Direction) {
+        self.name = name
+        self.direction = direction
+    }
+}
+
+public struct Dependency: Sendable, Hashable, Codable {
+    public enum Condition: String, Sendable, Codable {
+        /// When every task of the other job succeeded.
+        case ok
+        /// When the other job ended, however it did.
+        case any
+        /// Index by index, when that task succeeded.
+        case each
+    }
+    public var condition: Condition
+    /// A job's number or name (the last of that name).
+    public var job: String
+    public init(condition: Condition, job: String) {
+        self.condition = condition
+        self.job = job
+    }
+}
+
+public struct Notification: Sendable, Hashable, Codable {
+    public enum Event: String, Sendable, Codable { case finished, failed }
+    public var on: [Event]
+    /// Run by `/bin/sh -c` on the head; `{job}`, `{name}` and `{state}` are put in.
+    public var run: String
+    public init(on: [Event], run: String) {
+        self.on = on
+        self.run = run
+    }
+}

@@ -1,0 +1,87 @@
+// What a node offers and what it reports of attempts; travels between head and agent, and drives the server state.
+
+/// What a node offers.
+public struct NodeInventory: Sendable, Hashable, Codable {
+    public struct NUMANode: Sendable, Hashable, Codable {
+        public var id: Int
+        /// Usable logical CPUs: online and in the agent's own affinity mask and cpuset.
+        public var cpus: [Int]
+        /// Bytes.
+        public var memory: Int64
+        public init(id: Int, cpus: [Int], memory: Int64) {
+            self.id = id
+            self.cpus = cpus
+            self.memory = memory
+        }
+    }
+    public var hostname: String
+    public var numaNodes: [NUMANode]
+    /// UUIDs of usable GPUs.
+    public var gpus: [String]
+    public init(hostname: String, numaNodes: [NUMANode], gpus: [String]) {
+        self.hostname = hostname
+        self.numaNodes = numaNodes
+        self.gpus = gpus
+    }
+    public var cpuCount: Int { numaNodes.reduce(0) { $0 + $1.cpus.count } }
+    public var memory: Int64 { numaNodes.reduce(0) { $0 + $1.memory } }
+}
+
+public struct RunTask: Sendable, Codable {
+    public var attempt: AttemptID
+    public var point: Point
+    public var placement: Placement
+    /// This attempt's memory limit in bytes where it differs from the spec's (raised after running out of it).
+    public var memory: Int64?
+    public init(attempt: AttemptID, point: Point, placement: Placement, memory: Int64? = nil) {
+        self.attempt = attempt
+        self.point = point
+        self.placement = placement
+        self.memory = memory
+    }
+}
+
+public struct StartRecord: Sendable, Hashable, Codable {
+    public var attempt: AttemptID
+    public var started: Timestamp
+    public var enforcement: Enforcement
+    public init(attempt: AttemptID, started: Timestamp, enforcement: Enforcement) {
+        self.attempt = attempt
+        self.started = started
+        self.enforcement = enforcement
+    }
+}
+
+/// How one attempt ended. Written once, by the node; kept there until acknowledged.
+public struct ExitRecord: Sendable, Hashable, Codable {
+    public var attempt: AttemptID
+    public var status: ExitStatus
+    public var started: Timestamp?
+    public var ended: Timestamp
+    public var timedOut: Bool
+    public var cancelled: Bool
+    public var outOfMemory: Bool
+    /// Microseconds of user and system time of the task's whole tree.
+    public var userMicroseconds: Int64
+    public var systemMicroseconds: Int64
+    /// Bytes: the cgroup's peak where there is one, else the greatest resident size of one process.
+    public var peakMemory: Int64
+    public var enforcement: Enforcement?
+    /// Last value of each metric in the metrics file.
+    public var metrics: [String: Double]
+    /// Which `log` causes of the retry policy were found in the output, as indexes into it.
+    public var matchedLogCauses: [Int]
+    public init(attempt: AttemptID, status: ExitStatus, ended: Timestamp) {
+        self.attempt = attempt
+        self.status = status
+        self.ended = ended
+        timedOut = false
+        cancelled = false
+        outOfMemory = false
+        userMicroseconds = 0
+        systemMicroseconds = 0
+        peakMemory = 0
+        metrics = [:]
+        matchedLogCauses = []
+    }
+}

@@ -1,0 +1,226 @@
+// What the server answers and every client shows. Field names are the public JSON schema of `--json`.
+
+/// What the command line posts to submit a job.
+public struct SubmitRequest: Sendable, Codable {
+    public var spec: JobSpec
+    /// The text that was submitted, kept beside the job.
+    public var source: String
+    /// Same key, same job: a repeated submit returns the first one's number. Nil means always a new job.
+    public var key: String?
+    public init(spec: JobSpec, source: String, key: String? = nil) {
+        self.spec = spec
+        self.source = source
+        self.key = key
+    }
+}
+
+public struct SubmitReply: Sendable, Codable {
+    public var id: JobID
+    public var name: String
+    public var tasks: Int
+    public init(id: JobID, name: String, tasks: Int) {
+        self.id = id
+        self.name = name
+        self.tasks = tasks
+    }
+}
+
+/// Tasks of one job by state; their sum is the job's size.
+public struct TaskCounts: Sendable, Hashable, Codable {
+    public var queued = 0
+    public var running = 0
+    public var succeeded = 0
+    public var failed = 0
+    public var cancelled = 0
+    public var lost = 0
+    public init() {}
+
+    public var total: Int { queued + running + succeeded + failed + cancelled + lost }
+    public var finished: Int { succeeded + failed + cancelled + lost }
+
+    public subscript(state: TaskState) -> Int {
+        get {
+            switch state {
+            case .queued: queued
+            case .running: running
+            case .succeeded: succeeded
+            case .failed: failed
+            case .cancelled: cancelled
+            case .lost: lost
+            }
+        }
+        set {
+            switch state {
+            case .queued: queued = newValue
+            case .running: running = newValue
+            case .succeeded: succeeded = newValue
+            case .failed: failed = newValue
+            case .cancelled: cancelled = newValue
+            case .lost: lost = newValue
+            }
+        }
+    }
+}
+
+public struct ImageReport: Sendable, Hashable, Codable {
+    public var reference: String
+    /// Manifest digest; nil until resolved, and for `host`.
+    public var digest: String?
+    public init(reference: String, digest: String?) {
+        self.reference = reference
+        self.digest = digest
+    }
+}
+
+/// One line of `martlet ls` and the head of `martlet show`.
+public struct JobSummary: Sendable, Codable {
+    public var schema = JobModel.schemaVersion
+    public var id: JobID
+    public var name: String
+    public var state: JobState
+    /// Why it waits, is held or failed, in a sentence; nil where there is nothing to say.
+    public var reason: String?
+    public var counts: TaskCounts
+    public var image: ImageReport
+    public var submitted: String
+    public var started: String?
+    public var ended: String?
+    /// Directory with the job's logs and results.
+    public var directory: String
+    /// Last task that failed, with its reason.
+    public var lastFailure: String?
+    public init(
+        id: JobID, name: String, state: JobState, reason: String?, counts: TaskCounts,
+        image: ImageReport,
+        submitted: String, started: String?, ended: String?, directory: String, lastFailure: String?
+    ) {
+        self.id = id
+        self.name = name
+        self.state = state
+        self.reason = reason
+        self.counts = counts
+        self.image = image
+        self.submitted = submitted
+        self.started = started
+        self.ended = ended
+        self.directory = directory
+        self.lastFailure = lastFailure
+    }
+}
+
+public struct TaskReport: Sendable, Codable {
+    public var index: Int
+    public var attempt: Int
+    public var state: TaskState
+    public var exitCode: Int32?
+    public var signal: Int32?
+    public var params: [String: ParameterValue]
+    public var node: String?
+    public var cpus: [Int]
+    public var numaNodes: [Int]
+    public var gpus: [String]
+    public var started: String?
+    public var ended: String?
+    /// Paths on the head; nil before the first attempt starts.
+    public var stdout: String?
+    public var stderr: String?
+    public var metrics: [String: Double]
+    /// Why it failed, was lost, or waits.
+    public var reason: String?
+    public var enforcement: Enforcement?
+    /// Greatest resident memory in bytes, CPU seconds of user and system.
+    public var peakMemory: Int64?
+    public var cpuSeconds: Double?
+    public init(index: Int, attempt: Int, state: TaskState, params: [String: ParameterValue]) {
+        self.index = index
+        self.attempt = attempt
+        self.state = state
+        self.params = params
+        cpus = []
+        numaNodes = []
+        gpus = []
+        metrics = [:]
+    }
+}
+
+/// `martlet show JOB --json`.
+public struct JobReport: Sendable, Codable {
+    public var schema = JobModel.schemaVersion
+    public var id: JobID
+    public var name: String
+    public var state: JobState
+    public var reason: String?
+    public var counts: TaskCounts
+    public var image: ImageReport
+    public var submitted: String
+    public var started: String?
+    public var ended: String?
+    public var directory: String
+    public var tasks: [TaskReport]
+    public init(_ summary: JobSummary, tasks: [TaskReport]) {
+        id = summary.id
+        name = summary.name
+        state = summary.state
+        reason = summary.reason
+        counts = summary.counts
+        image = summary.image
+        submitted = summary.submitted
+        started = summary.started
+        ended = summary.ended
+        directory = summary.directory
+        self.tasks = tasks
+    }
+}
+
+/// `martlet results JOB --json`: one row a point.
+public struct ResultsReport: Sendable, Codable {
+    public struct Row: Sendable, Codable {
+        public var index: Int
+        public var state: TaskState
+        public var params: [String: ParameterValue]
+        public var metrics: [String: Double]
+        /// Wall-clock seconds of the last attempt; nil where none ended.
+        public var seconds: Double?
+        public init(
+            index: Int, state: TaskState, params: [String: ParameterValue],
+            metrics: [String: Double], seconds: Double?
+        ) {
+            self.index = index
+            self.state = state
+            self.params = params
+            self.metrics = metrics
+            self.seconds = seconds
+        }
+    }
+    public var schema = JobModel.schemaVersion
+    public var id: JobID
+    public var name: String
+    /// Parameter names in the order of the spec; metric names, those with a goal first.
+    public var parameterNames: [String]
+    public var metricNames: [String]
+    public var goals: [MetricGoal]
+    public var points: [Row]
+    public init(
+        id: JobID, name: String, parameterNames: [String], metricNames: [String],
+        goals: [MetricGoal], points: [Row]
+    ) {
+        self.id = id
+        self.name = name
+        self.parameterNames = parameterNames
+        self.metricNames = metricNames
+        self.goals = goals
+        self.points = points
+    }
+}
+
+/// The body of every answer that is not a success, and of every `--json` error.
+public struct ErrorReport: Error, Sendable, Codable {
+    public var schema = JobModel.schemaVersion
+    /// What failed, on what, and what to do, in that order.
+    public var error: String
+    public var hint: String?
+    public init(error: String, hint: String? = nil) {
+        self.error = error
+        self.hint = hint
+    }
+}

@@ -1,0 +1,68 @@
+/// Where a task stands. `unknown` is never success: without an exit record nobody guesses.
+public enum TaskState: String, Sendable, Codable, CaseIterable {
+    case queued, running, succeeded, failed, cancelled, lost
+
+    public var isFinal: Bool {
+        switch self {
+        case .queued, .running: false
+        case .succeeded, .failed, .cancelled, .lost: true
+        }
+    }
+}
+
+/// Where a job stands, derived from its tasks.
+public enum JobState: String, Sendable, Codable {
+    /// The image is being fetched, or a dependency is awaited.
+    case waiting
+    case queued, running, succeeded, failed, cancelled
+    /// Work is left, and something outside stops it (no image, no room on the disk); see the job's reason.
+    case held
+
+    public var isFinal: Bool {
+        switch self {
+        case .waiting, .queued, .running, .held: false
+        case .succeeded, .failed, .cancelled: true
+        }
+    }
+}
+
+/// How an attempt ended, from `waitid` alone.
+public enum ExitStatus: Sendable, Hashable, Codable {
+    case code(Int32)
+    case signal(Int32)
+    /// The container could not be started: which step failed, on what, and why.
+    case startFailure(step: String, subject: String, errno: Int32)
+    /// No exit record exists and none will: launcher killed, node gone.
+    case lost(String)
+    /// Cancelled before it started.
+    case neverStarted
+}
+
+/// Which means held a task to its share; every bound names the strongest that was reached.
+public struct Enforcement: Sendable, Hashable, Codable {
+    /// `cgroup-v2`, `cgroup-v1`, `rlimit`, `affinity` or `none`.
+    public var cpu: String
+    public var memory: String
+    public var pids: String
+    public init(cpu: String, memory: String, pids: String) {
+        self.cpu = cpu
+        self.memory = memory
+        self.pids = pids
+    }
+}
+
+/// Resources of a node given to one attempt.
+public struct Placement: Sendable, Hashable, Codable {
+    public var node: String
+    /// Logical CPU numbers, ascending.
+    public var cpus: [Int]
+    public var numaNodes: [Int]
+    /// UUIDs.
+    public var gpus: [String]
+    public init(node: String, cpus: [Int], numaNodes: [Int], gpus: [String] = []) {
+        self.node = node
+        self.cpus = cpus
+        self.numaNodes = numaNodes
+        self.gpus = gpus
+    }
+}

@@ -1,0 +1,105 @@
+public import JobModel
+public import OCISpec
+
+// What head and agent say to each other. Every message may arrive twice (it is replayed after a broken link), so each
+// is idempotent: keyed by attempt, and harmless when it is already true.
+
+/// From the head to one node's agent.
+public enum ToAgent: Sendable, Codable {
+    /// First on every connection. `head` names the server instance's database, so that an agent never mixes two heads.
+    case hello(HeadHello)
+    /// What all tasks of a job share; sent once before the first `run` of that job on this connection.
+    case job(JobTemplate)
+    /// Start each task once its CPUs and memory are free, in this order.
+    case run([RunTask])
+    /// Stop: queued ones never start; running ones get the signal, the grace, then SIGKILL.
+    case cancel([AttemptID])
+    /// The head has these exit records on disk: the agent may forget them.
+    case acknowledge([AttemptID])
+    /// No task of this job will come any more.
+    case forget(JobID)
+    /// End every task and then the launcher and the agent themselves.
+    case shutdown
+}
+
+/// From an agent to its head.
+public enum FromAgent: Sendable, Codable {
+    /// First answer on every connection: all that this node knows.
+    case hello(AgentHello)
+    case started([StartRecord])
+    case exited([ExitRecord])
+    /// The launcher died; its running attempts follow as `exited` with `.lost`.
+    case launcherRestarted(epoch: String)
+    /// The node cannot take work now (disk full …); nil when it can again. Tasks already accepted stay accepted.
+    case held(reason: String?)
+}
+
+public struct HeadHello: Sendable, Codable {
+    public static let protocolVersion = 1
+    public var protocolVersion: Int
+    public var head: String
+    /// Acknowledged frame sequence of the earlier connection to the same agent instance; 0 for a first one.
+    public var resumeAfter: UInt64
+    public init(head: String, resumeAfter: UInt64) {
+        protocolVersion = Self.protocolVersion
+        self.head = head
+        self.resumeAfter = resumeAfter
+    }
+}
+
+public struct AgentHello: Sendable, Codable {
+    public var protocolVersion: Int
+    /// Changes with every agent process.
+    public var agentEpoch: String
+    /// Changes with every launcher process.
+    public var launcherEpoch: String
+    /// /proc/sys/kernel/random/boot_id.
+    public var bootID: String
+    public var inventory: NodeInventory
+    /// Accepted, not yet ended: started ones and those still queued on the node.
+    public var accepted: [AttemptID]
+    public var started: [StartRecord]
+    /// Ended and not yet acknowledged.
+    public var exited: [ExitRecord]
+    public init(
+        agentEpoch: String, launcherEpoch: String, bootID: String, inventory: NodeInventory,
+        accepted: [AttemptID],
+        started: [StartRecord], exited: [ExitRecord]
+    ) {
+        protocolVersion = HeadHello.protocolVersion
+        self.agentEpoch = agentEpoch
+        self.launcherEpoch = launcherEpoch
+        self.bootID = bootID
+        self.inventory = inventory
+        self.accepted = accepted
+        self.started = started
+        self.exited = exited
+    }
+}
+
+/// What all tasks of one job share on a node.
+public struct JobTemplate: Sendable, Codable {
+    public var job: JobID
+    /// The spec without its sweep's rows: the points come with each task.
+    public var spec: JobSpec
+    public var taskCount: Int
+    public var root: RootFilesystem
+    /// Directory on the node below which `tasks/<index>/<attempt>/` are made.
+    public var directory: String
+    public init(job: JobID, spec: JobSpec, taskCount: Int, root: RootFilesystem, directory: String)
+    {
+        self.job = job
+        self.spec = spec
+        self.taskCount = taskCount
+        self.root = root
+        self.directory = directory
+    }
+}
+
+/// A root filesystem as the node's store holds it.
+public enum RootFilesystem: Sendable, Codable {
+    /// The machine's own root, read-only.
+    case host
+    /// Layer directories from lowest to uppermost, in overlay form, with what the image's configuration says of the process.
+    case layers([String], ImageProcess)
+}
