@@ -133,6 +133,7 @@ let package = Package(
             linkerSettings: fullyStatic),
 
         // Tests
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
         .testTarget(
             name: "SpecFileTests", dependencies: ["JobModel", "SpecFile"], swiftSettings: strict),

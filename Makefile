@@ -1,0 +1,48 @@
+# make demo   a real parameter sweep in containers, from nothing
+# make test   everything that CI checks
+
+SHELL := /bin/bash
+PREFIX ?= $(HOME)/.local
+BIN := .build/bin
+EXECUTABLES := martlet martlet-agent martlet-runtime
+
+.PHONY: build demo test test-long bench lint install clean
+
+build:
+	@.ci/packages build
+	swift build -c release $(foreach e,$(EXECUTABLES),--product $(e))
+	@mkdir -p $(BIN)
+	@for e in $(EXECUTABLES); do \
+		strip -o $(BIN)/.$$e.new .build/release/$$e && mv -f $(BIN)/.$$e.new $(BIN)/$$e || exit 1; \
+	done
+	@echo "built: $(EXECUTABLES:%=$(BIN)/%)"
+
+demo:
+	@.ci/packages demo
+	@$(MAKE) --no-print-directory build
+	@JobSpecs/digits/demo
+
+test:
+	@.ci/packages test
+	@$(MAKE) --no-print-directory build lint
+	swift test --disable-xctest
+
+test-long:
+	@.ci/packages test
+	@$(MAKE) --no-print-directory build
+	MARTLET_TEST_LONG=1 swift test --disable-xctest
+
+bench:
+	@.ci/packages bench
+	@$(MAKE) --no-print-directory build
+	@Benchmarks/run
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(EXECUTABLES:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin/
+
+clean:
+	rm -rf .build

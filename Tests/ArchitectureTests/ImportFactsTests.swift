@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+/// Holds the structure: which room may see which, read off the import lines themselves.
+@Suite("Import facts")
+struct ImportFactsTests {
+    let house = try? SourceTree.load()
+
+    @Test(
+        "one module alone reaches each large library",
+        arguments: [
+            ("Yams", ["SpecFile"]), ("GRDB", ["StateStore"]), ("CCurl", ["Registry"]),
+            ("Hummingbird", ["ServerAPI"]), ("HummingbirdCore", ["ServerAPI"]),
+            ("CIsal", ["ImageStore"]),
+            ("CZstd", ["ImageStore"]), ("CZlib", ["ImageStore"]), ("Crypto", ["ImageStore"]),
+            ("ArgumentParser", ["martlet"]),
+        ])
+    func soleImporters(library: String, owners: [String]) throws {
+        let house = try #require(house)
+        let importers = house.modules.filter { $0.value.contains(library) }.map(\.key)
+        #expect(Set(importers).isSubset(of: owners), "\(library) is for \(owners)")
+    }
+
+    @Test("pure modules do no I/O", arguments: ["JobModel", "OCISpec", "Scheduling"])
+    func pureModules(module: String) throws {
+        let imports = try #require(house?.modules[module])
+        let allowed: Set = [
+            "JobModel", "OCISpec", "DequeModule", "FoundationEssentials", "Glibc",
+        ]
+        #expect(imports.isSubset(of: allowed), "found \(imports.subtracting(allowed))")
+    }
+
+    /// The levels of the design, lowest first: an arrow may point to the same level or down, never up.
+    @Test("nothing imports upwards")
+    func levels() throws {
+        let levels: [[String]] = [
+            ["CLinux", "CCurl", "CIsal", "CZstd", "CZlib"],
+            ["JobModel", "Scheduling", "OCISpec"],
+            ["LinuxSystem"],
+            [
+                "SpecFile", "Topology", "StateStore", "Registry", "ImageStore", "ContainerRuntime",
+                "NodeLink",
+            ],
+            ["NodeAgent", "JobServer", "ServerAPI", "TerminalUI"],
+            ["martlet", "martlet-agent", "martlet-runtime"],
+        ]
+        let level = Dictionary(
+            uniqueKeysWithValues: levels.enumerated().flatMap { rank, names in
+                names.map { ($0, rank) }
+            })
+        let house = try #require(house)
+        for (module, imports) in house.modules {
+            let own = try #require(level[module], "\(module) has no place in the design")
+            for other in imports {
+                guard let theirs = level[other] else { continue }
+                #expect(theirs <= own, "\(module) imports \(other), which stands above it")
+            }
+        }
+    }
+
+    @Test(
+        "what is fully static reaches no shared library and no threads",
+        arguments: ["martlet-agent", "martlet-runtime"])
+    func staticExecutables(executable: String) throws {
+        let reached = try #require(house).closure(of: executable)
+        let forbidden: Set = [
+            "CCurl", "CIsal", "GRDB", "Hummingbird", "NIOCore", "NIOPosix", "NIOHTTP1",
+            "Foundation",
+            "FoundationNetworking", "Dispatch", "Logging", "Yams", "StateStore", "Registry",
+            "JobServer", "ServerAPI",
+        ]
+        #expect(reached.isDisjoint(with: forbidden), "reaches \(reached.intersection(forbidden))")
+        if executable == "martlet-runtime" {
+            #expect(!reached.contains("FoundationEssentials"))
+        }
+    }
+
+    @Test("every module says once what it owns and where to start")
+    func everyModuleIsDescribed() throws {
+        let house = try #require(house)
+        for module in house.modules.keys
+        where !module.hasPrefix("C") || module == "ContainerRuntime" {
+            #expect(house.files[module]?.isEmpty == false)
+        }
+        #expect(house.modules.count >= 15)
+    }
+}
+
+/// The modules below Sources and what their files import.
+struct SourceTree {
+    var modules: [String: Set<String>] = [:]
+    var files: [String: [String]] = [:]
+
+    static func load(file: String = #filePath) throws -> SourceTree {
+        let root = URL(fileURLWithPath: file).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+                "Sources")
+        var tree = SourceTree()
+        for module in try FileManager.default.contentsOfDirectory(atPath: root.path) {
+            let folder = root.appendingPathComponent(module)
+            let names = FileManager.default.enumerator(atPath: folder.path)?.allObjects ?? []
+            tree.modules[module] = []
+            for name in names.compactMap({ $0 as? String }) where name.hasSuffix(".swift") {
+                let text = try String(
+                    contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+                tree.files[module, default: []].append(name)
+                tree.modules[module]?.formUnion(imports(in: text))
+            }
+            if tree.files[module] == nil { tree.files[module] = names.compactMap { $0 as? String } }
+        }
+        return tree
+    }
+
+    /// `public import struct A.B` → `A`.
+    static func imports(in text: String) -> [String] {
+        text.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            guard let at = words.firstIndex(of: "import"), at + 1 < words.count,
+                words[..<at].allSatisfy({
+                    ["public", "internal", "package", "@testable"].contains($0)
+                })
+            else { return nil }
+            let kinds: Set<Substring> = [
+                "struct", "class", "enum", "func", "protocol", "typealias", "var",
+            ]
+            let name =
+                kinds.contains(words[at + 1]) && at + 2 < words.count
+                ? words[at + 2] : words[at + 1]
+            return name.split(separator: ".").first.map(String.init)
+        }
+    }
+
+    func closure(of module: String) -> Set<String> {
+        var seen: Set<String> = []
+        var open = [module]
+        while let next = open.popLast() {
+            for other in modules[next] ?? [] where seen.insert(other).inserted {
+                open.append(other)
+            }
+        }
+        return seen
+    }
+}
