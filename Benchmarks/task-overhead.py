@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""What does one task cost, end to end, where the task itself does nothing?
+
+Martlet runs 10,000 tasks of a static /bin/true in containers, with logs kept and state durable, from submit to the last
+exit record. Beside it, in the same run, GNU parallel and HyperQueue run the same program as bare processes.
+"""
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import bench
+
+TRUE_SOURCE = "int main(void) { return 0; }\n"
+
+
+def static_true(folder):
+    """A root filesystem that holds one static program."""
+    root = os.path.join(folder, "root")
+    os.makedirs(os.path.join(root, "bin"), exist_ok=True)
+    source = os.path.join(folder, "true.c")
+    with open(source, "w") as file:
+        file.write(TRUE_SOURCE)
+    program = os.path.join(root, "bin", "true")
+    subprocess.run(["cc", "-O2", "-static", "-o", program, source], check=True)
+    return root, program
+
+
+class Martlet:
+    def __init__(self, binaries, folder, root):
+        self.program = os.path.join(os.path.abspath(binaries), "martlet")
+        self.environment = dict(os.environ, MARTLET_HOME=os.path.join(folder, "home"))
+        self.root = root
+        subprocess.run([self.program, "server", "start"], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+
+    def run(self, tasks):
+        subprocess.run(
+            [self.program, "run", "--quiet", "--name", "overhead", "--image", self.root,
+             "--sweep", f"i=1..{tasks}", "--", "/bin/true"],
+            env=self.environment, check=True, stdout=subprocess.DEVNULL)
+
+    def stop(self):
+        subprocess.run([self.program, "server", "stop", "--tasks"], env=self.environment, stdout=subprocess.DEVNULL)
+
+
+def parallel(program, tasks):
+    numbers = "".join(f"{n}\n" for n in range(tasks)).encode()
+    subprocess.run(["parallel", "-n0", "--will-cite", program], input=numbers, check=True, stdout=subprocess.DEVNULL)
+
+
+def hyperqueue_python(folder):
+    """A Python that can import hyperqueue, made once in a virtual environment; None where PyPI does not answer."""
+    venv = os.path.abspath(os.path.join(".build", "bench", "hyperqueue"))
+    python = os.path.join(venv, "bin", "python3")
+    if not os.path.exists(python):
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    if subprocess.run([python, "-c", "import hyperqueue"], capture_output=True).returncode == 0:
+        return python
+    if subprocess.run([python, "-m", "pip", "install", "-q", "hyperqueue"], capture_output=True).returncode == 0:
+        return python
+    return None
+
+
+HYPERQUEUE = """
+import os, sys, tempfile, time
+from hyperqueue import Job, LocalCluster
+from hyperqueue.cluster import WorkerConfig
+program, tasks = sys.argv[1], int(sys.argv[2])
+os.chdir(tempfile.mkdtemp())
+with LocalCluster() as cluster:
+    cluster.start_worker(WorkerConfig(cores=os.cpu_count()))
+    client = cluster.client()
+    warm = Job()
+    warm.program([program])
+    client.wait_for_jobs([client.submit(warm)])
+    start = time.perf_counter()
+    job = Job()
+    for _ in range(tasks):
+        job.program([program])
+    client.wait_for_jobs([client.submit(job)])
+    print(time.perf_counter() - start)
+"""
+
+
+def hyperqueue(python, program, tasks):
+    out = subprocess.run([python, "-c", HYPERQUEUE, program, str(tasks)], capture_output=True, text=True, check=True)
+    return float(out.stdout.strip().split("\n")[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", default=".build/bin")
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json")
+    options = parser.parse_args()
+
+    folder = tempfile.mkdtemp(prefix="martlet-bench-")
+    root, program = static_true(folder)
+    ours = Martlet(options.bin, folder, root)
+    try:
+        contenders = {"martlet (containers)": lambda: bench.timed(ours.run, options.tasks)}
+        if shutil.which("parallel"):
+            contenders["GNU parallel (bare)"] = lambda: bench.timed(parallel, program, options.tasks)
+        python = hyperqueue_python(folder)
+        if python:
+            contenders["HyperQueue (bare)"] = lambda: hyperqueue(python, program, options.tasks)
+        ours.run(min(200, options.tasks))
+        results = bench.paired(contenders, options.runs, lambda contender: contender())
+    finally:
+        ours.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    first = results["martlet (containers)"]
+    rows = []
+    for name, seconds in results.items():
+        median = statistics.median(seconds)
+        rows.append([name, f"{median:.2f} s", f"{1000 * median / options.tasks:.3f} ms", f"{options.tasks / median:.0f}/s",
+                     f"{bench.ratio(first, seconds):.2f}"])
+    bench.table(f"{options.tasks} tasks of a static /bin/true, {os.cpu_count()} cores, median of {options.runs}",
+                ["", "total", "per task", "rate", "martlet / it"], rows)
+    bench.write_json(options.json, {
+        "benchmark": "task-overhead", "tasks": options.tasks, "seconds": results,
+        "versions": {"parallel": bench.version(["parallel", "--version"])},
+        "ratio": {name: bench.ratio(first, seconds) for name, seconds in results.items()},
+    })
+
+
+main()

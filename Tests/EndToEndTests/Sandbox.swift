@@ -1,0 +1,187 @@
+import Foundation
+import Testing
+
+/// What a command left behind.
+struct Outcome {
+    let status: Int32
+    let output: String
+    let errors: String
+}
+
+/// A home of its own for the built executables, with everything that they started ended when it goes.
+final class Sandbox: Sendable {
+    static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().path
+    static let binaries = repository + "/.build/bin"
+
+    /// Everything of this sandbox lies below it.
+    let folder: String
+    /// Runs the commands as this user, with no groups of its own; nil means as oneself.
+    let uid: Int?
+    private let binaries: String
+
+    init(uid: Int? = nil) throws {
+        folder = "/tmp/martlet-test-" + UUID().uuidString.prefix(8).lowercased()
+        self.uid = uid
+        let files = FileManager.default
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        if let uid {
+            // The checkout may lie where another user cannot reach it.
+            binaries = folder + "/bin"
+            try files.copyItem(atPath: Self.binaries, toPath: binaries)
+            try files.setAttributes(
+                [.ownerAccountID: uid, .groupOwnerAccountID: uid], ofItemAtPath: folder)
+        } else {
+            binaries = Self.binaries
+        }
+    }
+
+    func close() {
+        // Nothing may be running: then there is nothing to stop.
+        _ = try? martlet("server", "stop", "--tasks")
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    @discardableResult
+    func martlet(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
+        try martlet(arguments, environment: environment)
+    }
+
+    func martlet(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+        try run([binaries + "/martlet"] + arguments, environment: environment)
+    }
+
+    /// Runs a command in the sandbox's folder with its home; both outputs go through files, so that nothing can block.
+    func run(_ command: [String], environment: [String: String] = [:]) throws -> Outcome {
+        let process = Process()
+        let command =
+            uid.map {
+                ["setpriv", "--reuid", "\($0)", "--regid", "\($0)", "--clear-groups"] + command
+            } ?? command
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = command
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        var all = ProcessInfo.processInfo.environment
+        all["MARTLET_HOME"] = folder + "/home"
+        all["HOME"] = folder
+        all["NO_COLOR"] = "1"
+        all.merge(environment) { $1 }
+        process.environment = all
+        let stamp = UUID().uuidString
+        let (output, errors) = (folder + "/.out-" + stamp, folder + "/.err-" + stamp)
+        defer {
+            for path in [output, errors] { unlink(path) }
+        }
+        for path in [output, errors] { try Data().write(to: URL(fileURLWithPath: path)) }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+        try process.run()
+        process.waitUntilExit()
+        func text(_ path: String) -> String {
+            String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+        }
+        let status =
+            process.terminationReason == .uncaughtSignal
+            ? 128 + process.terminationStatus : process.terminationStatus
+        return Outcome(status: status, output: text(output), errors: text(errors))
+    }
+
+    func write(_ name: String, _ text: String) throws -> String {
+        let path = folder + "/" + name
+        try FileManager.default.createDirectory(
+            atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path,
+            withIntermediateDirectories: true)
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        if let uid { chown(path, uid_t(uid), gid_t(uid)) }
+        return path
+    }
+
+    /// A root filesystem of busybox alone, as a directory that serves as an image.
+    func busyboxRoot() throws -> String {
+        let root = folder + "/busybox"
+        let files = FileManager.default
+        guard !files.fileExists(atPath: root) else { return root }
+        for name in ["bin", "etc", "tmp", "work", "log"] {
+            try files.createDirectory(atPath: root + "/" + name, withIntermediateDirectories: true)
+        }
+        try files.copyItem(atPath: "/bin/busybox", toPath: root + "/bin/busybox")
+        for applet in [
+            "sh", "echo", "true", "false", "cat", "sleep", "id", "ls", "kill", "head", "dd", "env",
+            "touch", "mkdir",
+        ] {
+            try files.createSymbolicLink(
+                atPath: root + "/bin/" + applet, withDestinationPath: "busybox")
+        }
+        try "root:x:0:0:root:/:/bin/sh\n".write(
+            toFile: root + "/etc/passwd", atomically: true, encoding: .utf8)
+        try "root:x:0:\n".write(toFile: root + "/etc/group", atomically: true, encoding: .utf8)
+        return root
+    }
+
+    /// A job as `show --json` tells it.
+    func job(_ selector: String) throws -> Job {
+        let outcome = try martlet("show", selector, "--json")
+        try #require(outcome.status == 0, "show \(selector): \(outcome.errors)")
+        return try JSONDecoder().decode(Job.self, from: Data(outcome.output.utf8))
+    }
+}
+
+/// The documented part of `show JOB --json`, read as a script would read it.
+struct Job: Decodable {
+    struct Task: Decodable {
+        let index: Int
+        let attempt: Int
+        let state: String
+        let exitCode: Int?
+        let signal: Int?
+        let params: [String: Value]
+        let node: String?
+        let cpus: [Int]
+        let numaNodes: [Int]
+        let gpus: [String]
+        let started: String?
+        let ended: String?
+        let stdout: String?
+        let stderr: String?
+        let metrics: [String: Double]
+        let reason: String?
+    }
+    struct Image: Decodable {
+        let reference: String
+        let digest: String?
+    }
+    let schema: Int
+    let id: Int
+    let name: String
+    let state: String
+    let reason: String?
+    let counts: [String: Int]
+    let image: Image
+    let tasks: [Task]
+}
+
+enum Value: Decodable, Equatable {
+    case number(Double)
+    case text(String)
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let number = try? container.decode(Double.self) {  // a scalar of either kind
+            self = .number(number)
+        } else {
+            self = .text(try container.decode(String.self))
+        }
+    }
+}
+
+enum Machine {
+    static let isRoot = geteuid() == 0
+    static let hasExecutables = ["martlet", "martlet-agent", "martlet-runtime"].allSatisfy {
+        FileManager.default.isExecutableFile(atPath: Sandbox.binaries + "/" + $0)
+    }
+    static let isLong = ProcessInfo.processInfo.environment["MARTLET_TEST_LONG"] != nil
+
+    static func text(_ path: String) -> String {
+        String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
+    }
+}
