@@ -1,6 +1,5 @@
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import CLinux
+internal import Glibc
 
 /// Where Martlet keeps its files for one user. `MARTLET_HOME=DIR` puts all four below DIR; else the XDG base directories
 /// (XDG Base Directory Specification 0.8) hold, with a 0700 directory under /tmp where there is no runtime directory.
@@ -63,7 +62,7 @@ public struct Directories: Sendable, Hashable {
 public enum ProcessEnvironment {
     public static func all() -> [String: String] {
         var result: [String: String] = [:]
-        var cursor = environ
+        guard var cursor = cl_environ() else { return result }
         while let entry = cursor.pointee {
             let text = String(cString: entry)
             if let equals = text.firstIndex(of: "=") {

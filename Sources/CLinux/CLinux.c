@@ -1,0 +1,247 @@
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MOST_DESCRIPTORS 8
+
+static int result(long value) { return value < 0 ? -errno : (int)value; }
+
+char **cl_environ(void) { return environ; }
+
+int64_t cl_clone3(uint64_t flags, int *pidfd, int cgroup) {
+    struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+    if (pidfd) {
+        arguments.flags |= CLONE_PIDFD;
+        arguments.pidfd = (uint64_t)(uintptr_t)pidfd;
+    }
+    if (cgroup >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)cgroup;
+    }
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    return pid < 0 ? -errno : pid;
+}
+
+int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+    struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
+    return result(syscall(SYS_openat2, dir, path, &how, sizeof how));
+}
+
+int cl_close_range(unsigned first, unsigned last, unsigned flags) {
+    return result(syscall(SYS_close_range, first, last, flags));
+}
+
+int cl_pidfd_open(pid_t pid) { return result(syscall(SYS_pidfd_open, pid, 0)); }
+
+int cl_pidfd_send_signal(int pidfd, int signal) {
+    return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+int cl_pivot_root(const char *new_root, const char *put_old) {
+    return result(syscall(SYS_pivot_root, new_root, put_old));
+}
+
+int cl_open_tree(int dir, const char *path, unsigned flags) {
+    return result(syscall(SYS_open_tree, dir, path, flags | OPEN_TREE_CLOEXEC));
+}
+
+int cl_move_mount(int from_dir, const char *from, int to_dir, const char *to, unsigned flags) {
+    return result(syscall(SYS_move_mount, from_dir, from, to_dir, to, flags));
+}
+
+int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation) {
+    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+    return result(syscall(SYS_mount_setattr, dir, path, flags, &attributes, sizeof attributes));
+}
+
+int cl_fsopen(const char *type) { return result(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)); }
+
+int cl_fsconfig(int fs, unsigned command, const char *key, const void *value, int aux) {
+    return result(syscall(SYS_fsconfig, fs, command, key, value, aux));
+}
+
+int cl_fsmount(int fs, unsigned attributes) {
+    return result(syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes));
+}
+
+int cl_set_mempolicy(int mode, const unsigned long *mask, unsigned long bits) {
+    return result(syscall(SYS_set_mempolicy, mode, mask, bits));
+}
+
+int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {
+        {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+        {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
+    };
+    return result(syscall(SYS_capset, &header, data));
+}
+
+int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+    return result(prctl(option, a, b, c, d));
+}
+
+int cl_wait(pid_t pid, bool block, struct cl_exit *out) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    memset(out, 0, sizeof *out);
+    // The raw call gives the usage too, which glibc's waitid does not.
+    long status;
+    do {
+        status = syscall(SYS_waitid, pid < 0 ? P_ALL : P_PID, pid, &info, WEXITED | (block ? 0 : WNOHANG), &out->usage);
+    } while (status < 0 && errno == EINTR);
+    if (status < 0)
+        return -errno;
+    out->pid = info.si_pid;
+    out->signalled = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+    out->code = info.si_status;
+    return info.si_pid;
+}
+
+union control {
+    char bytes[CMSG_SPACE(sizeof(int) * MOST_DESCRIPTORS)];
+    struct cmsghdr align;
+};
+
+ssize_t cl_send(int socket, const void *bytes, size_t length, const int *descriptors, size_t count) {
+    if (count > MOST_DESCRIPTORS)
+        return -EINVAL;
+    struct iovec vector = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    union control control;
+    if (count > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        memcpy(CMSG_DATA(header), descriptors, sizeof(int) * count);
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+ssize_t cl_receive(int socket, void *bytes, size_t length, int *descriptors, size_t *count) {
+    struct iovec vector = {.iov_base = bytes, .iov_len = length};
+    union control control;
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+    ssize_t received;
+    *count = 0;
+    do {
+        received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    if (received < 0)
+        return -errno;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(descriptors, CMSG_DATA(header), *count * sizeof(int));
+    }
+    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        for (size_t i = 0; i < *count; i++)
+            close(descriptors[i]);
+        *count = 0;
+        return -EMSGSIZE;
+    }
+    return received;
+}
+
+int cl_peer(int socket, pid_t *pid, uid_t *uid) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+        return -errno;
+    *pid = peer.pid;
+    *uid = peer.uid;
+    return 0;
+}
+
+static int unix_socket(const char *path, int type, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address->sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address->sun_path, path);
+    return result(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+}
+
+int cl_unix_listen(const char *path, int type, int backlog) {
+    struct sockaddr_un address;
+    int fd = unix_socket(path, type, &address);
+    if (fd < 0)
+        return fd;
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, backlog) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+int cl_unix_connect(const char *path, int type) {
+    struct sockaddr_un address;
+    int fd = unix_socket(path, type, &address);
+    if (fd < 0)
+        return fd;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+int cl_fcntl(int fd, int command, int argument) { return result(fcntl(fd, command, argument)); }
+
+int cl_ioctl(int fd, unsigned long request, void *argument) { return result(ioctl(fd, request, argument)); }
+
+int64_t cl_character_device(int fd) {
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISCHR(status.st_mode))
+        return -ENODEV;
+    return ((int64_t)major(status.st_rdev) << 32) | (int64_t)minor(status.st_rdev);
+}
+
+int cl_sched_setaffinity(pid_t pid, const uint64_t *words, size_t count) {
+    return result(syscall(SYS_sched_setaffinity, pid, count * sizeof *words, words));
+}
+
+int cl_sched_getaffinity(pid_t pid, uint64_t *words, size_t count) {
+    int bytes = result(syscall(SYS_sched_getaffinity, pid, count * sizeof *words, words));
+    return bytes < 0 ? bytes : bytes / (int)sizeof *words;
+}
+
+int cl_mknodat(int dir, const char *path, mode_t mode, unsigned major_number, unsigned minor_number) {
+    return result(mknodat(dir, path, mode, makedev(major_number, minor_number)));
+}
+
+int cl_sethostname(const char *name, size_t length) { return result(sethostname(name, length)); }
+
+int cl_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return -posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+int cl_accept(int listener) { return result(accept4(listener, NULL, NULL, SOCK_CLOEXEC)); }

@@ -1,0 +1,77 @@
+// System calls and macros that Swift cannot import: variadic or missing in glibc 2.36, or built from macros.
+//
+// Admission rule: a function is here only if Swift cannot say it. Each returns >= 0 or -errno, keeps no state, and does
+// not allocate. Nothing here may be called with invalid pointers; lengths are in bytes.
+#pragma once
+
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/// `environ`: a mutable global, which Swift 6 refuses to read.
+char **cl_environ(void);
+
+/// clone3(2) without a new stack: returns twice, like fork. `pidfd` may be NULL; `cgroup` is a directory descriptor or -1.
+/// The child of a process with one thread may run any code.
+int64_t cl_clone3(uint64_t flags, int *pidfd, int cgroup);
+
+int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+int cl_close_range(unsigned first, unsigned last, unsigned flags);
+int cl_pidfd_open(pid_t pid);
+int cl_pidfd_send_signal(int pidfd, int signal);
+int cl_pivot_root(const char *new_root, const char *put_old);
+
+// The new mount API (Linux 5.2, 5.12 for mount_setattr).
+int cl_open_tree(int dir, const char *path, unsigned flags);
+int cl_move_mount(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
+int cl_fsopen(const char *type);
+int cl_fsconfig(int fs, unsigned command, const char *key, const void *value, int aux);
+int cl_fsmount(int fs, unsigned attributes);
+
+int cl_set_mempolicy(int mode, const unsigned long *mask, unsigned long bits);
+/// Bits as in capability(7); version 3 of capset(2).
+int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+
+/// How a child ended. `code` is the exit code or the signal's number.
+struct cl_exit {
+    pid_t pid;
+    bool signalled;
+    int code;
+    struct rusage usage;
+};
+/// Reaps one ended child. Returns its pid, 0 where none has ended, -ECHILD where there is none.
+/// `pid` -1 means any; `block` waits.
+int cl_wait(pid_t pid, bool block, struct cl_exit *result);
+
+/// Sends bytes with up to 8 descriptors; returns bytes sent.
+ssize_t cl_send(int socket, const void *bytes, size_t length, const int *descriptors, size_t count);
+/// Receives bytes with up to 8 descriptors, opened close-on-exec; returns bytes received, -EMSGSIZE where the message was
+/// cut (its descriptors are closed).
+ssize_t cl_receive(int socket, void *bytes, size_t length, int *descriptors, size_t *count);
+/// SO_PEERCRED.
+int cl_peer(int socket, pid_t *pid, uid_t *uid);
+/// Binds or connects a Unix socket of `type` (SOCK_STREAM, SOCK_SEQPACKET), close-on-exec and non-blocking where asked.
+int cl_unix_listen(const char *path, int type, int backlog);
+int cl_unix_connect(const char *path, int type);
+
+/// fcntl(2) with an integer argument.
+int cl_fcntl(int fd, int command, int argument);
+int cl_ioctl(int fd, unsigned long request, void *argument);
+/// Device number of a character device at fd, or -ENODEV where it is none.
+int64_t cl_character_device(int fd);
+/// cpu_set_t is a macro world: the mask as 64-bit words, lowest CPU first. Get returns the words filled.
+int cl_sched_setaffinity(pid_t pid, const uint64_t *words, size_t count);
+int cl_sched_getaffinity(pid_t pid, uint64_t *words, size_t count);
+int cl_mknodat(int dir, const char *path, mode_t mode, unsigned major, unsigned minor);
+int cl_sethostname(const char *name, size_t length);
+/// posix_spawn_file_actions_addclosefrom_np(3).
+int cl_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
+/// accept4(2), close-on-exec.
+int cl_accept(int listener);

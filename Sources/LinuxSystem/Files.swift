@@ -1,0 +1,137 @@
+internal import CLinux
+internal import Glibc
+
+/// Whole files, small ones: read, written so that they are there completely or not at all.
+public enum Files {
+    /// Reads at most `limit` bytes; a longer file throws EFBIG. Works for /proc and /sys, whose sizes read 0.
+    public static func read(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
+        let file = try OwnedFD.open(path, O_RDONLY)
+        return try read(file.raw, path, limit: limit)
+    }
+
+    public static func read(_ fd: Int32, _ name: String, limit: Int = 1 << 20) throws(SystemError)
+        -> [UInt8]
+    {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: min(limit + 1, 65_536))
+        while true {
+            let count = Glibc.read(fd, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            try checkErrno(count, "read", name)
+            if count == 0 { return bytes }
+            bytes += chunk[..<count]
+            guard bytes.count <= limit else { throw SystemError("read", name, errno: EFBIG) }
+        }
+    }
+
+    public static func text(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> String {
+        String(decoding: try read(path, limit: limit), as: UTF8.self)
+    }
+
+    /// All of the bytes, through short writes and interruptions.
+    public static func writeAll(_ fd: Int32, _ bytes: some Collection<UInt8>, _ name: String)
+        throws(SystemError)
+    {
+        let array = Array(bytes)
+        var offset = 0
+        while offset < array.count {
+            let count = array.withUnsafeBytes {
+                Glibc.write(fd, $0.baseAddress.map { $0 + offset }, $0.count - offset)
+            }
+            if count < 0, errno == EINTR { continue }
+            offset += try checkErrno(count, "write", name)
+        }
+    }
+
+    /// Written beside its place, flushed, renamed: a reader sees the old file or the new one. `durable` also flushes the directory.
+    public static func writeAtomically(
+        _ path: String, _ bytes: some Collection<UInt8>, mode: UInt32 = 0o644, durable: Bool = true
+    ) throws(SystemError) {
+        let temporary = path + ".new-\(getpid())"
+        do throws(SystemError) {
+            let file = try OwnedFD.open(
+                temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            try writeAll(file.raw, bytes, path)
+            if durable { try checkErrno(fsync(file.raw), "fsync", path) }
+            try checkErrno(rename(temporary, path), "rename", path)
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        guard durable else { return }
+        let parent = try OwnedFD.open(RootedPath.split(path).parent, O_RDONLY | O_DIRECTORY)
+        try checkErrno(fsync(parent.raw), "fsync", path)
+    }
+
+    /// mkdir -p.
+    public static func makeDirectories(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
+        if mkdir(path, mode) == 0 || errno == EEXIST { return }
+        guard errno == ENOENT, path != "/" else { throw SystemError.last("mkdir", path) }
+        try makeDirectories(RootedPath.split(path).parent, mode: mode)
+        if mkdir(path, mode) < 0, errno != EEXIST { throw SystemError.last("mkdir", path) }
+    }
+
+    /// A directory for sockets: only its owner may enter, and it is this user's own, whoever made it.
+    public static func makePrivateDirectory(_ path: String) throws(SystemError) {
+        try makeDirectories(path, mode: 0o700)
+        let directory = try OwnedFD.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        var status = stat()
+        try checkErrno(fstat(directory.raw, &status), "stat", path)
+        guard status.st_uid == geteuid() else {
+            throw SystemError(
+                "use", path, errno: EPERM,
+                hint:
+                    "it belongs to uid \(status.st_uid); set MARTLET_HOME to a directory of your own"
+            )
+        }
+        if status.st_mode & 0o077 != 0 {
+            try checkErrno(fchmod(directory.raw, 0o700), "chmod", path)
+        }
+    }
+
+    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Names in a directory, without `.` and `..`, in no order.
+    public static func names(in path: String) throws(SystemError) -> [String] {
+        guard let stream = opendir(path) else { throw SystemError.last("opendir", path) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+}
+
+/// A lock that ends with its process: flock(2) on a file that stays.
+public struct FileLock: ~Copyable, Sendable {
+    private let file: OwnedFD
+
+    /// Takes the lock at once, or returns nil where another process holds it.
+    public static func attempt(_ path: String) throws(SystemError) -> FileLock? {
+        let file = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        if flock(file.raw, LOCK_EX | LOCK_NB) == 0 { return FileLock(file: file) }
+        guard errno == EWOULDBLOCK else { throw SystemError.last("flock", path) }
+        return nil
+    }
+
+    /// Waits for the lock.
+    public static func wait(_ path: String) throws(SystemError) -> FileLock {
+        let file = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        while flock(file.raw, LOCK_EX) < 0 {
+            guard errno == EINTR else { throw SystemError.last("flock", path) }
+        }
+        return FileLock(file: file)
+    }
+
+    private init(file: consuming OwnedFD) { self.file = file }
+
+    /// Replaces what the lock file says: the holder's pid, for people.
+    public func write(_ text: String) throws(SystemError) {
+        try checkErrno(ftruncate(file.raw, 0), "truncate")
+        try Files.writeAll(file.raw, text.utf8, "lock file")
+    }
+}

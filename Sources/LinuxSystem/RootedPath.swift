@@ -1,0 +1,68 @@
+internal import CLinux
+internal import Glibc
+
+/// Paths inside a root that somebody else made: resolved by the kernel beneath a directory descriptor, so that no link,
+/// `..` or race leads out of it. openat2(2): RESOLVE_IN_ROOT treats the directory as `/`, NO_MAGICLINKS refuses /proc's links.
+public enum RootedPath {
+    /// O_PATH, which glibc shows only to _GNU_SOURCE.
+    public static let openPath: Int32 = 0o10000000
+    static let resolveNoMagicLinks: UInt64 = 0x02
+    static let resolveNoSymlinks: UInt64 = 0x04
+    static let resolveBeneath: UInt64 = 0x08
+    static let resolveInRoot: UInt64 = 0x10
+
+    /// Opens `path` with `root` as its `/`.
+    /// The kernel answers EAGAIN where a rename elsewhere makes `..` unsafe to judge; it is asked again, a bounded number of times.
+    public static func open(
+        root: Int32, _ path: String, _ flags: Int32, mode: UInt32 = 0, followLinks: Bool = true
+    ) throws(SystemError) -> OwnedFD {
+        let resolve = resolveInRoot | resolveNoMagicLinks | (followLinks ? 0 : resolveNoSymlinks)
+        var result: Int32 = 0
+        for _ in 0..<128 {
+            result = cl_openat2(
+                root, path, UInt64(UInt32(bitPattern: flags)), UInt64(mode), resolve)
+            if result != -EAGAIN { break }
+        }
+        return try OwnedFD(checking: result, "open", path)
+    }
+
+    /// Opens the directory `path` in `root`, making what is missing of it, with mode 0755.
+    public static func makeDirectories(root: Int32, _ path: String, mode: UInt32 = 0o755)
+        throws(SystemError) -> OwnedFD
+    {
+        do throws(SystemError) {
+            return try open(root: root, path, openPath | O_DIRECTORY)
+        } catch {
+            guard error.errno == ENOENT else { throw error }
+            let (parent, name) = split(path)
+            guard name != "", name != ".", name != ".." else { throw error }
+            let directory = try makeDirectories(root: root, parent, mode: mode)
+            if mkdirat(directory.raw, name, mode) < 0, Glibc.errno != EEXIST {
+                throw SystemError.last("mkdir", path)
+            }
+            return try open(root: root, path, openPath | O_DIRECTORY)
+        }
+    }
+
+    /// Opens the regular file `path` in `root` as a mount target, making it empty where it is missing.
+    public static func makeFile(root: Int32, _ path: String) throws(SystemError) -> OwnedFD {
+        do throws(SystemError) {
+            return try open(root: root, path, openPath)
+        } catch {
+            guard error.errno == ENOENT else { throw error }
+            let (parent, name) = split(path)
+            let directory = try makeDirectories(root: root, parent)
+            // O_EXCL and O_NOFOLLOW: a link planted there is refused, never written through (CVE-2024-45310).
+            _ = try OwnedFD.openAt(
+                directory.raw, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode: 0o644)
+            return try open(root: root, path, openPath)
+        }
+    }
+
+    /// `/a/b/` → (`/a`, `b`).
+    static func split(_ path: String) -> (parent: String, name: String) {
+        var parts = path.split(separator: "/", omittingEmptySubsequences: true)
+        let name = parts.popLast().map(String.init) ?? ""
+        return ("/" + parts.joined(separator: "/"), name)
+    }
+}
