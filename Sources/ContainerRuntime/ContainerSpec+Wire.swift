@@ -1,0 +1,68 @@
+extension ContainerSpec {
+    func write(to out: inout WireWriter) {
+        switch root {
+        case .host: out.put(UInt8(0))
+        case .layers(let layers):
+            out.put(UInt8(1))
+            out.put(layers) { $0.put($1) }
+        }
+        out.put(readOnlyRoot)
+        out.put(keepUpper)
+        out.put(arguments) { $0.put($1) }
+        out.put(environment) { $0.put($1) }
+        out.put(workingDirectory)
+        out.put(user)
+        out.put(hostname)
+        out.put(mounts) { out, mount in
+            out.put(mount.kind.rawValue)
+            out.put(mount.source)
+            out.put(mount.destination)
+            out.put(mount.readOnly)
+            out.put(mount.size)
+        }
+        out.put(shmSize)
+        out.put(cpus) { $0.put($1) }
+        out.put(numaNodes) { $0.put($1) }
+        out.put(memoryLimit)
+        out.put(pidsLimit)
+        out.put(resourceLimits) { out, limit in
+            out.put(limit.resource)
+            out.put(Int64(bitPattern: limit.soft))
+            out.put(Int64(bitPattern: limit.hard))
+        }
+        out.put(withInit)
+    }
+
+    init(from wire: inout WireReader) throws {
+        let root: Root = try wire.byte() == 0 ? .host : .layers(try wire.list { try $0.string() })
+        let readOnlyRoot = try wire.bool()
+        let keepUpper = try wire.bool()
+        self.init(root: root, arguments: try wire.list { try $0.string() })
+        self.readOnlyRoot = readOnlyRoot
+        self.keepUpper = keepUpper
+        environment = try wire.list { try $0.string() }
+        workingDirectory = try wire.string()
+        user = try wire.string()
+        hostname = try wire.string()
+        mounts = try wire.list { wire in
+            guard let kind = Mount.Kind(rawValue: try wire.byte()) else {
+                throw WireReader.Malformed()
+            }
+            return Mount(
+                kind, source: try wire.string(), destination: try wire.string(),
+                readOnly: try wire.bool(),
+                size: try wire.optionalInt64())
+        }
+        shmSize = try wire.optionalInt64()
+        cpus = try wire.list { try $0.int() }
+        numaNodes = try wire.list { try $0.int() }
+        memoryLimit = try wire.optionalInt64()
+        pidsLimit = try wire.optionalInt64()
+        resourceLimits = try wire.list { wire in
+            ResourceLimit(
+                resource: try wire.int32(), soft: UInt64(bitPattern: try wire.int64()),
+                hard: UInt64(bitPattern: try wire.int64()))
+        }
+        withInit = try wire.bool()
+    }
+}

@@ -1,0 +1,85 @@
+internal import CLinux
+internal import Glibc
+public import LinuxSystem
+
+/// The agent's end of its launcher. Never blocks: watch `fileDescriptor` for reading and call `receive`.
+public final class LauncherClient {
+    private let socket: OwnedFD
+    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+    /// Messages beyond this travel in a memory file: a datagram must fit the socket's buffer.
+    static let largestDatagram = 64 << 10
+
+    public var fileDescriptor: Int32 { socket.raw }
+
+    /// Throws ECONNREFUSED or ENOENT where no launcher listens.
+    public init(connectingTo path: String) throws(SystemError) {
+        socket = try UnixSocket.connect(path, .messages)
+        guard try UnixSocket.isSameUser(socket.raw) else {
+            throw SystemError("trust", path, errno: EPERM)
+        }
+    }
+
+    /// Starts a container; the descriptors stay the caller's. Waits where the launcher's queue is full.
+    public func start(
+        id: String, _ spec: ContainerSpec, _ rule: StopRule, stdout: Int32, stderr: Int32
+    ) throws(SystemError) {
+        try send(.start(id: id, spec, rule), [stdout, stderr])
+    }
+
+    public func stop(id: String) throws(SystemError) { try send(.stop(id: id)) }
+    public func acknowledge(_ ids: [String]) throws(SystemError) {
+        for start in stride(from: 0, to: ids.count, by: 1000) {
+            try send(.acknowledge(Array(ids[start..<min(start + 1000, ids.count)])))
+        }
+    }
+    public func shutdown() throws(SystemError) { try send(.shutdown) }
+
+    private func send(_ request: LauncherRequest, _ descriptors: [Int32] = []) throws(SystemError) {
+        try LauncherWire.send(socket.raw, request.bytes, descriptors)
+    }
+
+    /// The next message; nil where the launcher has gone. Blocks where none waits.
+    /// A descriptor that came along (the writable layer of an ended container) belongs to the caller.
+    public func receive() throws(SystemError) -> (event: LauncherEvent, descriptor: Int32?)? {
+        guard let (bytes, descriptors) = try LauncherWire.receive(socket.raw, &buffer) else {
+            return nil
+        }
+        guard let event = try? LauncherEvent(bytes) else {  // the decoder's error says nothing beyond this
+            for fd in descriptors { close(fd) }
+            throw SystemError("read", "launcher message", errno: EBADMSG)
+        }
+        for fd in descriptors.dropFirst() { close(fd) }
+        return (event, descriptors.first)
+    }
+}
+
+/// One message in one datagram, or, where it is large, in a memory file whose descriptor comes last.
+enum LauncherWire {
+    static func send(_ socket: Int32, _ bytes: [UInt8], _ descriptors: [Int32] = [])
+        throws(SystemError)
+    {
+        if bytes.count + 1 <= LauncherClient.largestDatagram {
+            _ = try UnixSocket.send(socket, [0] + bytes, descriptors: descriptors)
+            return
+        }
+        let memory = OwnedFD(
+            try checkErrno(memfd_create("message", UInt32(MFD_CLOEXEC)), "memfd_create"))
+        try Files.writeAll(memory.raw, bytes, "message")
+        try checkErrno(lseek(memory.raw, 0, SEEK_SET), "lseek")
+        _ = try UnixSocket.send(socket, [1], descriptors: descriptors + [memory.raw])
+    }
+
+    /// Nil at the end of the connection.
+    static func receive(
+        _ socket: Int32, _ buffer: inout [UInt8]
+    ) throws(SystemError) -> (bytes: ArraySlice<UInt8>, descriptors: [Int32])? {
+        guard let (count, received) = try UnixSocket.receive(socket, into: &buffer), count > 0
+        else { return nil }
+        var descriptors = received
+        guard buffer[0] == 1, let last = descriptors.popLast() else {
+            return (buffer[1..<count], descriptors)
+        }
+        let memory = OwnedFD(last)
+        return (try Files.read(memory.raw, "message", limit: 1 << 26)[...], descriptors)
+    }
+}
