@@ -1,0 +1,31 @@
+internal import LinuxSystem
+internal import OCISpec
+
+/// Where everything of a store lies. Names below it are digests in hexadecimal: safe in paths and in overlay options.
+struct StorePaths: Sendable, Hashable {
+    let root: String
+
+    var blobs: String { root + "/blobs/sha256" }
+    var references: String { root + "/references" }
+    /// Locks by digest, and the store's own, shared by pulls and taken alone by removal.
+    var locks: String { root + "/locks" }
+    /// Everything that is not yet verified.
+    var staging: String { root + "/staging" }
+    var storeLock: String { locks + "/store" }
+
+    func blob(_ digest: Digest) -> String { blobs + "/" + digest.hex }
+    /// The two overlay forms never share a directory: a layer unpacked by root cannot serve a user namespace.
+    func layers(_ form: OverlayForm) -> String {
+        root + (form == .trusted ? "/layers" : "/user-layers")
+    }
+    func layer(_ key: Digest, _ form: OverlayForm) -> String { layers(form) + "/" + key.hex }
+    func lock(_ digest: Digest) -> String { locks + "/" + digest.hex }
+    /// Beside a layer until it is known to be on the disk: holds the boot id of the machine that wrote it.
+    func unsynced(_ layer: String) -> String { layer + ".unsynced" }
+
+    func make(_ form: OverlayForm) throws(SystemError) {
+        for path in [blobs, references, locks, staging, layers(form)] {
+            try Files.makeDirectories(path, mode: 0o755)
+        }
+    }
+}
