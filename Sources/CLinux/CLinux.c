@@ -6,8 +6,10 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -245,3 +247,11 @@ int cl_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
 }
 
 int cl_accept(int listener) { return result(accept4(listener, NULL, NULL, SOCK_CLOEXEC)); }
+
+int cl_unshare(uint64_t flags) { return result(syscall(SYS_unshare, flags)); }
+
+int cl_setresuid(uid_t id) { return result(setresuid(id, id, id)); }
+
+int cl_setresgid(gid_t id) { return result(setresgid(id, id, id)); }
+
+int cl_memfd(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }

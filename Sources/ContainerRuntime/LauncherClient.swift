@@ -62,8 +62,7 @@ enum LauncherWire {
             _ = try UnixSocket.send(socket, [0] + bytes, descriptors: descriptors)
             return
         }
-        let memory = OwnedFD(
-            try checkErrno(memfd_create("message", UInt32(MFD_CLOEXEC)), "memfd_create"))
+        let memory = try OwnedFD(checking: cl_memfd("message"), "memfd_create")
         try Files.writeAll(memory.raw, bytes, "message")
         try checkErrno(lseek(memory.raw, 0, SEEK_SET), "lseek")
         _ = try UnixSocket.send(socket, [1], descriptors: descriptors + [memory.raw])

@@ -41,6 +41,9 @@ public enum UnixSocket {
     public struct Pair: ~Copyable {
         public let first: OwnedFD
         public let second: OwnedFD
+
+        /// Keeps the first end and closes the other.
+        public consuming func keepFirst() -> OwnedFD { first }
     }
 
     public static func pair(_ kind: Kind) throws(SystemError) -> Pair {

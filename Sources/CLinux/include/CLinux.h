@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/types.h>
 
 /// `environ`: a mutable global, which Swift 6 refuses to read.
@@ -75,3 +77,8 @@ int cl_sethostname(const char *name, size_t length);
 int cl_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 /// accept4(2), close-on-exec.
 int cl_accept(int listener);
+int cl_unshare(uint64_t flags);
+int cl_setresuid(uid_t id);
+int cl_setresgid(gid_t id);
+/// memfd_create(2), close-on-exec.
+int cl_memfd(const char *name);

@@ -1,0 +1,149 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+
+// MARK: What the process is and may do
+
+extension ContainerChild {
+    func setLimits(_ limits: [ContainerSpec.ResourceLimit]) throws(SystemError) {
+        for limit in limits {
+            var value = rlimit(rlim_cur: rlim_t(limit.soft), rlim_max: rlim_t(limit.hard))
+            try checkErrno(
+                setrlimit(__rlimit_resource_t(UInt32(limit.resource)), &value), "setrlimit",
+                "\(limit.resource)")
+        }
+    }
+
+    func setAffinity(_ cpus: [Int]) throws(SystemError) {
+        var words = [UInt64](repeating: 0, count: (cpus.max() ?? 0) / 64 + 1)
+        for cpu in cpus { words[cpu / 64] |= 1 << UInt64(cpu % 64) }
+        try check(
+            cl_sched_setaffinity(0, words, words.count), "sched_setaffinity",
+            cpus.map(String.init).joined(separator: ","))
+    }
+
+    /// Preferred and not bound: a task rather gets memory from further away than none. Kernels before 5.15 know no
+    /// MPOL_PREFERRED_MANY; there the policy stays the default, which is local.
+    func setMemoryPolicy(_ nodes: [Int]) {
+        let preferredMany: Int32 = 5
+        var mask: UInt = 0
+        for node in nodes where node < UInt.bitWidth { mask |= 1 << UInt(node) }
+        _ = cl_set_mempolicy(preferredMany, &mask, UInt(UInt.bitWidth + 1))
+    }
+
+    mutating func become(_ user: String, setGroups: Bool) throws(SystemError) {
+        let account = try UserLookup(user, root: root)
+        if setGroups {
+            try checkErrno(setgroups(account.groups.count, account.groups), "setgroups")
+        }
+        let hint =
+            setGroups
+            ? nil
+            : "without subordinate ids (/etc/subuid) only root, which is you, exists in a container"
+        try check(cl_setresgid(account.gid), "setresgid", "\(account.gid)", hint: hint)
+        // The bounding set first: dropping from it takes CAP_SETPCAP, which the next line may take away.
+        for capability in 0..<UInt(Capabilities.all.count)
+        where Capabilities.docker & 1 << capability == 0 {
+            let result = cl_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+            if result < 0, result != -EINVAL {
+                try check(result, "prctl(PR_CAPBSET_DROP)", Capabilities.all[Int(capability)])
+            }
+        }
+        try check(cl_setresuid(account.uid), "setresuid", "\(account.uid)", hint: hint)
+        self.account = account
+    }
+
+    func keepOnly(_ keep: UInt64) throws(SystemError) {
+        try check(
+            cl_prctl(PR_CAP_AMBIENT, UInt(PR_CAP_AMBIENT_CLEAR_ALL), 0, 0, 0),
+            "prctl(PR_CAP_AMBIENT)")
+        let mask = geteuid() == 0 ? keep : 0
+        try check(cl_capset(mask, mask, 0), "capset")
+    }
+
+    /// Made where the image lacks it, as Docker does; and the place where one then stands is looked at, since a working
+    /// directory that leads out of the root is how CVE-2024-21626 began.
+    func enter(_ path: String) throws(SystemError) {
+        if chdir(path) < 0 {
+            guard errno == ENOENT else { throw SystemError.last("chdir", path) }
+            _ = try RootedPath.makeDirectories(root: root, path)
+            try checkErrno(chdir(path), "chdir", path)
+        }
+        var buffer = [CChar](repeating: 0, count: 4096)
+        guard getcwd(&buffer, buffer.count) != nil, buffer[0] == 0x2f else {
+            throw SystemError(
+                "chdir", path, errno: EPERM, hint: "it lies outside the container's root")
+        }
+    }
+
+    func dieWithLauncher() throws(SystemError) {
+        try check(cl_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+        // The launcher may have died before that call: then nobody holds the other end of the status socket.
+        var poller = pollfd(fd: status, events: 0, revents: 0)
+        if poll(&poller, 1, 0) > 0, poller.revents & Int16(POLLHUP) != 0 { _exit(1) }
+    }
+
+    /// Splits in two: the task goes on as a child, and PID 1 stays here to reap and to pass signals on.
+    func becomeInit() throws(SystemError) {
+        var all = sigset_t()
+        sigfillset(&all)
+        sigprocmask(SIG_BLOCK, &all, nil)
+        let child = pid_t(try check(cl_clone3(0, nil, -1), "clone3", "init"))
+        guard child != 0 else {
+            sigprocmask(SIG_UNBLOCK, &all, nil)
+            return
+        }
+        _ = cl_close_range(0, UInt32.max, 0)
+        while true {
+            var signal: Int32 = 0
+            guard sigwait(&all, &signal) == 0 else { continue }
+            guard signal == SIGCHLD else {
+                kill(child, signal)
+                continue
+            }
+            var ended = cl_exit()
+            while cl_wait(-1, false, &ended) > 0 {
+                if ended.pid == child { _exit(ended.signalled ? 128 + ended.code : ended.code) }
+            }
+        }
+    }
+
+    func exec(_ arguments: [String], _ environment: [String]) throws(SystemError) {
+        guard let program = arguments.first, !program.isEmpty else {
+            throw SystemError(
+                "exec", "", errno: EINVAL, hint: "neither the spec nor the image names a command")
+        }
+        var environment = environment
+        func value(_ name: String) -> String? {
+            environment.last { $0.hasPrefix(name + "=") }.map {
+                String($0.dropFirst(name.utf8.count + 1))
+            }
+        }
+        let path = value("PATH") ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        if value("PATH") == nil { environment.append("PATH=" + path) }
+        if value("HOME") == nil { environment.append("HOME=" + (account?.home ?? "/")) }
+
+        try check(cl_close_range(3, UInt32.max, 4 /* CLOSE_RANGE_CLOEXEC */), "close_range")
+        let argv = arguments.map { strdup($0) } + [nil]
+        let envp = environment.map { strdup($0) } + [nil]
+        var failure = ENOENT
+        let candidates =
+            program.contains("/")
+            ? [program] : path.split(separator: ":").map { "\($0)/\(program)" }
+        for candidate in candidates {
+            execve(candidate, argv, envp)
+            // As execvp(3): a file that may not be executed is remembered, a missing one is passed over.
+            if errno != ENOENT, errno != ENOTDIR { failure = errno }
+            if errno == ENOENT, access(candidate, F_OK) == 0 {
+                throw SystemError(
+                    "exec", candidate, errno: ENOENT,
+                    hint: "the file is there; its interpreter or loader is not in the image")
+            }
+        }
+        throw SystemError(
+            "exec", program, errno: failure,
+            hint: failure == ENOENT
+                ? (program.contains("/")
+                    ? "no such file in the image" : "not found in the image's PATH \(path)") : nil)
+    }
+}

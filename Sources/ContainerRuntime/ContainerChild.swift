@@ -1,0 +1,302 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+
+/// Carries a plan out: runs in the child between clone and exec, where it is alone and owes nobody a clean-up, since all
+/// that it makes ends with it. Directories and mounts inside the root are reached by descriptor only.
+struct ContainerChild: ~Copyable {
+    let trees: PreparedTrees
+    /// Where a failing step is told; its closing by exec says that all went well.
+    let status: Int32
+    /// The container's root, once there is one.
+    var root: Int32 = -1
+    var proc: Int32 = -1
+    var devNull: Int32 = -1
+    var account: UserLookup?
+
+    init(trees: PreparedTrees, status: Int32) {
+        self.trees = trees
+        self.status = status
+    }
+
+    mutating func perform(_ step: SetupStep) throws(SystemError) {
+        switch step {
+        case .joinCgroup(let path): try Cgroups.join(path)
+        case .session: try checkErrno(setsid(), "setsid")
+        case .hostname(let name):
+            try check(cl_sethostname(name, name.utf8.count), "sethostname", name)
+        case .hostRoot: try mountHostRoot()
+        case .writableLayer(let size): try mountWritableLayer(size)
+        case .overlay(let layers, let userXattr): try mountOverlay(layers, userXattr)
+        case .handOverUpper: try handOverUpper()
+        case .proc: try mountProc()
+        case .readOnlyProc(let name): try makeReadOnly(name)
+        case .maskProc(let name): try mask(name)
+        case .dev(let shm, let ownTerminalGroup): try mountDev(shm, ownTerminalGroup)
+        case .sys: try attach(try cloneTree("/sys"), at: "/sys", followLinks: false)
+        case .bind(let source, let destination, let readOnly):
+            try bind(source, destination, readOnly)
+        case .tmpfs(let path, let size): try mountTmpfs(path, size)
+        case .sealRoot:
+            try check(
+                cl_mount_setattr(root, "", atEmptyPath, attrReadOnly, 0, 0), "mount_setattr", "/")
+        case .pivot: try pivot()
+        case .resourceLimits(let limits): try setLimits(limits)
+        case .affinity(let cpus): try setAffinity(cpus)
+        case .memoryPolicy(let nodes): setMemoryPolicy(nodes)
+        case .identity(let user, let groups): try become(user, setGroups: groups)
+        case .capabilities(let keep): try keepOnly(keep)
+        case .workingDirectory(let path): try enter(path)
+        case .noNewPrivileges:
+            try check(cl_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+        case .dieWithLauncher: try dieWithLauncher()
+        case .becomeInit: try becomeInit()
+        case .exec(let arguments, let environment): try exec(arguments, environment)
+        }
+    }
+
+    /// A SystemError as bytes: errno, step, subject.
+    static func encode(_ error: SystemError) -> [UInt8] {
+        var out = WireWriter()
+        out.put(error.errno)
+        out.put(error.step)
+        out.put(error.subject + (error.hint.map { " (\($0))" } ?? ""))
+        return out.bytes
+    }
+}
+
+// MARK: Mounts
+
+extension ContainerChild {
+    private func cloneTree(_ name: String) throws(SystemError) -> OwnedFD {
+        let path = trees.directory + name
+        return try OwnedFD(
+            checking: cl_open_tree(AT_FDCWD, path, openTreeClone | atRecursive), "open_tree", path)
+    }
+
+    private func newMount(
+        _ type: String, _ options: [(String, String?)], attributes: UInt64
+    ) throws(SystemError) -> OwnedFD {
+        let fs = try OwnedFD(checking: cl_fsopen(type), "fsopen", type)
+        for (key, value) in options {
+            if let value {
+                try check(
+                    value.withCString { cl_fsconfig(fs.raw, fsSetString, key, $0, 0) },
+                    "mount(\(type)) \(key)", value)
+            } else {
+                try check(cl_fsconfig(fs.raw, fsSetFlag, key, nil, 0), "mount(\(type))", key)
+            }
+        }
+        try check(cl_fsconfig(fs.raw, fsCreate, nil, nil, 0), "mount", type)
+        return try OwnedFD(checking: cl_fsmount(fs.raw, UInt32(attributes)), "fsmount", type)
+    }
+
+    /// Attaches a detached mount to a directory of the root, which is made where it is missing. What the image put in the way
+    /// of the kernel's own file systems, links above all, is refused and not followed (CVE-2019-16884 and its kin).
+    private func attach(_ mount: consuming OwnedFD, at path: String, followLinks: Bool)
+        throws(SystemError)
+    {
+        let target =
+            try followLinks
+            ? RootedPath.makeDirectories(root: root, path)
+            : Self.plainDirectory(root, path)
+        try check(
+            cl_move_mount(mount.raw, "", target.raw, "", moveFromEmptyPath | moveToEmptyPath),
+            "move_mount", path)
+    }
+
+    private static func plainDirectory(_ root: Int32, _ path: String) throws(SystemError) -> OwnedFD
+    {
+        do throws(SystemError) {
+            return try RootedPath.open(
+                root: root, path, RootedPath.openPath | O_DIRECTORY, followLinks: false)
+        } catch {
+            if error.errno == ELOOP {
+                throw SystemError(
+                    "mount", path, errno: ELOOP,
+                    hint: "in the image it is a symbolic link, which is not followed")
+            }
+            guard error.errno == ENOENT else { throw error }
+            return try RootedPath.makeDirectories(root: root, path)
+        }
+    }
+
+    private mutating func mountHostRoot() throws(SystemError) {
+        let tree = try OwnedFD(
+            checking: cl_open_tree(AT_FDCWD, "/", openTreeClone | atRecursive), "open_tree", "/")
+        try check(
+            cl_mount_setattr(tree.raw, "", atEmptyPath | atRecursive, attrReadOnly, 0, 0),
+            "mount_setattr", "/")
+        try settle(tree)
+    }
+
+    private mutating func mountWritableLayer(_ size: Int64?) throws(SystemError) {
+        var options: [(String, String?)] = [("mode", "0755")]
+        if let size { options.append(("size", "\(size)")) }
+        let upper = try newMount("tmpfs", options, attributes: attrNoDev)
+        for name in ["u", "w"] { try checkErrno(mkdirat(upper.raw, name, 0o755), "mkdir", "upper") }
+        // overlayfs takes its upper only from a mount that is attached.
+        try check(
+            cl_move_mount(upper.raw, "", AT_FDCWD, trees.directory + "/up", moveFromEmptyPath),
+            "move_mount", "upper")
+    }
+
+    private mutating func mountOverlay(_ layers: [String], _ userXattr: Bool) throws(SystemError) {
+        let fs = try OwnedFD(checking: cl_fsopen("overlay"), "fsopen", "overlay")
+        func set(_ key: String, _ value: String) throws(SystemError) {
+            try check(
+                value.withCString { cl_fsconfig(fs.raw, fsSetString, key, $0, 0) },
+                "mount(overlay) \(key)", value)
+        }
+        try setLowers(fs.raw, layers)
+        try set("upperdir", trees.directory + "/up/u")
+        try set("workdir", trees.directory + "/up/w")
+        if userXattr {
+            try check(
+                cl_fsconfig(fs.raw, fsSetFlag, "userxattr", nil, 0), "mount(overlay)", "userxattr")
+        }
+        // The writable layer ends with the container: nothing of it needs to reach a disk.
+        try check(cl_fsconfig(fs.raw, fsSetFlag, "volatile", nil, 0), "mount(overlay)", "volatile")
+        try check(cl_fsconfig(fs.raw, fsCreate, nil, nil, 0), "mount(overlay)", layers.last ?? "")
+        try settle(
+            try OwnedFD(
+                checking: cl_fsmount(fs.raw, UInt32(inUserNamespace ? attrNoDev : 0)), "fsmount",
+                "overlay"))
+    }
+
+    private var inUserNamespace: Bool { trees.host.inUserNamespace }
+
+    /// One call a layer, uppermost first (overlayfs.rst, "lowerdir+", Linux 6.8); one joined option before that.
+    private func setLowers(_ fs: Int32, _ layers: [String]) throws(SystemError) {
+        for (place, layer) in layers.reversed().enumerated() {
+            let result = layer.withCString { cl_fsconfig(fs, fsSetString, "lowerdir+", $0, 0) }
+            if result == -EINVAL, place == 0 {
+                let joined = layers.reversed().map(Self.escapeLower).joined(separator: ":")
+                try check(
+                    joined.withCString { cl_fsconfig(fs, fsSetString, "lowerdir", $0, 0) },
+                    "mount(overlay) lowerdir", joined)
+                return
+            }
+            try check(result, "mount(overlay) lowerdir+", layer)
+        }
+    }
+
+    private static func escapeLower(_ path: String) -> String {
+        String(path.flatMap { $0 == ":" || $0 == "\\" ? ["\\", $0] : [$0] })
+    }
+
+    private mutating func settle(_ tree: borrowing OwnedFD) throws(SystemError) {
+        let path = trees.directory + "/root"
+        try check(
+            cl_move_mount(tree.raw, "", AT_FDCWD, path, moveFromEmptyPath), "move_mount", "root")
+        root = try OwnedFD.open(path, RootedPath.openPath | O_DIRECTORY).release()
+    }
+
+    private func handOverUpper() throws(SystemError) {
+        let upper = try OwnedFD.open(trees.directory + "/up/u", O_RDONLY | O_DIRECTORY)
+        _ = try UnixSocket.send(status, [0], descriptors: [upper.raw])
+    }
+
+    private mutating func mountProc() throws(SystemError) {
+        let mount = try newMount("proc", [], attributes: attrNoSuid | attrNoDev | attrNoExec)
+        proc = try mount.duplicate().release()
+        try attach(mount, at: "/proc", followLinks: false)
+        devNull = try OwnedFD.open(trees.directory + "/dev/null", RootedPath.openPath | O_NOFOLLOW)
+            .release()
+    }
+
+    private func makeReadOnly(_ name: String) throws(SystemError) {
+        let tree = try OwnedFD(
+            checking: cl_open_tree(proc, name, openTreeClone | atRecursive), "open_tree",
+            "/proc/" + name)
+        try check(
+            cl_mount_setattr(
+                tree.raw, "", atEmptyPath, attrReadOnly | attrNoSuid | attrNoDev | attrNoExec, 0, 0),
+            "mount_setattr", "/proc/" + name)
+        try check(
+            cl_move_mount(tree.raw, "", proc, name, moveFromEmptyPath), "move_mount",
+            "/proc/" + name)
+    }
+
+    private func mask(_ name: String) throws(SystemError) {
+        var status = stat()
+        try checkErrno(fstatat(proc, name, &status, AT_SYMLINK_NOFOLLOW), "stat", "/proc/" + name)
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        let tree =
+            isDirectory
+            ? try cloneTree("/empty")
+            : try OwnedFD(
+                checking: cl_open_tree(devNull, "", openTreeClone | atEmptyPath), "open_tree",
+                "/dev/null")
+        if isDirectory {
+            try check(
+                cl_mount_setattr(tree.raw, "", atEmptyPath, attrReadOnly, 0, 0), "mount_setattr",
+                name)
+        }
+        try check(
+            cl_move_mount(tree.raw, "", proc, name, moveFromEmptyPath), "move_mount",
+            "/proc/" + name)
+    }
+
+    private func mountDev(_ shm: Int64?, _ ownTerminalGroup: Bool) throws(SystemError) {
+        try attach(try cloneTree("/dev"), at: "/dev", followLinks: false)
+        let dev = try RootedPath.open(
+            root: root, "/dev", RootedPath.openPath | O_DIRECTORY, followLinks: false)
+        // Group 5 is tty on every distribution; it is not mapped where one id is all there is.
+        let terminals: [(String, String?)] =
+            [("mode", "0620"), ("ptmxmode", "0666")] + (ownTerminalGroup ? [("gid", "5")] : [])
+        let pts = try newMount("devpts", terminals, attributes: attrNoSuid | attrNoExec)
+        try check(
+            cl_move_mount(pts.raw, "", dev.raw, "pts", moveFromEmptyPath), "move_mount", "/dev/pts")
+        let size: [(String, String?)] = shm.map { [("size", "\($0)")] } ?? []
+        let memory = try newMount(
+            "tmpfs", [("mode", "1777")] + size, attributes: attrNoSuid | attrNoDev | attrNoExec)
+        try check(
+            cl_move_mount(memory.raw, "", dev.raw, "shm", moveFromEmptyPath), "move_mount",
+            "/dev/shm")
+    }
+
+    private func bind(_ source: String, _ destination: String, _ readOnly: Bool) throws(SystemError)
+    {
+        // Opened before the root is left behind, so it is the machine's path, with the machine's links.
+        let tree = try OwnedFD(
+            checking: cl_open_tree(AT_FDCWD, source, openTreeClone | atRecursive), "bind", source)
+        let attributes = attrNoSuid | attrNoDev | (readOnly ? attrReadOnly : 0)
+        try check(
+            cl_mount_setattr(tree.raw, "", atEmptyPath | atRecursive, attributes, 0, 0),
+            "mount_setattr", source)
+        var status = stat()
+        try checkErrno(fstat(tree.raw, &status), "stat", source)
+        let target: OwnedFD
+        do throws(SystemError) {
+            target =
+                try status.st_mode & S_IFMT == S_IFDIR
+                ? RootedPath.makeDirectories(root: root, destination)
+                : RootedPath.makeFile(root: root, destination)
+        } catch {
+            guard error.errno == EROFS else { throw error }
+            throw SystemError(
+                "bind", destination, errno: EROFS,
+                hint: "the root is read-only and has no such path to mount on")
+        }
+        try check(
+            cl_move_mount(tree.raw, "", target.raw, "", moveFromEmptyPath | moveToEmptyPath),
+            "move_mount", destination)
+    }
+
+    private func mountTmpfs(_ path: String, _ size: Int64?) throws(SystemError) {
+        let options: [(String, String?)] =
+            [("mode", "1777")] + (size.map { [("size", "\($0)")] } ?? [])
+        try attach(
+            try newMount("tmpfs", options, attributes: attrNoSuid | attrNoDev), at: path,
+            followLinks: true)
+    }
+
+    /// pivot_root(2), "pivot_root(".", ".")": the old root lands on the new one and is let go from there.
+    private mutating func pivot() throws(SystemError) {
+        try checkErrno(fchdir(root), "fchdir", "root")
+        try check(cl_pivot_root(".", "."), "pivot_root")
+        try checkErrno(umount2(".", Int32(MNT_DETACH)), "umount", "old root")
+        try checkErrno(chdir("/"), "chdir", "/")
+    }
+}

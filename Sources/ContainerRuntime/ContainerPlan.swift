@@ -1,0 +1,154 @@
+/// What the child does between clone and exec, in order: data that can be printed, tested and carried out.
+public struct ContainerPlan: Sendable {
+    public let steps: [SetupStep]
+
+    /// The plan for `spec` on a machine as `host` describes it, with the v1 cgroups to join. Pure.
+    public init(_ spec: ContainerSpec, on host: HostFacts, cgroups: [String] = []) {
+        // Into its cgroups first, so that all that follows is accounted.
+        var steps = cgroups.map(SetupStep.joinCgroup)
+        steps += [.session, .hostname(spec.hostname)]
+        switch spec.root {
+        case .host:
+            steps.append(.hostRoot)
+        case .layers(let layers):
+            steps.append(.writableLayer(size: nil))
+            steps.append(.overlay(layers: layers, userXattr: host.inUserNamespace))
+            if spec.keepUpper { steps.append(.handOverUpper) }
+        }
+        steps.append(.proc)
+        if !host.inUserNamespace {
+            // Root in the container is root: what /proc lets root write or read must go. In a user namespace the kernel sees
+            // an ordinary user, and /proc's own permissions hold.
+            steps +=
+                host.readOnlyProc.map(SetupStep.readOnlyProc)
+                + host.maskedProc.map(SetupStep.maskProc)
+        }
+        steps.append(.dev(shm: spec.shmSize, ownTerminalGroup: !host.inUserNamespace))
+        if case .layers = spec.root {
+            steps.append(.sys)
+        } else {
+            steps.append(.tmpfs("/tmp", size: nil))
+        }
+        // Parents before what is mounted within them.
+        let mounts = spec.mounts.enumerated().sorted {
+            let (a, b) = (Self.depth($0.element.destination), Self.depth($1.element.destination))
+            return a == b ? $0.offset < $1.offset : a < b
+        }
+        for (_, mount) in mounts {
+            switch mount.kind {
+            case .bind:
+                steps.append(.bind(mount.source, mount.destination, readOnly: mount.readOnly))
+            case .tmpfs: steps.append(.tmpfs(mount.destination, size: mount.size))
+            }
+        }
+        // Last of the mounts: every mount point has been made by now.
+        if spec.readOnlyRoot { steps.append(.sealRoot) }
+        steps.append(.pivot)
+        if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
+        if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
+        if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
+        steps.append(.identity(user: spec.user, groups: host.canSetGroups))
+        steps.append(.capabilities(Capabilities.docker))
+        // As the task's user: a directory that it may not enter is an error now, not in the task.
+        steps.append(.workingDirectory(spec.workingDirectory))
+        steps.append(.noNewPrivileges)
+        // After the identity, whose change would clear it (prctl(2), PR_SET_PDEATHSIG).
+        steps.append(.dieWithLauncher)
+        if spec.withInit { steps.append(.becomeInit) }
+        steps.append(.exec(spec.arguments, spec.environment))
+        self.steps = steps
+    }
+
+    /// Number of components of a path.
+    private static func depth(_ path: String) -> Int { path.split(separator: "/").count }
+}
+
+/// What of the machine shapes a plan.
+public struct HostFacts: Sendable, Hashable {
+    /// The launcher runs for an ordinary user, in a user namespace of its own.
+    public var inUserNamespace: Bool
+    /// False where only one id is mapped: then setgroups(2) is denied, user_namespaces(7).
+    public var canSetGroups: Bool
+    /// Entries of /proc that exist here, of Docker's lists (moby, oci/defaults.go).
+    public var readOnlyProc: [String]
+    public var maskedProc: [String]
+
+    public init(
+        inUserNamespace: Bool, canSetGroups: Bool, readOnlyProc: [String], maskedProc: [String]
+    ) {
+        self.inUserNamespace = inUserNamespace
+        self.canSetGroups = canSetGroups
+        self.readOnlyProc = readOnlyProc
+        self.maskedProc = maskedProc
+    }
+}
+
+/// One thing to set up. Its description is one line, for `martlet debug plan`.
+public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
+    /// A cgroup v1 directory; into a v2 cgroup the child is cloned.
+    case joinCgroup(String)
+    case session
+    case hostname(String)
+    case hostRoot
+    case writableLayer(size: Int64?)
+    case overlay(layers: [String], userXattr: Bool)
+    case handOverUpper
+    case proc
+    case readOnlyProc(String)
+    case maskProc(String)
+    case dev(shm: Int64?, ownTerminalGroup: Bool)
+    case sys
+    case bind(String, String, readOnly: Bool)
+    case tmpfs(String, size: Int64?)
+    case sealRoot
+    case pivot
+    case resourceLimits([ContainerSpec.ResourceLimit])
+    case affinity([Int])
+    case memoryPolicy([Int])
+    case identity(user: String, groups: Bool)
+    case capabilities(UInt64)
+    case workingDirectory(String)
+    case noNewPrivileges
+    case dieWithLauncher
+    case becomeInit
+    case exec([String], [String])
+
+    public var description: String {
+        switch self {
+        case .joinCgroup(let path): "cgroup        \(path)"
+        case .session: "session       of its own"
+        case .hostname(let name): "hostname      \(name)"
+        case .hostRoot: "root          the machine's own, read-only"
+        case .writableLayer(let size): "upper         tmpfs\(size.map { " of \($0) bytes" } ?? "")"
+        case .overlay(let layers, let userXattr):
+            "root          overlay of \(layers.count) layers\(userXattr ? " (userxattr)" : ""): \(layers.joined(separator: " "))"
+        case .handOverUpper: "upper         kept for collecting"
+        case .proc: "mount         /proc"
+        case .readOnlyProc(let name): "read-only     /proc/\(name)"
+        case .maskProc(let name): "mask          /proc/\(name)"
+        case .dev(let shm, _):
+            "mount         /dev, /dev/pts, /dev/shm\(shm.map { " of \($0) bytes" } ?? "")"
+        case .sys: "mount         /sys, read-only"
+        case .bind(let source, let destination, let readOnly):
+            "bind          \(source) on \(destination)\(readOnly ? ", read-only" : "")"
+        case .tmpfs(let path, let size):
+            "tmpfs         \(path)\(size.map { " of \($0) bytes" } ?? "")"
+        case .sealRoot: "root          read-only from here on"
+        case .pivot: "pivot_root    and let the machine's tree go"
+        case .resourceLimits(let limits):
+            "rlimits       "
+                + limits.map { "\($0.resource)=\($0.soft):\($0.hard)" }.joined(separator: " ")
+        case .affinity(let cpus): "cpus          \(cpus.map(String.init).joined(separator: ","))"
+        case .memoryPolicy(let nodes):
+            "memory        prefer NUMA nodes \(nodes.map(String.init).joined(separator: ","))"
+        case .identity(let user, _): "user          \(user.isEmpty ? "root" : user)"
+        case .capabilities(let set):
+            "capabilities  \(Capabilities.names(in: set).joined(separator: " "))"
+        case .workingDirectory(let path): "directory     \(path)"
+        case .noNewPrivileges: "no_new_privs"
+        case .dieWithLauncher: "pdeathsig     SIGKILL with the launcher"
+        case .becomeInit: "init          PID 1 reaps and forwards signals"
+        case .exec(let arguments, _): "exec          \(arguments.joined(separator: " "))"
+        }
+    }
+}
