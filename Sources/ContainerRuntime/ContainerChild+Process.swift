@@ -123,7 +123,8 @@ extension ContainerChild {
         if value("PATH") == nil { environment.append("PATH=" + path) }
         if value("HOME") == nil { environment.append("HOME=" + (account?.home ?? "/")) }
 
-        try check(cl_close_range(3, UInt32.max, 4 /* CLOSE_RANGE_CLOEXEC */), "close_range")
+        // CLOSE_RANGE_CLOEXEC: the status socket has to live until exec has succeeded.
+        try check(cl_close_range(3, UInt32.max, 4), "close_range")
         let argv = arguments.map { strdup($0) } + [nil]
         let envp = environment.map { strdup($0) } + [nil]
         var failure = ENOENT

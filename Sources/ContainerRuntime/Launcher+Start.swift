@@ -37,7 +37,8 @@ extension Launcher {
         let plan = ContainerPlan(
             spec, on: trees.host,
             cgroups: slot?.directories.filter { $0.key != "v2" }.values.sorted() ?? [])
-        let pair = try UnixSocket.pair(.messages)
+        // Bare numbers: on the child's path nothing returns, and an owner would be closed after its last mention.
+        let (status, childStatus) = try UnixSocket.pair(.messages).release()
         var cgroup: Int32 = -1
         if let directory = slot?.directories["v2"] {
             cgroup = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY).release()
@@ -46,8 +47,9 @@ extension Launcher {
         let flags = Namespace.mount | Namespace.uts | Namespace.ipc | Namespace.pid
         let result = cl_clone3(flags, nil, cgroup)
         if result == 0 {
-            Self.runChild(plan, trees, status: pair.second.raw, stdout: stdout, stderr: stderr)
+            Self.runChild(plan, trees, status: childStatus, stdout: stdout, stderr: stderr)
         }
+        close(childStatus)
         let pid: pid_t
         do throws(SystemError) {
             pid = pid_t(
@@ -55,10 +57,10 @@ extension Launcher {
                     result, "clone3", id,
                     hint: "no more processes, or namespaces are switched off here"))
         } catch {
+            close(status)
             if let slot { cgroups.give(slot) }
             throw error
         }
-        let status = pair.keepFirst().release()
         running[id] = Running(
             pid: pid, rule: rule, slot: slot, killsBefore: before,
             start: ContainerStart(id: id, at: Clock.now(), enforcement: enforcement), status: status
@@ -79,8 +81,8 @@ extension Launcher {
     ) -> Never {
         var child = ContainerChild(trees: trees, status: status)
         do throws(SystemError) {
-            let null = try OwnedFD.open("/dev/null", O_RDONLY)
-            for (from, to) in [(null.raw, Int32(0)), (stdout, 1), (stderr, 2)] {
+            let null = try OwnedFD.open("/dev/null", O_RDONLY).release()
+            for (from, to) in [(null, Int32(0)), (stdout, 1), (stderr, 2)] {
                 try checkErrno(dup2(from, to), "dup2")
             }
             resetSignals()

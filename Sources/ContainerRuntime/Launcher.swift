@@ -39,6 +39,7 @@ public final class Launcher {
     private var agent: Int32?
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
     private var shuttingDown = false
+    private var journalSize = 0
 
     /// Binds `socket`, replaces `journal`, and enters the launcher's namespaces. `workDirectory` becomes a mount point that
     /// nobody else sees. The process must have one thread.
@@ -130,6 +131,8 @@ public final class Launcher {
             for id in ids {
                 if let upper = ended.removeValue(forKey: id)?.upper { close(upper) }
             }
+            // Nobody needs what everybody has: the journal starts anew.
+            if ended.isEmpty, journalSize > 1 << 20, ftruncate(journal.raw, 0) == 0 { journalSize = 0 }
         case .shutdown:
             shuttingDown = true
             for container in running.values { kill(container.pid, SIGKILL) }
@@ -199,7 +202,9 @@ public final class Launcher {
 
     func record(_ exit: ContainerExit, upper: Int32?) {
         // A full disk must not keep the agent from hearing it; the record is then in memory alone until acknowledged.
-        try? Files.writeAll(journal.raw, LauncherJournal.record(exit), "journal")
+        let bytes = LauncherJournal.record(exit)
+        journalSize += bytes.count
+        try? Files.writeAll(journal.raw, bytes, "journal")
         ended[exit.id] = Ended(exit: exit, upper: upper)
         tell(.exited(exit), upper: upper)
     }

@@ -44,7 +44,8 @@ public final class LauncherClient {
         guard let (bytes, descriptors) = try LauncherWire.receive(socket.raw, &buffer) else {
             return nil
         }
-        guard let event = try? LauncherEvent(bytes) else {  // the decoder's error says nothing beyond this
+        // The decoder's error says nothing beyond what is thrown here.
+        guard let event = try? LauncherEvent(bytes) else {
             for fd in descriptors { close(fd) }
             throw SystemError("read", "launcher message", errno: EBADMSG)
         }

@@ -17,7 +17,8 @@ public enum LauncherJournal {
                 break
             }
             var record = WireReader(rest.dropFirst(8).prefix(length))
-            guard let exit = try? ContainerExit(from: &record) else { break }  // torn by a crash: the end
+            // One that was torn by a crash is the end.
+            guard let exit = try? ContainerExit(from: &record) else { break }
             exits.append(exit)
             rest = rest.dropFirst(8 + length)
         }

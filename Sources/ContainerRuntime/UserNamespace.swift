@@ -41,13 +41,14 @@ enum UserNamespace {
     private static func enterThroughHelpers(_ ids: SubordinateIDs, _ uid: uid_t, _ gid: gid_t)
         throws(SystemError) -> Bool
     {
-        let ready = try UnixSocket.pair(.messages)
+        let (parentEnd, childEnd) = try UnixSocket.pair(.messages).release()
+        defer { close(parentEnd) }
         let parent = getpid()
         let child = try check(cl_clone3(0, nil, -1), "clone3")
         if child == 0 {
             var word = [UInt8](repeating: 0, count: 1)
             // An error here is told by the exit code alone.
-            _ = try? UnixSocket.receive(ready.second.raw, into: &word)
+            _ = try? UnixSocket.receive(childEnd, into: &word)
             let done =
                 run(
                     "newuidmap",
@@ -57,8 +58,9 @@ enum UserNamespace {
                     ["\(parent)", "0", "\(gid)", "1", "1", "\(ids.firstGID)", "\(ids.gidCount)"])
             _exit(done ? 0 : 1)
         }
+        close(childEnd)
         try unshareUser()
-        _ = try UnixSocket.send(ready.first.raw, [1])
+        _ = try UnixSocket.send(parentEnd, [1])
         var result = cl_exit()
         try check(cl_wait(pid_t(child), true, &result), "wait", "newuidmap")
         return result.code == 0 && !result.signalled
@@ -113,7 +115,8 @@ struct SubordinateIDs {
     }
 
     private static func accountName(of uid: uid_t) -> String? {
-        guard let text = try? Files.text("/etc/passwd") else { return nil }  // without it ids are matched by number
+        // Without it ids are matched by number.
+        guard let text = try? Files.text("/etc/passwd") else { return nil }
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)
             if fields.count >= 3, fields[2] == "\(uid)" { return String(fields[0]) }

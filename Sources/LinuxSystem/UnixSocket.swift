@@ -42,8 +42,10 @@ public enum UnixSocket {
         public let first: OwnedFD
         public let second: OwnedFD
 
-        /// Keeps the first end and closes the other.
-        public consuming func keepFirst() -> OwnedFD { first }
+        /// Gives both ends away: the caller closes them.
+        public consuming func release() -> (first: Int32, second: Int32) {
+            (first.release(), second.release())
+        }
     }
 
     public static func pair(_ kind: Kind) throws(SystemError) -> Pair {

@@ -1,16 +1,17 @@
 public import JobModel
 public import OCISpec
 
-// What head and agent say to each other. Every message may arrive twice (it is replayed after a broken link), so each
-// is idempotent: keyed by attempt, and harmless when it is already true.
+// What head and agent say to each other. Every connection begins with both hellos, and the agent's holds all that it knows;
+// so nothing has to be replayed after a broken link. Each message is idempotent, keyed by attempt, and harmless when it is
+// already true: the head sends again what it is not sure of.
 
 /// From the head to one node's agent.
 public enum ToAgent: Sendable, Codable {
-    /// First on every connection. `head` names the server instance's database, so that an agent never mixes two heads.
+    /// First on every connection.
     case hello(HeadHello)
     /// What all tasks of a job share; sent once before the first `run` of that job on this connection.
     case job(JobTemplate)
-    /// Start each task once its CPUs and memory are free, in this order.
+    /// Start each task once its CPUs and memory are free, in this order. One that runs already tells a new agent its placement.
     case run([RunTask])
     /// Stop: queued ones never start; running ones get the signal, the grace, then SIGKILL.
     case cancel([AttemptID])
@@ -28,8 +29,6 @@ public enum FromAgent: Sendable, Codable {
     case hello(AgentHello)
     case started([StartRecord])
     case exited([ExitRecord])
-    /// The launcher died; its running attempts follow as `exited` with `.lost`.
-    case launcherRestarted(epoch: String)
     /// The node cannot take work now (disk full …); nil when it can again. Tasks already accepted stay accepted.
     case held(reason: String?)
 }
@@ -37,13 +36,11 @@ public enum FromAgent: Sendable, Codable {
 public struct HeadHello: Sendable, Codable {
     public static let protocolVersion = 1
     public var protocolVersion: Int
+    /// Names the server's database, so that an agent never mixes two heads.
     public var head: String
-    /// Acknowledged frame sequence of the earlier connection to the same agent instance; 0 for a first one.
-    public var resumeAfter: UInt64
-    public init(head: String, resumeAfter: UInt64) {
+    public init(head: String) {
         protocolVersion = Self.protocolVersion
         self.head = head
-        self.resumeAfter = resumeAfter
     }
 }
 
