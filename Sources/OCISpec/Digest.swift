@@ -15,9 +15,9 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
         self.hex = String(hex)
     }
 
-    /// The 32 bytes of a finished SHA-256.
-    public init?(bytes: some Collection<UInt8>) {
-        guard bytes.count == 32 else { return nil }
+    /// The bytes of a finished SHA-256.
+    public init(sha256 bytes: some Collection<UInt8>) {
+        precondition(bytes.count == 32, "a SHA-256 has 32 bytes")
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         text.reserveCapacity(64)

@@ -1,0 +1,66 @@
+internal import struct Crypto.SHA256
+internal import OCISpec
+internal import Registry
+
+/// Hashes the two byte streams of one layer, as it came and uncompressed, on a thread of its own.
+///
+/// The buffers are lent: whoever hands one over waits with `wait(until:of:)` before it writes to it again.
+final class HashLane: Sendable {
+    enum Stream: Int, Sendable { case compressed, archive }
+    struct Piece: @unchecked Sendable {
+        // @unchecked: the lender leaves the bytes alone until the lane has counted the piece as hashed.
+        let stream: Stream
+        let bytes: UnsafeRawBufferPointer
+    }
+    private struct State: Sendable {
+        var queue: [Piece] = []
+        /// Pieces hashed of each stream.
+        var hashed = [0, 0]
+        var isClosed = false
+        var digests: [Digest]?
+    }
+    private let state = Monitor(State())
+
+    init() {
+        _ = WorkerThread("hash") { [state] in Self.run(state) }
+    }
+
+    func submit(_ stream: Stream, _ bytes: UnsafeRawBufferPointer) {
+        state.withLock { $0.queue.append(Piece(stream: stream, bytes: bytes)) }
+    }
+
+    /// Waits until `count` pieces of the stream have been hashed.
+    func wait(until count: Int, of stream: Stream) {
+        state.wait { $0.hashed[stream.rawValue] >= count ? true : nil }
+    }
+
+    /// Ends the lane; the digests of both streams. May be called again.
+    func finish() -> (compressed: Digest, archive: Digest)? {
+        state.withLock { $0.isClosed = true }
+        let digests = state.wait { $0.digests }
+        return digests.count == 2 ? (digests[0], digests[1]) : nil
+    }
+
+    private static func run(_ state: Monitor<State>) {
+        var hashes = [SHA256(), SHA256()]
+        while true {
+            let pieces: [Piece] = state.wait { state in
+                if state.queue.isEmpty { return state.isClosed ? [] : nil }
+                defer { state.queue.removeAll(keepingCapacity: true) }
+                return state.queue
+            }
+            if pieces.isEmpty { break }
+            for piece in pieces {
+                hashes[piece.stream.rawValue].update(bufferPointer: piece.bytes)
+                state.withLock { $0.hashed[piece.stream.rawValue] += 1 }
+            }
+        }
+        let digests = hashes.map { Digest(sha256: Array($0.finalize())) }
+        state.withLock { $0.digests = digests }
+    }
+}
+
+/// SHA-256 of bytes in memory.
+func digest(of bytes: some Collection<UInt8>) -> Digest {
+    Digest(sha256: Array(SHA256.hash(data: Array(bytes))))
+}

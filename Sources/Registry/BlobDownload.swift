@@ -1,0 +1,164 @@
+internal import Glibc
+internal import LinuxSystem
+public import OCISpec
+
+/// A blob on its way into a file: its chunks come in any order, and it can be read from its beginning meanwhile.
+///
+/// The file is the buffer between network and unpacking, so memory stays bounded whatever their speeds are.
+public final class BlobDownload: Sendable {
+    public let reference: ImageReference
+    public let digest: Digest
+    /// Bytes, as the manifest promises.
+    public let size: Int64
+    /// Borrowed: stays open until `finish` has returned.
+    let descriptor: Int32
+    let state: Monitor<State>
+
+    struct Chunk: Sendable {
+        var start: Int64
+        var end: Int64
+        var received: Int64 = 0
+        var position: Int64 { start + received }
+        var isWhole: Bool { position == end }
+    }
+    struct State: Sendable {
+        var chunks: [Chunk]
+        var nextChunk = 0
+        /// First chunk that is not whole: what is before it can be read.
+        var head = 0
+        var running = 0
+        /// Whether a range was answered with one; nil while it is not known, or not asked.
+        var takesRanges: Bool?
+        var failure: RegistryError?
+    }
+
+    /// `descriptor` is an open, empty, writable file.
+    public init(
+        reference: ImageReference, digest: Digest, size: Int64, descriptor: Int32, chunkSize: Int64
+    ) {
+        self.reference = reference
+        self.digest = digest
+        self.size = size
+        self.descriptor = descriptor
+        let step = max(chunkSize, 64 << 10)
+        var chunks = stride(from: 0, to: size, by: Int64.Stride(step)).map {
+            Chunk(start: $0, end: min($0 + step, size))
+        }
+        if chunks.isEmpty { chunks = [Chunk(start: 0, end: 0)] }
+        state = Monitor(State(chunks: chunks))
+    }
+
+    /// Bytes that can be read from the start of the file: waits until there are more than `offset`, or all.
+    /// Throws what ended the download.
+    public func wait(past offset: Int64) throws(RegistryError) -> Int64 {
+        let result: Result<Int64, RegistryError> = state.wait { state in
+            let ready = state.chunks[state.head].position
+            if ready > offset || ready == size { return .success(ready) }
+            return state.failure.map { .failure($0) }
+        }
+        return try result.get()
+    }
+
+    /// Bytes received in all, for progress.
+    public var received: Int64 { state.quietly { $0.chunks.reduce(0) { $0 + $1.received } } }
+
+    /// Ends the download; what is still running is thrown away.
+    public func fail(_ error: RegistryError) {
+        state.withLock { state in
+            if state.failure == nil { state.failure = error }
+        }
+    }
+
+    /// Waits until no transfer writes to the file any more.
+    public func finish() { state.wait { $0.running == 0 ? true : nil } }
+}
+
+extension BlobDownload {
+    /// The next chunk to fetch: the first alone, until it is known that the server takes ranges.
+    func takeChunk() -> Int? {
+        state.withLock { state in
+            guard state.failure == nil, state.nextChunk < state.chunks.count,
+                state.nextChunk == 0 || state.takesRanges == true
+            else { return nil }
+            defer {
+                state.nextChunk += 1
+                state.running += 1
+            }
+            return state.nextChunk
+        }
+    }
+
+    /// Whether a chunk may still have to be fetched.
+    var isOpen: Bool {
+        state.quietly { $0.failure == nil && $0.nextChunk < $0.chunks.count && $0.takesRanges != false }
+    }
+
+    var running: Int { state.quietly { $0.running } }
+
+    func release() { state.withLock { $0.running -= 1 } }
+
+    func chunk(_ index: Int) -> Chunk { state.quietly { $0.chunks[index] } }
+
+    var failure: RegistryError? { state.quietly { $0.failure } }
+
+    /// Judges the head of an answer to a request for `index` from `from` on; false ends the transfer.
+    func accept(_ response: HTTPResponse, _ index: Int, from: Int64) -> Bool {
+        state.withLock { state in
+            if response.status == 206 {
+                guard Self.rangeStart(response) == from else {
+                    return refuse(&state, "it answered another range than the one asked for")
+                }
+                state.takesRanges = true
+                return true
+            }
+            guard index == 0, response.status == 200 else {
+                return refuse(&state, "it answered status \(response.status) to a request for a range")
+            }
+            // The whole blob from its start: ranges are not spoken here, or none was asked.
+            if state.chunks.count > 1 || from > 0 {
+                state.takesRanges = false
+                state.chunks = [Chunk(start: 0, end: size)]
+                state.head = 0
+            }
+            return true
+        }
+    }
+
+    /// Writes a piece to its place; false ends the transfer, with `failure` set where trying again is useless.
+    func take(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> Bool {
+        let chunk = chunk(index)
+        guard Int64(bytes.count) <= chunk.end - chunk.position else {
+            return state.withLock { refuse(&$0, "it sent more than the \(size) bytes of the blob") }
+        }
+        var written = 0
+        while written < bytes.count {
+            let offset = off_t(chunk.position) + off_t(written)
+            let count = pwrite(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written, offset)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let error = RegistryError(.local(errno), "write", "blob \(digest.short)", SystemError.text(errno))
+                fail(error)
+                return false
+            }
+            written += count
+        }
+        return state.withLock { state in
+            state.chunks[index].received += Int64(bytes.count)
+            while state.head + 1 < state.chunks.count, state.chunks[state.head].isWhole { state.head += 1 }
+            return state.failure == nil
+        }
+    }
+
+    private func refuse(_ state: inout State, _ reason: String) -> Bool {
+        if state.failure == nil {
+            state.failure = RegistryError(.malformed, "GET", "\(reference.name)@\(digest)", reason)
+        }
+        return false
+    }
+
+    /// `bytes 10-19/200` → 10.
+    static func rangeStart(_ response: HTTPResponse) -> Int64? {
+        guard let text = response.header("content-range"), text.hasPrefix("bytes ") else { return nil }
+        return Int64(text.dropFirst(6).prefix { $0 != "-" })
+    }
+}

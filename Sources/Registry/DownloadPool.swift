@@ -1,0 +1,94 @@
+internal import OCISpec
+
+/// A few connections that fetch chunks of several blobs at once; the blob with the fewest running is served first.
+public final class DownloadPool: Sendable {
+    private struct Work: Sendable {
+        var downloads: [BlobDownload] = []
+        var isClosed = false
+    }
+    private let client: RegistryClient
+    private let work = Monitor(Work())
+    private let threads: Monitor<[WorkerThread]>
+
+    public init(_ client: RegistryClient) {
+        self.client = client
+        threads = Monitor([])
+        for number in 0..<max(1, client.settings.connections) {
+            let thread = WorkerThread("fetch-\(number)") { [work, client] in Self.run(work, client) }
+            threads.quietly { $0.append(thread) }
+        }
+    }
+
+    /// Begins to fetch; the download itself tells how it goes.
+    public func add(_ download: BlobDownload) { work.withLock { $0.downloads.append(download) } }
+
+    /// Ends the pool's threads. Downloads that are not complete must have been failed before.
+    public func close() {
+        work.withLock { $0.isClosed = true }
+        for thread in threads.quietly({ $0 }) { thread.join() }
+    }
+
+    private static func run(_ work: Monitor<Work>, _ client: RegistryClient) {
+        while let (download, chunk) = work.wait({ take(&$0) }) {
+            do throws(RegistryError) {
+                try client.fetch(chunk, of: download)
+            } catch {
+                download.fail(error)
+            }
+            download.release()
+            // Others may take what this one has found out or left over.
+            work.withLock { _ in }
+        }
+    }
+
+    /// A chunk to fetch; `.some(nil)` ends the thread; nil waits.
+    private static func take(_ work: inout Work) -> (BlobDownload, Int)?? {
+        if work.isClosed { return .some(nil) }
+        work.downloads.removeAll { !$0.isOpen }
+        for download in work.downloads.sorted(by: { $0.running < $1.running }) {
+            if let chunk = download.takeChunk() { return (download, chunk) }
+        }
+        return nil
+    }
+}
+
+extension RegistryClient {
+    /// Fetches one chunk to its end, resuming where a connection breaks.
+    func fetch(_ index: Int, of download: BlobDownload) throws(RegistryError) {
+        var before = download.chunk(index).position
+        try retrying(
+            progressed: {
+                let now = download.chunk(index).position
+                defer { before = now }
+                return now > before
+            },
+            { () throws(RegistryError) in try fetchOnce(index, of: download) })
+    }
+
+    private func fetchOnce(_ index: Int, of download: BlobDownload) throws(RegistryError) {
+        let chunk = download.chunk(index)
+        guard !chunk.isWhole else { return }
+        var call = RepositoryRequest(download.reference, "blobs/\(download.digest)")
+        call.headers = [("Accept-Encoding", "identity")]
+        let from = chunk.position
+        if from > 0 || chunk.end < download.size {
+            call.headers.append(("Range", "bytes=\(from)-\(chunk.end - 1)"))
+        }
+        let isJudged = Monitor(false)
+        do throws(RegistryError) {
+            _ = try exchange(call) { response, bytes in
+                if !isJudged.quietly({ $0 }) {
+                    guard download.accept(response, index, from: from) else { return false }
+                    isJudged.quietly { $0 = true }
+                }
+                return download.take(bytes, index)
+            }
+        } catch {
+            throw download.failure ?? error
+        }
+        guard download.chunk(index).isWhole else {
+            throw RegistryError(
+                .interrupted, "GET", "\(download.reference.name)@\(download.digest.short)", "the answer ended early")
+        }
+    }
+}
