@@ -46,6 +46,20 @@ def version(command):
     return (out.stdout or out.stderr).strip().split("\n")[0] if out.returncode == 0 else None
 
 
+def compiled(source, program):
+    """A static C program at `program`, which runs in a root filesystem that holds nothing else."""
+    os.makedirs(os.path.dirname(program), exist_ok=True)
+    subprocess.run(["cc", "-O2", "-static", "-x", "c", "-o", program, "-"], input=source, text=True, check=True)
+    return program
+
+
+def static_true(folder):
+    """A root filesystem that holds one program which does nothing: (root, program)."""
+    os.chmod(folder, 0o755)
+    root = os.path.join(folder, "root")
+    return root, compiled("int main(void) { return 0; }\n", os.path.join(root, "bin", "true"))
+
+
 def machine():
     return {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()}
 
