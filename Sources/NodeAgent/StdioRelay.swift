@@ -1,0 +1,49 @@
+internal import Glibc
+public import LinuxSystem
+
+/// Bytes between a pair of descriptors and the agent's socket, both ways, until either ends.
+public enum StdioRelay {
+    /// Relays stdin and stdout; starts the agent where none runs.
+    public static func run(_ directories: Directories) throws(SystemError) {
+        let socket = try connect(directories)
+        try relay(from: 0, to: 1, socket.raw)
+    }
+
+    private static func connect(_ directories: Directories) throws(SystemError) -> OwnedFD {
+        let deadline = Clock.monotonic() + 10_000
+        var started = false
+        while true {
+            do throws(SystemError) {
+                return try UnixSocket.connect(directories.agentSocket, .stream)
+            } catch {
+                guard [ENOENT, ECONNREFUSED].contains(error.errno), Clock.monotonic() < deadline
+                else { throw error }
+                if !started {
+                    try Daemon.start(
+                        [try Daemon.sibling("martlet-agent"), "serve"],
+                        log: directories.run + "/agent.log")
+                    started = true
+                }
+                usleep(5000)
+            }
+        }
+    }
+
+    private static func relay(from input: Int32, to output: Int32, _ socket: Int32)
+        throws(SystemError)
+    {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            var pollers = [
+                pollfd(fd: input, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&pollers, 2, -1) > 0 else { continue }
+            for (poller, target) in zip(pollers, [socket, output]) where poller.revents != 0 {
+                let count = try checkErrno(read(poller.fd, &buffer, buffer.count), "read")
+                if count == 0 { return }
+                try Files.writeAll(target, buffer[..<count], "relay")
+            }
+        }
+    }
+}
