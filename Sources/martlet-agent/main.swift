@@ -4,14 +4,13 @@ import NodeAgent
 
 // martlet-agent serve: the agent of one user on this node. martlet-agent stdio: a relay between its stdin and stdout and that
 // agent, which it starts where it does not run; what `ssh node martlet-agent stdio` gives the head.
-setvbuf(stdout, nil, _IOLBF, 0)
 do {
     let directories = Directories.current()
     try Files.makePrivateDirectory(directories.run)
     switch CommandLine.arguments.dropFirst() {
     case ["serve"]:
         guard let lock = try FileLock.attempt(directories.run + "/agent.lock") else {
-            print("another agent serves \(directories.run)")
+            note("another agent serves \(directories.run)")
             exit(3)
         }
         try lock.write("\(getpid())\n")
@@ -24,10 +23,10 @@ do {
     case ["stdio"]:
         try StdioRelay.run(directories)
     default:
-        print("usage: martlet-agent serve | stdio")
+        note("usage: martlet-agent serve | stdio")
         exit(2)
     }
 } catch {
-    print("martlet-agent: \(error)")
+    note("martlet-agent: \(error)")
     exit(3)
 }

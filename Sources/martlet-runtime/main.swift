@@ -5,14 +5,14 @@ import LinuxSystem
 // martlet-runtime serve DIR: the launcher of one user, with its socket, journal, lock and mount point in DIR.
 let arguments = CommandLine.arguments
 guard arguments.count == 3, arguments[1] == "serve" else {
-    print("usage: martlet-runtime serve DIR")
+    note("usage: martlet-runtime serve DIR")
     exit(arguments.dropFirst().first == "--help" ? 0 : 2)
 }
 let directory = arguments[2]
 do {
     try Files.makePrivateDirectory(directory)
     guard let lock = try FileLock.attempt(directory + "/launcher.lock") else {
-        print("another launcher serves \(directory)")
+        note("another launcher serves \(directory)")
         exit(3)
     }
     try lock.write("\(getpid())\n")
@@ -21,6 +21,6 @@ do {
         workDirectory: directory + "/mnt")
     try launcher.run()
 } catch {
-    print("martlet-runtime: \(error)")
+    note("martlet-runtime: \(error)")
     exit(3)
 }
