@@ -73,16 +73,11 @@ struct TarHeader {
     static func number(_ field: ArraySlice<UInt8>) -> Int64? {
         guard let first = field.first, first & 0x80 != 0 else { return octal(field).map(Int64.init) }
         // Two's complement of all bits but the mark.
-        var value: Int64 = first & 0x40 != 0 ? -1 : 0
-        for (index, byte) in field.enumerated() {
-            let bits = index == 0 ? Int64(byte & 0x7f) | (first & 0x40 != 0 ? ~0x7f : 0) : Int64(byte)
-            if index == 0 {
-                value = bits
-                continue
-            }
+        var value = Int64(Int8(bitPattern: first << 1) >> 1)
+        for byte in field.dropFirst() {
             let (shifted, overflow) = value.multipliedReportingOverflow(by: 256)
             guard !overflow else { return nil }
-            value = shifted | bits
+            value = shifted | Int64(byte)
         }
         return value
     }

@@ -158,7 +158,8 @@ final class TarReader {
     }
 
     private func oldSparse(_ header: TarHeader) throws(LayerError) -> SparseMap? {
-        guard var (regions, hasMore, length) = header.oldSparse else { return nil }
+        guard let first = header.oldSparse else { return nil }
+        var (regions, hasMore) = (first.regions, first.hasMore)
         while hasMore {
             guard let block = try stream.read(512), block.count == 512,
                 let more = TarHeader.regions(block, at: 0, count: 21), regions.count <= SparseMap.regionLimit
@@ -166,15 +167,17 @@ final class TarReader {
             regions += more
             hasMore = block[504] != 0
         }
-        return SparseMap(regions: regions, length: length)
+        return SparseMap(regions: regions, length: first.length)
     }
 
     /// GNU's PAX forms 0.0 and 0.1 (the map in records) and 1.0 (at the start of the content).
     private func paxSparse(_ pax: PaxRecords, _ entry: inout TarEntry) throws(LayerError) -> SparseMap? {
         if let name = pax.values["GNU.sparse.name"] { entry.path = name }
-        guard let length = try pax.number("GNU.sparse.realsize") ?? pax.number("GNU.sparse.size") else { return nil }
+        let oldLength = try pax.number("GNU.sparse.size")
+        guard let length = try pax.number("GNU.sparse.realsize") ?? oldLength else { return nil }
         if try pax.number("GNU.sparse.major") == 1 {
-            return try leadingMap().map { SparseMap(regions: $0, length: length) }
+            guard let regions = try leadingMap() else { return nil }
+            return SparseMap(regions: regions, length: length)
         }
         guard let text = pax.values["GNU.sparse.map"] else { return SparseMap(regions: pax.sparsePairs, length: length) }
         let numbers = text.split(separator: UInt8(ascii: ","), maxSplits: 2 * SparseMap.regionLimit + 1)

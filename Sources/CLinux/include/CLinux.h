@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
+#include <sys/xattr.h>
 
 /// `environ`: a mutable global, which Swift 6 refuses to read.
 char **cl_environ(void);

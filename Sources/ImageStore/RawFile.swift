@@ -1,0 +1,82 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+
+// Names are bytes here, not text: the calls take what the archive said, and every one works beneath a descriptor.
+
+/// Where a directory of a layer is: an open O_PATH descriptor and its real path from the root.
+final class OpenDirectory {
+    let descriptor: Int32
+    let name: EntryName
+
+    /// Takes the descriptor over.
+    init(descriptor: Int32, name: EntryName) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    deinit { close(descriptor) }
+}
+
+enum Raw {
+    /// O_PATH, which glibc shows only to _GNU_SOURCE.
+    static let openPath = RootedPath.openPath
+    /// RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS and RESOLVE_BENEATH of linux/openat2.h.
+    private static let strictlyBeneath: UInt64 = 0x02 | 0x04 | 0x08
+
+    /// Opens beneath `root` without following any link; nil where it does not exist or a link stands in the way.
+    static func openBeneath(_ root: Int32, _ name: EntryName, _ flags: Int32) throws(LayerError) -> Int32? {
+        if name.isRoot { return try open(root, [46, 0], flags) }
+        let result = cl_openat2(root, name.path, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), 0, strictlyBeneath)
+        if result >= 0 { return result }
+        switch -result {
+        case ENOENT, ELOOP, ENOTDIR: return nil
+        default: throw LayerError(system: -result, "open", entry: name.bytes)
+        }
+    }
+
+    /// openat(2) of one component, its link not followed; nil where it does not exist.
+    static func open(_ directory: Int32, _ name: [CChar], _ flags: Int32, mode: UInt32 = 0) throws(LayerError) -> Int32? {
+        while true {
+            let result = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+            if result >= 0 { return result }
+            if errno == EINTR { continue }
+            if errno == ENOENT { return nil }
+            throw LayerError(system: errno, "open")
+        }
+    }
+
+    static func status(_ directory: Int32, _ name: [CChar]) throws(LayerError) -> stat? {
+        var status = stat()
+        if fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { return status }
+        if errno == ENOENT || errno == ENOTDIR { return nil }
+        throw LayerError(system: errno, "stat")
+    }
+
+    /// readlinkat(2), whole.
+    static func link(_ directory: Int32, _ name: [CChar]) throws(LayerError) -> [UInt8] {
+        var buffer = [CChar](repeating: 0, count: EntryName.limit + 1)
+        let count = readlinkat(directory, name, &buffer, buffer.count)
+        guard count >= 0 else { throw LayerError(system: errno, "readlink") }
+        return buffer[..<count].map { UInt8(bitPattern: $0) }
+    }
+
+    /// Throws where a call of the C library returned less than 0.
+    static func check(_ result: Int32, _ call: String) throws(LayerError) {
+        guard result >= 0 else { throw LayerError(system: errno, call) }
+    }
+
+    static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) throws(LayerError) {
+        var written = 0
+        while written < bytes.count {
+            let count = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw LayerError(system: errno, "write") }
+            written += count
+        }
+    }
+
+    static func isDirectory(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
+    static func isLink(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFLNK }
+    static func isWhiteout(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0 }
+}
