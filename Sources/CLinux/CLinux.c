@@ -54,6 +54,8 @@ int cl_pidfd_send_signal(int pidfd, int signal) {
     return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
 }
 
+int cl_syncfs(int fd) { return syncfs(fd) == 0 ? 0 : -errno; }
+
 int cl_pivot_root(const char *new_root, const char *put_old) {
     return result(syscall(SYS_pivot_root, new_root, put_old));
 }

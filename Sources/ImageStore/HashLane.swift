@@ -17,7 +17,7 @@ final class HashLane: Sendable {
         /// Pieces hashed of each stream.
         var hashed = [0, 0]
         var isClosed = false
-        var digests: [Digest]?
+        var digests: (compressed: Digest, archive: Digest)?
     }
     private let state = Monitor(State())
 
@@ -35,10 +35,9 @@ final class HashLane: Sendable {
     }
 
     /// Ends the lane; the digests of both streams. May be called again.
-    func finish() -> (compressed: Digest, archive: Digest)? {
+    func finish() -> (compressed: Digest, archive: Digest) {
         state.withLock { $0.isClosed = true }
-        let digests = state.wait { $0.digests }
-        return digests.count == 2 ? (digests[0], digests[1]) : nil
+        return state.wait { $0.digests }
     }
 
     private static func run(_ state: Monitor<State>) {
@@ -56,11 +55,11 @@ final class HashLane: Sendable {
             }
         }
         let digests = hashes.map { Digest(sha256: Array($0.finalize())) }
-        state.withLock { $0.digests = digests }
+        state.withLock { $0.digests = (digests[0], digests[1]) }
     }
 }
 
 /// SHA-256 of bytes in memory.
-func digest(of bytes: some Collection<UInt8>) -> Digest {
+func digestOf(_ bytes: some Collection<UInt8>) -> Digest {
     Digest(sha256: Array(SHA256.hash(data: Array(bytes))))
 }

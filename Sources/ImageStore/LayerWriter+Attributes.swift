@@ -42,7 +42,7 @@ extension LayerWriter {
 
     /// Attributes that an image may bring: its users' own and file capabilities, and where owners are kept access lists.
     /// Never those by which the kernel steers overlays, nor labels of another machine's policy.
-    private func isApplied(_ name: [UInt8]) -> Bool {
+    func isApplied(_ name: [UInt8]) -> Bool {
         let name = String(decoding: name, as: UTF8.self)
         if name.hasPrefix("user.") { return !name.hasPrefix("user.overlay.") && !name.hasPrefix("user.containers.") }
         if name == "security.capability" { return true }

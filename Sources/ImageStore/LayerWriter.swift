@@ -15,6 +15,8 @@ final class LayerWriter {
     var lowerLinks: [(name: EntryName, target: EntryName)] = []
     private(set) var whiteouts: Set<EntryName> = []
     private(set) var opaque: Set<EntryName> = []
+    /// Whiteouts that were written, by real name.
+    private(set) var madeWhiteouts: [EntryName] = []
     /// What the archive says of directories, applied at the end: writing into them would change their times, and a
     /// read-only one could not be written into.
     private var directories: [EntryName: TarEntry] = [:]
@@ -214,10 +216,14 @@ final class LayerWriter {
     // MARK: The end
 
     /// Writes what had to wait: whiteouts, opaque marks, and the attributes of directories, the deepest first.
-    /// `directories` may change until then; afterwards the layer is as it will be mounted, but for what is `implied`.
-    func finish() throws(LayerError) {
-        try writeWhiteouts()
-        for name in opaque { try markOpaque(name) }
+    /// Afterwards the layer is as it will be mounted, but for what `settle` does. In the lowest layer nothing is to be
+    /// hidden, and a whiteout would show up in listings.
+    func finish(isLowest: Bool) throws(LayerError) {
+        if !isLowest {
+            try writeWhiteouts()
+            for name in opaque { try markOpaque(name) }
+        }
+        try setImpliedTimes()
         open = [:]
         let deepestFirst = directories.sorted { $0.key.components.count > $1.key.components.count }
         for (name, entry) in deepestFirst {
@@ -228,6 +234,17 @@ final class LayerWriter {
             } catch {
                 throw error.at(entry.path)
             }
+        }
+    }
+
+    /// Nobody said when they were made: the same each time.
+    private func setImpliedTimes() throws(LayerError) {
+        for name in implied {
+            guard let descriptor = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY) else { continue }
+            defer { close(descriptor) }
+            try Raw.check(fchmod(descriptor, 0o755), "chmod")
+            var times = [timespec(), timespec()]
+            try Raw.check(futimens(descriptor, &times), "utimens")
         }
     }
 
@@ -242,6 +259,7 @@ final class LayerWriter {
                 let last = name.last.cName
                 guard let existing = try Raw.status(parent.descriptor, last) else {
                     try makeWhiteout(parent.descriptor, last)
+                    madeWhiteouts.append(real)
                     continue
                 }
                 // What this layer has there survives; a directory must not merge with the hidden one.

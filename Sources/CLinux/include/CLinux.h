@@ -27,6 +27,7 @@ int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_
 int cl_close_range(unsigned first, unsigned last, unsigned flags);
 int cl_pidfd_open(pid_t pid);
 int cl_pidfd_send_signal(int pidfd, int signal);
+int cl_syncfs(int fd);
 int cl_pivot_root(const char *new_root, const char *put_old);
 
 // The new mount API (Linux 5.2, 5.12 for mount_setattr).

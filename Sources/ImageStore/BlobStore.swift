@@ -1,0 +1,39 @@
+internal import Glibc
+internal import LinuxSystem
+internal import OCISpec
+
+/// Blobs by digest. What has a name here was verified; documents are verified again whenever they are read.
+struct BlobStore: Sendable {
+    let paths: StorePaths
+
+    func has(_ digest: Digest) -> Bool { Files.exists(paths.blob(digest)) }
+
+    /// A document, nil where it is not here or is no longer what it was.
+    func document(_ digest: Digest) -> [UInt8]? {
+        // Missing or damaged is the same: it is fetched again.
+        guard let bytes = try? Files.read(paths.blob(digest), limit: OCISpec.documentLimit),
+            digestOf(bytes) == digest
+        else { return nil }
+        return bytes
+    }
+
+    func put(_ bytes: [UInt8], _ digest: Digest) throws(ImageError) {
+        do throws(SystemError) {
+            try Files.writeAtomically(paths.blob(digest), bytes, durable: false)
+        } catch {
+            throw ImageError(system: error, "store \(digest.short)")
+        }
+    }
+
+    /// An open layer blob of the promised size; nil where it is not here. Its digest is checked while it is used.
+    func open(_ digest: Digest, size: Int64) -> Int32? {
+        let descriptor = Glibc.open(paths.blob(digest), O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_size == size else {
+            close(descriptor)
+            return nil
+        }
+        return descriptor
+    }
+}

@@ -1,0 +1,60 @@
+internal import Glibc
+internal import OCISpec
+internal import Registry
+
+/// A blob that is to become a layer.
+struct LayerSource: Sendable {
+    /// What the manifest promises of the blob.
+    let digest: Digest
+    let size: Int64
+    /// What the configuration promises of the archive in it; nil where nobody knows yet (an import).
+    let diffID: Digest?
+    /// Open for reading; borrowed.
+    let descriptor: Int32
+    /// Nil where the file is whole.
+    let download: BlobDownload?
+}
+
+/// A layer in its staging directory: verified, and but for what lies below it, finished.
+struct AppliedLayer {
+    let writer: LayerWriter
+    let diffID: Digest
+    let compressed: Digest
+}
+
+/// Blob in, layer out, in one pass: bytes → SHA-256 → inflate → SHA-256 → archive → files. Memory: about 3 MiB of buffers.
+struct LayerApplication {
+    let form: OverlayForm
+    let inflater: Inflater
+    let limits: LayerLimits
+
+    /// Unpacks into an empty directory and checks both digests and the size. Throws what is wrong; the directory's content is
+    /// worth nothing then.
+    func run(_ source: LayerSource, into directory: String, isLowest: Bool) throws(LayerError) -> AppliedLayer {
+        guard let root = try Raw.open(AT_FDCWD, Array(directory.utf8).cName, O_RDONLY | O_DIRECTORY) else {
+            throw LayerError(system: ENOENT, "open the staging directory")
+        }
+        let writer = LayerWriter(root: root, form: form)
+        let lane = HashLane()
+        defer { _ = lane.finish() }
+        let blob = BlobReader(descriptor: source.descriptor, size: source.size, download: source.download, lane: lane)
+        // An empty blob is an empty layer, seen in the wild.
+        if source.size > 0 {
+            let stream = ArchiveStream(
+                try makeDecompressor(blob, inflater: inflater), lane: lane, limit: limits.bytes)
+            let reader = TarReader(stream, limits: limits)
+            while let entry = try reader.next() { try writer.add(entry, from: reader) }
+            try stream.drain()
+        }
+        try blob.drain()
+        try writer.finish(isLowest: isLowest)
+        let (compressed, archive) = lane.finish()
+        guard compressed == source.digest else {
+            throw LayerError(.corrupt, "its content has the digest \(compressed)")
+        }
+        if let diffID = source.diffID, diffID != archive {
+            throw LayerError(.corrupt, "its archive has the digest \(archive), the image promises \(diffID)")
+        }
+        return AppliedLayer(writer: writer, diffID: archive, compressed: compressed)
+    }
+}

@@ -1,0 +1,185 @@
+internal import CLinux
+internal import Glibc
+
+// What one layer cannot say alone. Merged extraction, as Docker and umoci do it, writes into the lower layers' directories;
+// an overlay shows the upper directory's own attributes. So directories that the archive only implies take theirs from
+// below, one that is a link below is written through, and hard links to lower files get a copy to link to.
+
+extension LayerWriter {
+    /// Settles what depends on the layers below; true where the result holds for these alone, false where the layer would
+    /// be the same above any others. Call after `finish`.
+    func settle(on lower: LowerTree?) throws(LayerError) -> Bool {
+        guard let lower else {
+            guard lowerLinks.isEmpty else { throw Self.missingTarget(lowerLinks[0]) }
+            return !whiteouts.isEmpty || !opaque.isEmpty || implied.count > 1
+        }
+        var isBound = !lowerLinks.isEmpty || implied.contains { !$0.isRoot }
+        for link in lowerLinks { try copyUp(link, lower) }
+        try writeThroughLinks(lower)
+        for name in implied.sorted(by: { $0.components.count > $1.components.count }) {
+            guard let found = try lower.find(name), Raw.isDirectory(found.status) else { continue }
+            if name.isRoot, found.status.st_mode & 0o7777 == 0o755, found.status.st_uid == geteuid() { continue }
+            isBound = true
+            try copyAttributes(from: found, to: name)
+        }
+        for name in madeWhiteouts {
+            let parent = try lower.find(name.parent)
+            if let parent, Raw.isDirectory(parent.status) { continue }
+            // It hides nothing, and would show up in listings of a directory that only this layer has.
+            isBound = true
+            try Raw.check(unlinkat(root.descriptor, name.path, 0), "remove whiteout")
+        }
+        return isBound
+    }
+
+    private static func missingTarget(_ link: (name: EntryName, target: EntryName)) -> LayerError {
+        LayerError(
+            .corrupt, "a hard link to \"\(LayerError.printable(link.target.bytes))\", which does not exist",
+            entry: link.name.bytes)
+    }
+
+    private func copyUp(_ link: (name: EntryName, target: EntryName), _ lower: LowerTree) throws(LayerError) {
+        let target = try lower.real(link.target.parent).child(link.target.last)
+        guard let found = try lower.find(target), !Raw.isDirectory(found.status) else { throw Self.missingTarget(link) }
+        let source = try directory(target.parent)
+        // Several links may share one target.
+        if try Raw.status(source.descriptor, target.last.cName) == nil {
+            try copyFile(found, to: source.descriptor, target.last.cName)
+        }
+        let parent = try directory(link.name.parent)
+        try TreeRemoval.remove(parent.descriptor, link.name.last.cName)
+        try Raw.check(
+            linkat(source.descriptor, target.last.cName, parent.descriptor, link.name.last.cName, 0), "link")
+    }
+
+    private func copyFile(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar]) throws(LayerError) {
+        var times = [found.status.st_atim, found.status.st_mtim]
+        if Raw.isLink(found.status) {
+            let target = try Raw.link(found.layer, found.name.path)
+            try Raw.check(symlinkat(target.cName, directory, name), "symlink")
+        } else {
+            guard found.status.st_mode & S_IFMT == S_IFREG else {
+                throw LayerError(.unsupported, "a hard link to a device of a lower layer", entry: found.name.bytes)
+            }
+            try copyContent(found, to: directory, name)
+        }
+        if form.keepsOwners {
+            try Raw.check(
+                fchownat(directory, name, found.status.st_uid, found.status.st_gid, AT_SYMLINK_NOFOLLOW), "chown")
+        }
+        if !Raw.isLink(found.status) {
+            try Raw.check(fchmodat(directory, name, found.status.st_mode & 0o7777, 0), "chmod")
+        }
+        try Raw.check(utimensat(directory, name, &times, AT_SYMLINK_NOFOLLOW), "utimens")
+    }
+
+    private func copyContent(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar]) throws(LayerError) {
+        guard let source = try Raw.openBeneath(found.layer, found.name, O_RDONLY) else {
+            throw LayerError(system: ENOENT, "open", entry: found.name.bytes)
+        }
+        defer { close(source) }
+        let file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        try Raw.check(file, "create")
+        defer { close(file) }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+        defer { buffer.deallocate() }
+        while true {
+            let count = read(source, buffer.baseAddress, buffer.count)
+            guard count >= 0 else { throw LayerError(system: errno, "read", entry: found.name.bytes) }
+            if count == 0 { break }
+            try Raw.writeAll(file, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+        try copyExtendedAttributes(from: source, to: file)
+    }
+
+    private func copyAttributes(from found: LowerTree.Found, to name: EntryName) throws(LayerError) {
+        guard let source = try Raw.openBeneath(found.layer, found.name, O_RDONLY | O_DIRECTORY),
+            let directory = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY)
+        else { return }
+        defer {
+            close(source)
+            close(directory)
+        }
+        if form.keepsOwners { try Raw.check(fchown(directory, found.status.st_uid, found.status.st_gid), "chown") }
+        try copyExtendedAttributes(from: source, to: directory)
+        try Raw.check(fchmod(directory, found.status.st_mode & 0o7777), "chmod")
+        var times = [found.status.st_atim, found.status.st_mtim]
+        try Raw.check(futimens(directory, &times), "utimens")
+    }
+
+    /// All but what steers the overlay.
+    private func copyExtendedAttributes(from source: Int32, to target: Int32) throws(LayerError) {
+        var names = [CChar](repeating: 0, count: 65_536)
+        let length = flistxattr(source, &names, names.count)
+        guard length > 0 else { return }
+        var value = [UInt8](repeating: 0, count: 65_536)
+        for part in names[..<length].split(separator: 0) {
+            let name = part.map { UInt8(bitPattern: $0) }
+            guard isApplied(name) else { continue }
+            let count = fgetxattr(source, name.cName, &value, value.count)
+            guard count >= 0 else { continue }
+            // As in `setAttributes`: without it the file itself is still good.
+            _ = fsetxattr(target, name.cName, value, count, 0)
+        }
+    }
+
+    /// An implied directory that is a link below: what this layer put there goes where the link leads.
+    private func writeThroughLinks(_ lower: LowerTree) throws(LayerError) {
+        while let name = try impliedLink(lower) {
+            let real = try lower.real(name)
+            guard !real.begins(with: name) else {
+                throw LayerError(.hostile, "a link that leads into itself", entry: name.bytes)
+            }
+            let target = try directory(real)
+            try merge(name, into: target)
+            let moved = implied.filter { $0.begins(with: name) }
+            implied.subtract(moved)
+            for old in moved where old != name {
+                implied.insert(EntryName(components: real.components + old.components[name.components.count...]))
+            }
+        }
+    }
+
+    private func impliedLink(_ lower: LowerTree) throws(LayerError) -> EntryName? {
+        for name in implied.sorted(by: { $0.components.count < $1.components.count }) {
+            if let found = try lower.find(name), Raw.isLink(found.status) { return name }
+        }
+        return nil
+    }
+
+    /// Moves what is in a directory into another, over what is there, and removes it.
+    private func merge(_ name: EntryName, into target: OpenDirectory) throws(LayerError) {
+        let path = name.path
+        for child in try DirectoryListing.names(root.descriptor, path) {
+            let source = name.child(child)
+            let status = try Raw.status(root.descriptor, source.path)
+            let existing = try Raw.status(target.descriptor, child.cName)
+            if let status, let existing, Raw.isDirectory(status), Raw.isDirectory(existing) {
+                try merge(source, into: try directory(target.name.child(child)))
+                continue
+            }
+            if existing != nil { try TreeRemoval.remove(target.descriptor, child.cName) }
+            try Raw.check(renameat(root.descriptor, source.path, target.descriptor, child.cName), "rename")
+        }
+        try Raw.check(unlinkat(root.descriptor, path, AT_REMOVEDIR), "rmdir")
+    }
+}
+
+enum DirectoryListing {
+    /// Names in a directory beneath an open one, without `.` and `..`.
+    static func names(_ root: Int32, _ path: [CChar]) throws(LayerError) -> [[UInt8]] {
+        let descriptor = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        try Raw.check(descriptor, "open")
+        guard let stream = fdopendir(descriptor) else {
+            close(descriptor)
+            throw LayerError(system: errno, "opendir")
+        }
+        defer { closedir(stream) }
+        var names: [[UInt8]] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != [46], name != [46, 46] { names.append(name) }
+        }
+        return names
+    }
+}

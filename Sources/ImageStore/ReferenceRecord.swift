@@ -1,0 +1,57 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import LinuxSystem
+internal import OCISpec
+
+/// What a reference meant when it was last brought in.
+struct ReferenceRecord: Codable, Sendable, Hashable {
+    /// Normalised.
+    var reference: String
+    /// Digest of the image's own manifest, of the one platform.
+    var manifest: Digest
+    /// Digest that the registry has for the reference: the index's where there is one.
+    var resolved: Digest
+    /// Milliseconds since 1970.
+    var created: Int64
+    /// Size and time of the file that it was read from, where it was one: another file is read again.
+    var origin: String?
+}
+
+/// One small file per reference, named by the digest of its text.
+struct ReferenceStore: Sendable {
+    let paths: StorePaths
+
+    private func path(_ reference: String) -> String { paths.references + "/" + digestOf(reference.utf8).hex }
+
+    func get(_ reference: String) -> ReferenceRecord? { read(path(reference)) }
+
+    private func read(_ path: String) -> ReferenceRecord? {
+        // A record that cannot be read is as good as none: the registry is asked again.
+        guard let bytes = try? Files.read(path) else { return nil }
+        return try? JSONDecoder().decode(ReferenceRecord.self, from: Data(bytes))
+    }
+
+    func put(_ record: ReferenceRecord) throws(ImageError) {
+        guard let bytes = try? DocumentEncoder.bytes(record) else {
+            throw ImageError(.system, "remember", record.reference, "it cannot be encoded")
+        }
+        do throws(SystemError) {
+            try Files.writeAtomically(path(record.reference), bytes)
+        } catch {
+            throw ImageError(system: error, "remember \(record.reference)")
+        }
+    }
+
+    func remove(_ reference: String) throws(ImageError) {
+        if unlink(path(reference)) != 0, errno != ENOENT {
+            throw ImageError(system: SystemError.last("unlink", reference), "remove \(reference)")
+        }
+    }
+
+    /// Every record, by reference.
+    func all() -> [ReferenceRecord] {
+        // No directory yet, no records.
+        let names = (try? Files.names(in: paths.references)) ?? []
+        return names.compactMap { read(paths.references + "/" + $0) }.sorted { $0.reference < $1.reference }
+    }
+}

@@ -1,0 +1,98 @@
+internal import Glibc
+internal import LinuxSystem
+internal import OCISpec
+internal import Registry
+
+/// A process's stay in the store: shared with other pulls, never with a removal. Ends when it goes.
+final class StoreUse: Sendable {
+    let paths: StorePaths
+    /// This stay's own directory below `staging`.
+    let staging: String
+    private let lock: SharedLock
+
+    /// Whoever finds nobody else here sweeps up what interrupted pulls left behind.
+    init(_ paths: StorePaths, _ form: OverlayForm) throws(ImageError) {
+        self.paths = paths
+        staging = "\(paths.staging)/\(getpid())-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
+        lock = try Self.open(paths, form)
+        do throws(SystemError) {
+            try Files.makeDirectories(staging, mode: 0o700)
+        } catch {
+            throw ImageError(system: error, "open the image store")
+        }
+    }
+
+    private static func open(_ paths: StorePaths, _ form: OverlayForm) throws(ImageError) -> SharedLock {
+        do throws(SystemError) {
+            try paths.make(form)
+            return try SharedLock.take(paths.storeLock) { sweep(paths) }
+        } catch {
+            throw ImageError(system: error, "open the image store")
+        }
+    }
+
+    deinit {
+        // What cannot be removed now is swept up by the next pull.
+        try? TreeRemoval.remove(path: staging)
+    }
+
+    /// A name of its own in the staging directory.
+    func temporary(_ what: String) -> String {
+        "\(staging)/\(what)-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
+    }
+
+    static func sweep(_ paths: StorePaths) {
+        // Best effort: what stays is in nobody's way.
+        for name in (try? Files.names(in: paths.staging)) ?? [] {
+            try? TreeRemoval.remove(path: paths.staging + "/" + name)
+        }
+    }
+}
+
+/// flock(2), shared; taken alone for a moment where nobody else is there.
+final class SharedLock: Sendable {
+    private let file: OwnedFD
+
+    private init(_ file: consuming OwnedFD) { self.file = file }
+
+    static func take(_ path: String, whenAlone: () -> Void) throws(SystemError) -> SharedLock {
+        let file = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        if flock(file.raw, LOCK_EX | LOCK_NB) == 0 { whenAlone() }
+        while flock(file.raw, LOCK_SH) != 0 {
+            guard errno == EINTR else { throw SystemError.last("flock", path) }
+        }
+        return SharedLock(file)
+    }
+}
+
+extension ImageError {
+    init(system error: SystemError, _ step: String) {
+        let subject = error.subject.isEmpty ? "" : " (\(error.step) \(error.subject))"
+        self.init(
+            error.isDiskFull ? .diskFull : .system, step, "",
+            SystemError.text(error.errno) + subject,
+            hint: error.isDiskFull ? "free some space, or set MARTLET_HOME to another disk" : error.hint,
+            errno: error.errno)
+    }
+
+    init(_ error: RegistryError, _ step: String, _ subject: String) {
+        let kind: Kind =
+            switch error.kind {
+            case .unreachable, .interrupted, .tls, .plainHTTP: .unreachable
+            case .unauthorized, .forbidden: .denied
+            case .notFound: .notFound
+            case .rateLimited: .rateLimited
+            case .status, .malformed: .registry
+            case .cancelled: .cancelled
+            case .local(let errno): SystemError("write", errno: errno).isDiskFull ? .diskFull : .system
+            }
+        var errno: Int32?
+        if case .local(let number) = error.kind { errno = number }
+        let hint = kind == .diskFull ? "free some space, or set MARTLET_HOME to another disk" : error.hint
+        self.init(kind, step, subject, "\(error.step) \(error.subject): \(error.reason)", hint: hint, errno: errno)
+    }
+
+    init(_ error: DocumentError, _ step: String, _ subject: String) {
+        self.init(.unsupported, step, subject, error.description)
+    }
+}
