@@ -84,7 +84,7 @@ public enum SecretSource: Sendable, Hashable, Codable {
 
 /// What one task needs.
 public struct ResourceRequest: Sendable, Hashable, Codable {
-    public enum NUMA: String, Sendable, Codable { case local, any }
+    public enum NUMA: String, Sendable, Codable, CaseIterable { case local, any }
     /// Logical CPUs, at least 1.
     public var cpus: Int
     /// Bytes; nil means no limit and no reservation.
@@ -189,7 +189,7 @@ public struct StopPolicy: Sendable, Hashable, Codable {
 }
 
 public struct MetricGoal: Sendable, Hashable, Codable {
-    public enum Direction: String, Sendable, Codable { case min, max }
+    public enum Direction: String, Sendable, Codable, CaseIterable { case min, max }
     public var name: String
     public var direction: Direction
     public init(name: String, direction: Direction) {
@@ -199,7 +199,7 @@ public struct MetricGoal: Sendable, Hashable, Codable {
 }
 
 public struct Dependency: Sendable, Hashable, Codable {
-    public enum Condition: String, Sendable, Codable {
+    public enum Condition: String, Sendable, Codable, CaseIterable {
         /// When every task of the other job succeeded.
         case ok
         /// When the other job ended, however it did.
@@ -217,7 +217,7 @@ public struct Dependency: Sendable, Hashable, Codable {
 }
 
 public struct Notification: Sendable, Hashable, Codable {
-    public enum Event: String, Sendable, Codable { case finished, failed }
+    public enum Event: String, Sendable, Codable, CaseIterable { case finished, failed }
     public var on: [Event]
     /// Run by `/bin/sh -c` on the head; `{job}`, `{name}` and `{state}` are put in.
     public var run: String

@@ -168,3 +168,8 @@ enum Sobol {
         }
     }
 }
+
+extension SampleSection {
+    /// Most dimensions that `sobol` has direction numbers for.
+    public static let largestSobolSpace = Sobol.dimensions
+}
