@@ -6,37 +6,56 @@ internal import Synchronization
 /// The head's end of the link to one agent: connects, says hello, delivers what comes in order, and connects again for as
 /// long as it lives. Works on a thread of its own; `send` never blocks.
 public final class AgentLink: Sendable {
+    public enum Transport: Sendable {
+        /// The socket of an agent on this machine.
+        case socket(String)
+        /// A program whose stdin and stdout reach the agent: `martlet-agent stdio`, or ssh with that behind it.
+        case command([String])
+    }
+
+    /// Names one connection. What was decided before its hello was read must not be sent on it: the agent's hello does not
+    /// know of it, and it would be taken for never started.
+    public struct Connection: Hashable, Sendable {
+        let number: UInt64
+    }
+
     public enum Event: Sendable {
-        case connected(AgentHello)
+        /// All that the node knows. Whoever has taken that in sends on this connection from now on.
+        case connected(AgentHello, Connection)
         case message(FromAgent)
-        /// Nothing more comes from this connection; the next one is being tried.
+        /// Why nothing more comes from this connection, or why there is none; the next one is being tried.
         case disconnected(String)
     }
 
-    private struct Outbox {
+    struct Outbox {
         var pending: [UInt8] = []
         var writer = FrameWriter()
-        var isConnected = false
+        /// Counts connections; sending on an older one does nothing.
+        var connection: UInt64 = 0
+        /// The agent's hello has been delivered.
+        var isOpen = false
         var isClosed = false
     }
 
-    private let socketPath: String
-    private let head: String
-    private let startAgent: @Sendable () throws -> Void
-    private let deliver: @Sendable (Event) -> Void
-    private let outbox = Mutex(Outbox())
+    let transport: Transport
+    let head: String
+    let startAgent: @Sendable () throws -> Void
+    let deliver: @Sendable (Event) -> Void
+    let outbox = Mutex(Outbox())
     /// Written to wake the thread: there is something to send, or the link is closed.
-    private let wakeReader: OwnedFD
+    let wakeReader: OwnedFD
     private let wakeWriter: OwnedFD
 
     /// - Parameters:
+    ///   - head: names the head's database; see `HeadHello`.
     ///   - startAgent: called on the link's thread where nobody listens on the socket; may throw, then it is tried again.
     ///   - deliver: called on the link's thread, in order.
     public init(
-        socketPath: String, head: String, startAgent: @escaping @Sendable () throws -> Void,
+        _ transport: Transport, head: String,
+        startAgent: @escaping @Sendable () throws -> Void = {},
         deliver: @escaping @Sendable (Event) -> Void
     ) throws(SystemError) {
-        self.socketPath = socketPath
+        self.transport = transport
         self.head = head
         self.startAgent = startAgent
         self.deliver = deliver
@@ -64,10 +83,13 @@ public final class AgentLink: Sendable {
         pthread_detach(thread)
     }
 
-    /// Queues a message for the connection that stands; without one it is dropped: the next hello tells what to send again.
-    public func send(_ message: ToAgent) {
+    /// Queues a message. Where `connection` no longer stands it is dropped: the next hello tells what to send again.
+    /// Lists are split by the caller, at most `Frame.batch` elements a message.
+    public func send(_ message: ToAgent, on connection: Connection) {
         let queued = outbox.withLock { outbox -> Bool in
-            guard outbox.isConnected, !outbox.isClosed else { return false }
+            guard outbox.isOpen, outbox.connection == connection.number, !outbox.isClosed else {
+                return false
+            }
             // Our own messages encode; one that did not would be missed and sent again after the next hello.
             guard let bytes = try? outbox.writer.message(message) else { return false }
             outbox.pending += bytes
@@ -85,117 +107,5 @@ public final class AgentLink: Sendable {
     private func wake() {
         // A full socket is a wake-up that has not been read yet.
         _ = try? UnixSocket.send(wakeWriter.raw, [1])
-    }
-
-    private var isClosed: Bool { outbox.withLock { $0.isClosed } }
-
-    // MARK: The thread
-
-    private func run() {
-        var pause: Int32 = 5
-        while !isClosed {
-            do {
-                try connectAndServe()
-                pause = 5
-            } catch let error as SystemError where [ENOENT, ECONNREFUSED].contains(error.errno) {
-                if pause == 5 || pause >= 500 {
-                    do { try startAgent() } catch {
-                        deliver(.disconnected("the agent does not start: \(error)"))
-                    }
-                }
-                waitForWake(pause)
-                pause = min(pause * 2, 2000)
-            } catch {
-                deliver(.disconnected("\(error)"))
-                waitForWake(50)
-            }
-        }
-    }
-
-    private func waitForWake(_ milliseconds: Int32) {
-        var poller = pollfd(fd: wakeReader.raw, events: Int16(POLLIN), revents: 0)
-        _ = poll(&poller, 1, milliseconds)
-    }
-
-    private func connectAndServe() throws {
-        let socket = try UnixSocket.connect(socketPath, .stream)
-        guard try UnixSocket.isSameUser(socket.raw) else {
-            throw LinkError("\(socketPath) belongs to somebody else")
-        }
-        try socket.setNonBlocking()
-        outbox.withLock { outbox in
-            outbox.pending = []
-            outbox.writer = FrameWriter()
-            outbox.isConnected = true
-        }
-        send(.hello(HeadHello(head: head)))
-        defer { outbox.withLock { $0.isConnected = false } }
-        var reader = FrameReader()
-        var unsent: ArraySlice<UInt8> = []
-        var saidHello = false
-        while true {
-            try flush(socket.raw, &unsent)
-            if isClosed, unsent.isEmpty { return }
-            var pollers = [
-                pollfd(
-                    fd: socket.raw, events: Int16(POLLIN) | (unsent.isEmpty ? 0 : Int16(POLLOUT)),
-                    revents: 0),
-                pollfd(fd: wakeReader.raw, events: Int16(POLLIN), revents: 0),
-            ]
-            _ = poll(&pollers, 2, -1)
-            drainWake()
-            guard pollers[0].revents != 0 else { continue }
-            guard try receive(socket.raw, &reader) else { throw LinkError("the agent has gone") }
-            while let frame = try reader.next() {
-                guard frame.kind == .message else { continue }
-                let message = try frame.decode(FromAgent.self)
-                if case .hello(let hello) = message {
-                    guard hello.protocolVersion == HeadHello.protocolVersion else {
-                        throw LinkError(
-                            "the agent speaks version \(hello.protocolVersion) of the protocol, this is \(HeadHello.protocolVersion)"
-                        )
-                    }
-                    saidHello = true
-                    deliver(.connected(hello))
-                } else if saidHello {
-                    deliver(.message(message))
-                } else {
-                    throw LinkError("a message before the hello")
-                }
-            }
-        }
-    }
-
-    private func drainWake() {
-        var byte = [UInt8](repeating: 0, count: 1)
-        // Empty is the end of it.
-        while let got = try? UnixSocket.receive(wakeReader.raw, into: &byte), got.count > 0 {}
-    }
-
-    private func flush(_ socket: Int32, _ unsent: inout ArraySlice<UInt8>) throws(SystemError) {
-        while true {
-            if unsent.isEmpty {
-                unsent = outbox.withLock { outbox in
-                    defer { outbox.pending = [] }
-                    return outbox.pending[...]
-                }
-            }
-            guard !unsent.isEmpty else { return }
-            guard let sent = try UnixSocket.send(socket, Array(unsent.prefix(1 << 18))) else {
-                return
-            }
-            unsent = unsent.dropFirst(sent)
-        }
-    }
-
-    /// False at the end of the connection.
-    private func receive(_ socket: Int32, _ reader: inout FrameReader) throws(SystemError) -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while let (count, _) = try UnixSocket.receive(socket, into: &buffer) {
-            guard count > 0 else { return false }
-            reader.append(buffer[..<count])
-            if count < buffer.count { break }
-        }
-        return true
     }
 }

@@ -35,6 +35,15 @@ public struct Frame: Sendable {
     }
 }
 
+/// How each side of a link knows that the other lives, in milliseconds: the interval of Slurm's and OpenSSH's keep-alives
+/// is of the same order, and three of them may be lost.
+public enum Heartbeat {
+    /// Sent where nothing else was for so long.
+    public static let interval: Int64 = 5000
+    /// Silence after which the connection is given up.
+    public static let patience: Int64 = 20_000
+}
+
 /// What is wrong with a peer.
 public struct LinkError: Error, Sendable, CustomStringConvertible {
     public let description: String
@@ -85,9 +94,14 @@ public struct FrameWriter: Sendable {
     private var sequence: UInt64 = 0
     public init() {}
 
+    /// Throws where the message does not encode or is longer than any peer reads; then nothing was counted.
     public mutating func message(_ message: some Encodable) throws -> [UInt8] {
+        let payload = try JSONEncoder().encode(message)
+        guard payload.count <= Frame.largestPayload else {
+            throw LinkError("a message of \(payload.count) bytes")
+        }
         sequence += 1
-        return Frame(.message, sequence: sequence, payload: try JSONEncoder().encode(message)).bytes
+        return Frame(.message, sequence: sequence, payload: payload).bytes
     }
 
     public mutating func heartbeat() -> [UInt8] {

@@ -1,0 +1,64 @@
+internal import CLinux
+internal import Glibc
+
+/// A program that we talk with over its stdin and stdout, which are one socket, and whose stderr we can read: ssh, a relay.
+/// Ended and reaped when its owner goes.
+public final class AttachedCommand {
+    /// Both ways: what is written here it reads, and the other way round.
+    public let stdio: OwnedFD
+    /// What it says on stderr; non-blocking.
+    public let errors: OwnedFD
+    private let pid: pid_t
+
+    /// Starts `arguments[0]`, looked up in PATH, with this process's environment and no other descriptor.
+    public convenience init(_ arguments: [String]) throws(SystemError) {
+        let stdio = try UnixSocket.pair(.stream)
+        let errors = try UnixSocket.pair(.stream)
+        try errors.first.setNonBlocking()
+        let pid = try Self.spawn(arguments, stdio: stdio.second.raw, errors: errors.second.raw)
+        // Ours stay; the program's ends are closed here, so that its end is seen.
+        let (ours, theirs) = stdio.release()
+        let (reader, writer) = errors.release()
+        close(theirs)
+        close(writer)
+        self.init(stdio: OwnedFD(ours), errors: OwnedFD(reader), pid: pid)
+    }
+
+    private init(stdio: consuming OwnedFD, errors: consuming OwnedFD, pid: pid_t) {
+        self.stdio = stdio
+        self.errors = errors
+        self.pid = pid
+    }
+
+    deinit {
+        // The end of its stdin ends ssh and the relay; the signal, what waits elsewhere; SIGKILL, what is deaf.
+        shutdown(stdio.raw, Int32(SHUT_RDWR))
+        kill(pid, SIGTERM)
+        var status: Int32 = 0
+        for _ in 0..<100 {
+            if waitpid(pid, &status, WNOHANG) != 0 { return }
+            usleep(5000)
+        }
+        kill(pid, SIGKILL)
+        waitpid(pid, &status, 0)
+    }
+
+    private static func spawn(_ arguments: [String], stdio: Int32, errors: Int32)
+        throws(SystemError) -> pid_t
+    {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (from, to) in [(stdio, Int32(0)), (stdio, 1), (errors, 2)] {
+            posix_spawn_file_actions_adddup2(&actions, from, to)
+        }
+        cl_spawn_close_from(&actions, 3)
+        let argv = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in argv { free(pointer) } }
+        var pid: pid_t = 0
+        let program = arguments.first ?? ""
+        let error = posix_spawnp(&pid, program, &actions, nil, argv, cl_environ())
+        guard error == 0 else { throw SystemError("start", program, errno: error) }
+        return pid
+    }
+}

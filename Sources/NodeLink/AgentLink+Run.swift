@@ -1,0 +1,123 @@
+internal import Glibc
+internal import LinuxSystem
+internal import Synchronization
+
+/// What the link's thread does.
+extension AgentLink {
+    /// Milliseconds.
+    static let longestPause: Int64 = 5000
+    /// How long an agent may take from its start to its socket, before another is started.
+    static let agentStart: Int64 = 3000
+
+    private var isClosed: Bool { outbox.withLock { $0.isClosed } }
+
+    func run() {
+        var pause: Int64 = 5
+        var lastStart: Int64?
+        while !isClosed {
+            var reached = false
+            do {
+                try connect { reached = true }
+            } catch let error as SystemError where isNobodyThere(error) {
+                let now = Clock.monotonic()
+                if now - (lastStart ?? .min / 2) >= Self.agentStart {
+                    lastStart = now
+                    do { try startAgent() } catch {
+                        deliver(.disconnected("the agent does not start: \(error)"))
+                    }
+                }
+            } catch {
+                if !isClosed { deliver(.disconnected("\(error)")) }
+            }
+            if reached { (pause, lastStart) = (5, nil) }
+            rest(pause)
+            pause = min(pause * 2, Self.longestPause)
+        }
+    }
+
+    /// The socket is missing, or its process is.
+    private func isNobodyThere(_ error: SystemError) -> Bool {
+        error.step == "connect" && [ENOENT, ECONNREFUSED].contains(error.errno)
+    }
+
+    /// Up to `milliseconds`; shorter where the link is closed.
+    private func rest(_ milliseconds: Int64) {
+        // What woke the thread for a connection that has ended must not keep it awake now.
+        drainWakes()
+        guard !isClosed else { return }
+        var poller = pollfd(fd: wakeReader.raw, events: Int16(POLLIN), revents: 0)
+        _ = poll(&poller, 1, Int32(clamping: milliseconds))
+    }
+
+    private func drainWakes() {
+        var byte = [UInt8](repeating: 0, count: 1)
+        // Empty is the end of it.
+        while let got = try? UnixSocket.receive(wakeReader.raw, into: &byte), got.count > 0 {}
+    }
+
+    private func connect(onHello: () -> Void) throws {
+        switch transport {
+        case .socket(let path):
+            let socket = try UnixSocket.connect(path, .stream)
+            guard try UnixSocket.isSameUser(socket.raw) else {
+                throw LinkError("\(path) belongs to somebody else")
+            }
+            try serve(socket.raw, errors: nil, onHello)
+        case .command(let arguments):
+            let command = try AttachedCommand(arguments)
+            try serve(command.stdio.raw, errors: command.errors.raw, onHello)
+        }
+    }
+
+    private func serve(_ socket: Int32, errors: Int32?, _ onHello: () -> Void) throws {
+        var stream = LinkStream(socket, errors: errors)
+        try stream.setNonBlocking()
+        let connection = try outbox.withLock { outbox throws -> Connection in
+            outbox.connection += 1
+            outbox.writer = FrameWriter()
+            outbox.pending = try outbox.writer.message(ToAgent.hello(HeadHello(head: head)))
+            outbox.isOpen = false
+            return Connection(number: outbox.connection)
+        }
+        defer { outbox.withLock { $0.isOpen = false } }
+        while true {
+            try stream.flush { self.takePending() }
+            if isClosed, stream.isFlushed { return }
+            let ready = stream.wait(or: wakeReader.raw)
+            drainWakes()
+            if stream.shouldBeat() {
+                outbox.withLock { $0.pending += $0.writer.heartbeat() }
+            }
+            guard ready else {
+                try stream.checkAlive()
+                continue
+            }
+            for message in try stream.receive() { try take(message, connection, onHello) }
+        }
+    }
+
+    private func takePending() -> [UInt8] {
+        outbox.withLock { outbox in
+            defer { outbox.pending = [] }
+            return outbox.pending
+        }
+    }
+
+    private func take(_ message: FromAgent, _ connection: Connection, _ onHello: () -> Void) throws
+    {
+        guard case .hello(let hello) = message else {
+            guard outbox.withLock({ $0.isOpen }) else {
+                throw LinkError("a message before the hello")
+            }
+            return deliver(.message(message))
+        }
+        guard hello.protocolVersion == HeadHello.protocolVersion else {
+            throw LinkError(
+                "the agent speaks version \(hello.protocolVersion) of the protocol, this is \(HeadHello.protocolVersion)"
+            )
+        }
+        onHello()
+        outbox.withLock { $0.isOpen = true }
+        deliver(.connected(hello, connection))
+    }
+}

@@ -1,0 +1,107 @@
+internal import Glibc
+internal import LinuxSystem
+
+/// The bytes of one connection, on the head's side: what is left to write, what has come, and whether the peer still lives.
+struct LinkStream {
+    private let socket: Int32
+    private let errors: Int32?
+    private var reader = FrameReader()
+    private var unsent: ArraySlice<UInt8> = []
+    private var lastSaid = Clock.monotonic()
+    private var lastHeard = Clock.monotonic()
+    /// The end of what a transport's program said on stderr.
+    private var complaint: [UInt8] = []
+    private var buffer = [UInt8](repeating: 0, count: 1 << 16)
+
+    /// The descriptors stay the caller's.
+    init(_ socket: Int32, errors: Int32?) {
+        self.socket = socket
+        self.errors = errors
+    }
+
+    var isFlushed: Bool { unsent.isEmpty }
+
+    /// True once an interval: the caller queues a heartbeat then.
+    mutating func shouldBeat() -> Bool {
+        let now = Clock.monotonic()
+        guard now - lastSaid >= Heartbeat.interval else { return false }
+        lastSaid = now
+        return true
+    }
+
+    func setNonBlocking() throws(SystemError) {
+        let flags = try checkErrno(fcntl(socket, F_GETFL), "fcntl(F_GETFL)")
+        try checkErrno(fcntl(socket, F_SETFL, flags | O_NONBLOCK), "fcntl(F_SETFL)")
+    }
+
+    /// Writes as much as the socket takes, of what waits and then of what `more` gives until that is nothing.
+    mutating func flush(_ more: () -> [UInt8]) throws {
+        while true {
+            if unsent.isEmpty { unsent = more()[...] }
+            guard !unsent.isEmpty else { return }
+            do throws(SystemError) {
+                guard let sent = try UnixSocket.send(socket, Array(unsent.prefix(1 << 18))) else {
+                    return
+                }
+                unsent = unsent.dropFirst(sent)
+            } catch { throw ended("\(error)") }
+            lastSaid = Clock.monotonic()
+        }
+    }
+
+    /// Waits until there is something to read (true), or to write, or `wake` is ready, or a heartbeat is due.
+    mutating func wait(or wake: Int32) -> Bool {
+        let now = Clock.monotonic()
+        let next = min(lastSaid + Heartbeat.interval, lastHeard + Heartbeat.patience)
+        var pollers = [
+            pollfd(
+                fd: socket, events: Int16(POLLIN) | (unsent.isEmpty ? 0 : Int16(POLLOUT)),
+                revents: 0),
+            pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: errors ?? -1, events: Int16(POLLIN), revents: 0),
+        ]
+        _ = poll(&pollers, 3, Int32(clamping: max(0, next - now)))
+        if pollers[2].revents != 0 { listenToComplaint() }
+        return pollers[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0
+    }
+
+    /// Called where nothing came: a peer that has been silent for too long is behind a broken link.
+    func checkAlive() throws(LinkError) {
+        let silence = Clock.monotonic() - lastHeard
+        guard silence < Heartbeat.patience else {
+            throw ended("nothing came for \(silence / 1000) s")
+        }
+    }
+
+    /// What has come, as whole messages; throws at the end of the connection.
+    mutating func receive() throws -> [FromAgent] {
+        while let (count, _) = try UnixSocket.receive(socket, into: &buffer) {
+            guard count > 0 else {
+                listenToComplaint()
+                throw ended("the agent has gone")
+            }
+            lastHeard = Clock.monotonic()
+            reader.append(buffer[..<count])
+            if count < buffer.count { break }
+        }
+        var messages: [FromAgent] = []
+        while let frame = try reader.next() {
+            if frame.kind == .message { messages.append(try frame.decode(FromAgent.self)) }
+        }
+        return messages
+    }
+
+    private func ended(_ what: String) -> LinkError {
+        let words = String(decoding: complaint, as: UTF8.self).split(separator: "\n")
+        return LinkError(words.last.map { "\(what): \($0)" } ?? what)
+    }
+
+    private mutating func listenToComplaint() {
+        guard let errors else { return }
+        var chunk = [UInt8](repeating: 0, count: 1024)
+        // Nothing more to hear is the end of it.
+        while let got = try? UnixSocket.receive(errors, into: &chunk), got.count > 0 {
+            complaint = (complaint + chunk[..<got.count]).suffix(2048)
+        }
+    }
+}
