@@ -20,7 +20,9 @@ final class ArchiveStream {
             guard count > 0 else { return piece }
             piece = ring.submit(count)
             decoded += Int64(count)
-            guard decoded <= limit else { throw LayerError(.hostile, "the layer unpacks to more than \(limit) bytes") }
+            guard decoded <= limit else {
+                throw LayerError(.hostile, "the layer unpacks to more than \(limit) bytes")
+            }
         }
         let count = min(most, piece.count)
         defer { piece = UnsafeRawBufferPointer(rebasing: piece[count...]) }
@@ -46,7 +48,9 @@ final class ArchiveStream {
         var left = count
         while left > 0 {
             let more = try take(Int(min(left, 1 << 20)))
-            guard !more.isEmpty else { throw LayerError(.corrupt, "the archive ends within an entry") }
+            guard !more.isEmpty else {
+                throw LayerError(.corrupt, "the archive ends within an entry")
+            }
             left -= Int64(more.count)
         }
     }

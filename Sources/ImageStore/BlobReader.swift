@@ -38,7 +38,9 @@ final class BlobReader {
             let count = pread(descriptor, buffer.baseAddress, wanted, off_t(offset))
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw LayerError(system: errno, "read") }
-            guard count > 0 else { throw LayerError(.corrupt, "the blob ends after \(offset) of \(size) bytes") }
+            guard count > 0 else {
+                throw LayerError(.corrupt, "the blob ends after \(offset) of \(size) bytes")
+            }
             offset += Int64(count)
             return ring.submit(count)
         }

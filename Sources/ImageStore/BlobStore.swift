@@ -18,6 +18,7 @@ struct BlobStore: Sendable {
     }
 
     func put(_ bytes: [UInt8], _ digest: Digest) throws(ImageError) {
+        if document(digest) == bytes { return }
         do throws(SystemError) {
             try Files.writeAtomically(paths.blob(digest), bytes, durable: false)
         } catch {

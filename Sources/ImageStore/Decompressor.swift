@@ -12,7 +12,8 @@ enum Compression: Sendable {
         if bytes.starts(with: [0x1f, 0x8b]) {
             self = .gzip
         } else if bytes.starts(with: [0x28, 0xb5, 0x2f, 0xfd])
-            || (bytes.count >= 4 && bytes[0] & 0xf0 == 0x50 && bytes[1...3].elementsEqual([0x2a, 0x4d, 0x18]))
+            || (bytes.count >= 4 && bytes[0] & 0xf0 == 0x50
+                && bytes[1...3].elementsEqual([0x2a, 0x4d, 0x18]))
         {
             // A zstd frame, or a skippable one (RFC 8878 §3.1.2).
             self = .zstd
@@ -23,7 +24,8 @@ enum Compression: Sendable {
 }
 
 /// Opens a blob whatever its compression is.
-func makeDecompressor(_ blob: BlobReader, inflater: Inflater) throws(LayerError) -> any Decompressor {
+func makeDecompressor(_ blob: BlobReader, inflater: Inflater) throws(LayerError) -> any Decompressor
+{
     let input = CompressedInput(blob)
     try input.fill()
     switch Compression(magic: input.bytes) {

@@ -7,7 +7,9 @@ struct EntryName: Hashable {
 
     /// A leading `/` is dropped as every tool does; `..` anywhere is refused.
     init(_ path: [UInt8]) throws(LayerError) {
-        guard path.count <= Self.limit else { throw LayerError(.hostile, "a name longer than \(Self.limit) bytes", entry: path) }
+        guard path.count <= Self.limit else {
+            throw LayerError(.hostile, "a name longer than \(Self.limit) bytes", entry: path)
+        }
         var components: [[UInt8]] = []
         for part in path.split(separator: UInt8(ascii: "/")) where part != [UInt8(ascii: ".")] {
             guard part != Self.dotDot[...] else {
@@ -15,7 +17,9 @@ struct EntryName: Hashable {
             }
             components.append(Array(part))
         }
-        guard !path.isEmpty, !path.contains(0) else { throw LayerError(.corrupt, "an entry without a name", entry: path) }
+        guard !path.isEmpty, !path.contains(0) else {
+            throw LayerError(.corrupt, "an entry without a name", entry: path)
+        }
         self.components = components
     }
 

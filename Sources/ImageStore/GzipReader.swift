@@ -10,7 +10,10 @@ protocol InflateEngine: AnyObject {
 
 /// A gzip file (RFC 1952): any number of members, one after the other, then perhaps zero bytes as padding.
 final class GzipReader: Decompressor {
-    private enum Position { case beforeMember(first: Bool), inMember, atEnd }
+    private enum Position {
+        case beforeMember(first: Bool)
+        case inMember, atEnd
+    }
     private let input: CompressedInput
     private let engine: any InflateEngine
     private var position = Position.beforeMember(first: true)
@@ -68,13 +71,17 @@ final class GzipReader: Decompressor {
     /// RFC 1952 §2.3, after the magic number.
     private func skipHeader() throws(LayerError) {
         func byte() throws(LayerError) -> UInt8 {
-            guard let byte = try input.byte() else { throw LayerError(.corrupt, "the gzip header ends early") }
+            guard let byte = try input.byte() else {
+                throw LayerError(.corrupt, "the gzip header ends early")
+            }
             return byte
         }
         func skipText() throws(LayerError) {
             while try byte() != 0 {}
         }
-        guard try byte() == 8 else { throw LayerError(.corrupt, "a gzip method that does not exist") }
+        guard try byte() == 8 else {
+            throw LayerError(.corrupt, "a gzip method that does not exist")
+        }
         let flags = try byte()
         guard flags & 0xe0 == 0 else { throw LayerError(.corrupt, "gzip flags that do not exist") }
         for _ in 0..<6 { _ = try byte() }

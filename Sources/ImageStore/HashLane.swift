@@ -1,6 +1,7 @@
-internal import struct Crypto.SHA256
 internal import OCISpec
 internal import Registry
+
+internal import struct Crypto.SHA256
 
 /// Hashes the two byte streams of one layer, as it came and uncompressed, on a thread of its own.
 ///

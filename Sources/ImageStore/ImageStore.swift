@@ -19,6 +19,10 @@ public final class ImageStore: Sendable {
         form = settings.form ?? OverlayForm.current
         self.settings = settings
     }
+
+    var blobs: BlobStore { BlobStore(paths: paths) }
+    var layers: LayerStore { LayerStore(paths: paths, form: form) }
+    var references: ReferenceStore { ReferenceStore(paths: paths) }
 }
 
 /// An image that is ready to be mounted.

@@ -5,7 +5,9 @@ final class IsalEngine: InflateEngine {
     private let state: OpaquePointer
 
     init() throws(LayerError) {
-        guard let state = cisal_inflate_new() else { throw LayerError(system: 12, "allocate inflate state") }
+        guard let state = cisal_inflate_new() else {
+            throw LayerError(system: 12, "allocate inflate state")
+        }
         self.state = state
     }
 

@@ -4,8 +4,8 @@ internal import Registry
 
 /// A blob that is to become a layer.
 struct LayerSource: Sendable {
-    /// What the manifest promises of the blob.
-    let digest: Digest
+    /// What the manifest promises of the blob; nil where nobody knows yet (an import).
+    let digest: Digest?
     let size: Int64
     /// What the configuration promises of the archive in it; nil where nobody knows yet (an import).
     let diffID: Digest?
@@ -30,14 +30,18 @@ struct LayerApplication {
 
     /// Unpacks into an empty directory and checks both digests and the size. Throws what is wrong; the directory's content is
     /// worth nothing then.
-    func run(_ source: LayerSource, into directory: String, isLowest: Bool) throws(LayerError) -> AppliedLayer {
-        guard let root = try Raw.open(AT_FDCWD, Array(directory.utf8).cName, O_RDONLY | O_DIRECTORY) else {
+    func run(_ source: LayerSource, into directory: String, isLowest: Bool) throws(LayerError)
+        -> AppliedLayer
+    {
+        guard let root = try Raw.open(AT_FDCWD, Array(directory.utf8).cName, O_RDONLY | O_DIRECTORY)
+        else {
             throw LayerError(system: ENOENT, "open the staging directory")
         }
         let writer = LayerWriter(root: root, form: form)
         let lane = HashLane()
         defer { _ = lane.finish() }
-        let blob = BlobReader(descriptor: source.descriptor, size: source.size, download: source.download, lane: lane)
+        let blob = BlobReader(
+            descriptor: source.descriptor, size: source.size, download: source.download, lane: lane)
         // An empty blob is an empty layer, seen in the wild.
         if source.size > 0 {
             let stream = ArchiveStream(
@@ -49,11 +53,12 @@ struct LayerApplication {
         try blob.drain()
         try writer.finish(isLowest: isLowest)
         let (compressed, archive) = lane.finish()
-        guard compressed == source.digest else {
+        guard compressed == source.digest ?? compressed else {
             throw LayerError(.corrupt, "its content has the digest \(compressed)")
         }
         if let diffID = source.diffID, diffID != archive {
-            throw LayerError(.corrupt, "its archive has the digest \(archive), the image promises \(diffID)")
+            throw LayerError(
+                .corrupt, "its archive has the digest \(archive), the image promises \(diffID)")
         }
         return AppliedLayer(writer: writer, diffID: archive, compressed: compressed)
     }

@@ -62,7 +62,9 @@ struct LayerStore: Sendable {
     /// Flushes the store's file system and then trusts every layer that was there before, also after a crash.
     func flush() {
         // A flush that fails leaves the marks, and so the layers in doubt after the next boot.
-        let marks = ((try? Files.names(in: paths.layers(form))) ?? []).filter { $0.hasSuffix(".unsynced") }
+        let marks = ((try? Files.names(in: paths.layers(form))) ?? []).filter {
+            $0.hasSuffix(".unsynced")
+        }
         guard !marks.isEmpty, let directory = try? OwnedFD.open(paths.root, O_RDONLY | O_DIRECTORY),
             cl_syncfs(directory.raw) == 0
         else { return }

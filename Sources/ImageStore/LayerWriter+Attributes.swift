@@ -26,7 +26,8 @@ extension LayerWriter {
     func setLinkAttributes(_ place: Place, _ entry: TarEntry) throws(LayerError) {
         let directory = place.parent.descriptor
         if form.keepsOwners, entry.uid != 0 || entry.gid != 0 {
-            try Raw.check(fchownat(directory, place.last, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW), "chown")
+            try Raw.check(
+                fchownat(directory, place.last, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW), "chown")
         }
         if entry.kind != .symbolicLink {
             // It was made this instant in a directory of ours alone, and is no link.
@@ -44,7 +45,9 @@ extension LayerWriter {
     /// Never those by which the kernel steers overlays, nor labels of another machine's policy.
     func isApplied(_ name: [UInt8]) -> Bool {
         let name = String(decoding: name, as: UTF8.self)
-        if name.hasPrefix("user.") { return !name.hasPrefix("user.overlay.") && !name.hasPrefix("user.containers.") }
+        if name.hasPrefix("user.") {
+            return !name.hasPrefix("user.overlay.") && !name.hasPrefix("user.containers.")
+        }
         if name == "security.capability" { return true }
         return form.keepsOwners && name.hasPrefix("system.posix_acl_")
     }

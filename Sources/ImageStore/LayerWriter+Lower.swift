@@ -18,7 +18,10 @@ extension LayerWriter {
         try writeThroughLinks(lower)
         for name in implied.sorted(by: { $0.components.count > $1.components.count }) {
             guard let found = try lower.find(name), Raw.isDirectory(found.status) else { continue }
-            if name.isRoot, found.status.st_mode & 0o7777 == 0o755, found.status.st_uid == geteuid() { continue }
+            if name.isRoot, found.status.st_mode & 0o7777 == 0o755, found.status.st_uid == geteuid()
+            {
+                continue
+            }
             isBound = true
             try copyAttributes(from: found, to: name)
         }
@@ -34,13 +37,18 @@ extension LayerWriter {
 
     private static func missingTarget(_ link: (name: EntryName, target: EntryName)) -> LayerError {
         LayerError(
-            .corrupt, "a hard link to \"\(LayerError.printable(link.target.bytes))\", which does not exist",
+            .corrupt,
+            "a hard link to \"\(LayerError.printable(link.target.bytes))\", which does not exist",
             entry: link.name.bytes)
     }
 
-    private func copyUp(_ link: (name: EntryName, target: EntryName), _ lower: LowerTree) throws(LayerError) {
+    private func copyUp(_ link: (name: EntryName, target: EntryName), _ lower: LowerTree)
+        throws(LayerError)
+    {
         let target = try lower.real(link.target.parent).child(link.target.last)
-        guard let found = try lower.find(target), !Raw.isDirectory(found.status) else { throw Self.missingTarget(link) }
+        guard let found = try lower.find(target), !Raw.isDirectory(found.status) else {
+            throw Self.missingTarget(link)
+        }
         let source = try directory(target.parent)
         // Several links may share one target.
         if try Raw.status(source.descriptor, target.last.cName) == nil {
@@ -49,23 +57,31 @@ extension LayerWriter {
         let parent = try directory(link.name.parent)
         try TreeRemoval.remove(parent.descriptor, link.name.last.cName)
         try Raw.check(
-            linkat(source.descriptor, target.last.cName, parent.descriptor, link.name.last.cName, 0), "link")
+            linkat(
+                source.descriptor, target.last.cName, parent.descriptor, link.name.last.cName, 0),
+            "link")
     }
 
-    private func copyFile(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar]) throws(LayerError) {
+    private func copyFile(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar])
+        throws(LayerError)
+    {
         var times = [found.status.st_atim, found.status.st_mtim]
         if Raw.isLink(found.status) {
             let target = try Raw.link(found.layer, found.name.path)
             try Raw.check(symlinkat(target.cName, directory, name), "symlink")
         } else {
             guard found.status.st_mode & S_IFMT == S_IFREG else {
-                throw LayerError(.unsupported, "a hard link to a device of a lower layer", entry: found.name.bytes)
+                throw LayerError(
+                    .unsupported, "a hard link to a device of a lower layer",
+                    entry: found.name.bytes)
             }
             try copyContent(found, to: directory, name)
         }
         if form.keepsOwners {
             try Raw.check(
-                fchownat(directory, name, found.status.st_uid, found.status.st_gid, AT_SYMLINK_NOFOLLOW), "chown")
+                fchownat(
+                    directory, name, found.status.st_uid, found.status.st_gid, AT_SYMLINK_NOFOLLOW),
+                "chown")
         }
         if !Raw.isLink(found.status) {
             try Raw.check(fchmodat(directory, name, found.status.st_mode & 0o7777, 0), "chmod")
@@ -73,26 +89,23 @@ extension LayerWriter {
         try Raw.check(utimensat(directory, name, &times, AT_SYMLINK_NOFOLLOW), "utimens")
     }
 
-    private func copyContent(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar]) throws(LayerError) {
+    private func copyContent(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar])
+        throws(LayerError)
+    {
         guard let source = try Raw.openBeneath(found.layer, found.name, O_RDONLY) else {
             throw LayerError(system: ENOENT, "open", entry: found.name.bytes)
         }
         defer { close(source) }
-        let file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let file = openat(
+            directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         try Raw.check(file, "create")
         defer { close(file) }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
-        defer { buffer.deallocate() }
-        while true {
-            let count = read(source, buffer.baseAddress, buffer.count)
-            guard count >= 0 else { throw LayerError(system: errno, "read", entry: found.name.bytes) }
-            if count == 0 { break }
-            try Raw.writeAll(file, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
+        try Raw.copy(source, to: file)
         try copyExtendedAttributes(from: source, to: file)
     }
 
-    private func copyAttributes(from found: LowerTree.Found, to name: EntryName) throws(LayerError) {
+    private func copyAttributes(from found: LowerTree.Found, to name: EntryName) throws(LayerError)
+    {
         guard let source = try Raw.openBeneath(found.layer, found.name, O_RDONLY | O_DIRECTORY),
             let directory = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY)
         else { return }
@@ -100,7 +113,9 @@ extension LayerWriter {
             close(source)
             close(directory)
         }
-        if form.keepsOwners { try Raw.check(fchown(directory, found.status.st_uid, found.status.st_gid), "chown") }
+        if form.keepsOwners {
+            try Raw.check(fchown(directory, found.status.st_uid, found.status.st_gid), "chown")
+        }
         try copyExtendedAttributes(from: source, to: directory)
         try Raw.check(fchmod(directory, found.status.st_mode & 0o7777), "chmod")
         var times = [found.status.st_atim, found.status.st_mtim]
@@ -135,7 +150,9 @@ extension LayerWriter {
             let moved = implied.filter { $0.begins(with: name) }
             implied.subtract(moved)
             for old in moved where old != name {
-                implied.insert(EntryName(components: real.components + old.components[name.components.count...]))
+                implied.insert(
+                    EntryName(
+                        components: real.components + old.components[name.components.count...]))
             }
         }
     }
@@ -159,7 +176,8 @@ extension LayerWriter {
                 continue
             }
             if existing != nil { try TreeRemoval.remove(target.descriptor, child.cName) }
-            try Raw.check(renameat(root.descriptor, source.path, target.descriptor, child.cName), "rename")
+            try Raw.check(
+                renameat(root.descriptor, source.path, target.descriptor, child.cName), "rename")
         }
         try Raw.check(unlinkat(root.descriptor, path, AT_REMOVEDIR), "rmdir")
     }

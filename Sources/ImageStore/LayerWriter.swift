@@ -78,10 +78,14 @@ final class LayerWriter {
         implied.remove(name)
     }
 
-    private func addFile(_ entry: TarEntry, _ place: Place, _ reader: TarReader) throws(LayerError) {
+    private func addFile(_ entry: TarEntry, _ place: Place, _ reader: TarReader) throws(LayerError)
+    {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         var file: Int32 = -1
-        try creating(place) { file = openat(place.parent.descriptor, $0, flags, 0o600); return file }
+        try creating(place) {
+            file = openat(place.parent.descriptor, $0, flags, 0o600)
+            return file
+        }
         defer { close(file) }
         if let map = entry.sparse {
             try writeSparse(file, map, reader)
@@ -96,13 +100,17 @@ final class LayerWriter {
         try setAttributes(file, entry)
     }
 
-    private func writeSparse(_ file: Int32, _ map: SparseMap, _ reader: TarReader) throws(LayerError) {
+    private func writeSparse(_ file: Int32, _ map: SparseMap, _ reader: TarReader)
+        throws(LayerError)
+    {
         for region in map.regions {
             try Raw.check(Int32(clamping: lseek(file, off_t(region.offset), SEEK_SET)), "lseek")
             var left = region.length
             while left > 0 {
                 let bytes = try reader.content(Int(min(left, 1 << 20)))
-                guard !bytes.isEmpty else { throw LayerError(.corrupt, "a sparse file without its content") }
+                guard !bytes.isEmpty else {
+                    throw LayerError(.corrupt, "a sparse file without its content")
+                }
                 try Raw.writeAll(file, bytes)
                 left -= Int64(bytes.count)
             }
@@ -124,7 +132,8 @@ final class LayerWriter {
     }
 
     private func addSymbolicLink(_ entry: TarEntry, _ place: Place) throws(LayerError) {
-        guard !entry.link.isEmpty, entry.link.count < EntryName.limit, !entry.link.contains(0) else {
+        guard !entry.link.isEmpty, entry.link.count < EntryName.limit, !entry.link.contains(0)
+        else {
             throw LayerError(.corrupt, "a symbolic link to nothing")
         }
         let target = entry.link.cName
@@ -136,15 +145,20 @@ final class LayerWriter {
         let target = try EntryName(entry.link)
         guard !target.isRoot else { throw LayerError(.hostile, "a hard link to the root") }
         guard let parent = try existingDirectory(target.parent),
-            let status = try Raw.status(parent.descriptor, target.last.cName), !Raw.isWhiteout(status)
+            let status = try Raw.status(parent.descriptor, target.last.cName),
+            !Raw.isWhiteout(status)
         else {
             lowerLinks.append((place.name, target))
             return
         }
-        guard !Raw.isDirectory(status) else { throw LayerError(.hostile, "a hard link to a directory") }
+        guard !Raw.isDirectory(status) else {
+            throw LayerError(.hostile, "a hard link to a directory")
+        }
         if parent.name.child(target.last) == place.name { return }
         // Flag 0: a link that is the target itself is linked, not what it points to.
-        try creating(place) { linkat(parent.descriptor, target.last.cName, place.parent.descriptor, $0, 0) }
+        try creating(place) {
+            linkat(parent.descriptor, target.last.cName, place.parent.descriptor, $0, 0)
+        }
     }
 
     private func addNode(_ entry: TarEntry, _ place: Place) throws(LayerError) {
@@ -158,7 +172,9 @@ final class LayerWriter {
             }
             let type = entry.kind == .characterDevice ? S_IFCHR : S_IFBLK
             try creating(place) { name in
-                let result = cl_mknodat(place.parent.descriptor, name, type | 0o600, entry.device.major, entry.device.minor)
+                let result = cl_mknodat(
+                    place.parent.descriptor, name, type | 0o600, entry.device.major,
+                    entry.device.minor)
                 if result < 0 { errno = -result }
                 return result
             }
@@ -195,7 +211,9 @@ final class LayerWriter {
             found = OpenDirectory(descriptor: descriptor, name: name)
         } else {
             var walk = PathWalk(self, makes: true)
-            guard let walked = try walk.run(name) else { throw LayerError(.corrupt, "its directory cannot be made") }
+            guard let walked = try walk.run(name) else {
+                throw LayerError(.corrupt, "its directory cannot be made")
+            }
             found = walked
         }
         open[name] = found
@@ -227,7 +245,9 @@ final class LayerWriter {
         open = [:]
         let deepestFirst = directories.sorted { $0.key.components.count > $1.key.components.count }
         for (name, entry) in deepestFirst {
-            guard let descriptor = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY) else { continue }
+            guard
+                let descriptor = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY)
+            else { continue }
             defer { close(descriptor) }
             do throws(LayerError) {
                 try setAttributes(descriptor, entry)
@@ -240,7 +260,9 @@ final class LayerWriter {
     /// Nobody said when they were made: the same each time.
     private func setImpliedTimes() throws(LayerError) {
         for name in implied {
-            guard let descriptor = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY) else { continue }
+            guard
+                let descriptor = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY)
+            else { continue }
             defer { close(descriptor) }
             try Raw.check(fchmod(descriptor, 0o755), "chmod")
             var times = [timespec(), timespec()]
@@ -292,7 +314,10 @@ final class LayerWriter {
 
     private func markOpaque(_ name: EntryName) throws(LayerError) {
         let directory = try directory(name)
-        guard let descriptor = try Raw.openBeneath(root.descriptor, directory.name, O_RDONLY | O_DIRECTORY) else { return }
+        guard
+            let descriptor = try Raw.openBeneath(
+                root.descriptor, directory.name, O_RDONLY | O_DIRECTORY)
+        else { return }
         defer { close(descriptor) }
         try Raw.check(fsetxattr(descriptor, form.opaqueAttribute, "y", 1, 0), "set opaque")
     }

@@ -13,7 +13,10 @@ final class LowerTree {
         self.form = form
         var roots: [OpenDirectory] = []
         for path in layers.reversed() {
-            guard let descriptor = try Raw.open(AT_FDCWD, Array(path.utf8).cName, O_RDONLY | O_DIRECTORY) else {
+            guard
+                let descriptor = try Raw.open(
+                    AT_FDCWD, Array(path.utf8).cName, O_RDONLY | O_DIRECTORY)
+            else {
                 throw LayerError(system: ENOENT, "open a lower layer")
             }
             roots.append(OpenDirectory(descriptor: descriptor, name: EntryName(components: [])))
@@ -46,7 +49,8 @@ final class LowerTree {
     }
 
     /// One component further down: what the uppermost layer shows, and the layers that merge there.
-    private func look(_ name: EntryName, in layers: [Int32]) throws(LayerError) -> (Found, [Int32])? {
+    private func look(_ name: EntryName, in layers: [Int32]) throws(LayerError) -> (Found, [Int32])?
+    {
         var first: Found?
         var merged: [Int32] = []
         for layer in layers {
@@ -64,10 +68,13 @@ final class LowerTree {
     }
 
     private func isOpaque(_ layer: Int32, _ name: EntryName) throws(LayerError) -> Bool {
-        guard let directory = try Raw.openBeneath(layer, name, O_RDONLY | O_DIRECTORY) else { return false }
+        guard let directory = try Raw.openBeneath(layer, name, O_RDONLY | O_DIRECTORY) else {
+            return false
+        }
         defer { close(directory) }
         var value: UInt8 = 0
-        return fgetxattr(directory, form.opaqueAttribute, &value, 1) == 1 && value == UInt8(ascii: "y")
+        return fgetxattr(directory, form.opaqueAttribute, &value, 1) == 1
+            && value == UInt8(ascii: "y")
     }
 
     /// The real path of a name, every link in it followed, the last included; as far as it exists.
@@ -87,7 +94,9 @@ final class LowerTree {
                 continue
             }
             links += 1
-            guard links <= 40 else { throw LayerError(.hostile, "too many links in its path", entry: name.bytes) }
+            guard links <= 40 else {
+                throw LayerError(.hostile, "too many links in its path", entry: name.bytes)
+            }
             let target = try Raw.link(found.layer, next.path)
             if target.first == UInt8(ascii: "/") { path = [] }
             pending += target.split(separator: UInt8(ascii: "/")).map(Array.init).reversed()

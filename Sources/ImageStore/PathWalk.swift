@@ -39,7 +39,9 @@ struct PathWalk {
         guard let status = try Raw.status(here.descriptor, name) else { return try make(component) }
         if Raw.isLink(status) {
             links += 1
-            guard links <= Self.linkLimit else { throw LayerError(.hostile, "too many links in its path") }
+            guard links <= Self.linkLimit else {
+                throw LayerError(.hostile, "too many links in its path")
+            }
             let target = try Raw.link(here.descriptor, name)
             if target.first == UInt8(ascii: "/") { stack = [writer.root] }
             pending += target.split(separator: UInt8(ascii: "/")).map(Array.init).reversed()
@@ -47,7 +49,10 @@ struct PathWalk {
         }
         guard Raw.isDirectory(status) else {
             guard makes else { return false }
-            throw LayerError(.corrupt, "\"\(LayerError.printable(here.name.child(component).bytes))\" in its path is no directory")
+            throw LayerError(
+                .corrupt,
+                "\"\(LayerError.printable(here.name.child(component).bytes))\" in its path is no directory"
+            )
         }
         return try enter(component)
     }
@@ -60,7 +65,10 @@ struct PathWalk {
     }
 
     private mutating func enter(_ component: [UInt8]) throws(LayerError) -> Bool {
-        guard let descriptor = try Raw.open(here.descriptor, component.cName, Raw.openPath | O_DIRECTORY) else { return false }
+        guard
+            let descriptor = try Raw.open(
+                here.descriptor, component.cName, Raw.openPath | O_DIRECTORY)
+        else { return false }
         stack.append(OpenDirectory(descriptor: descriptor, name: here.name.child(component)))
         return true
     }

@@ -21,7 +21,8 @@ struct PaxRecords {
                 rest[rest.startIndex + length - 1] == UInt8(ascii: "\n")
             else { throw Self.malformed }
             let record = rest[(rest.startIndex + digits.count + 1)..<(rest.startIndex + length - 1)]
-            guard let equals = record.firstIndex(of: UInt8(ascii: "=")), equals > record.startIndex else {
+            guard let equals = record.firstIndex(of: UInt8(ascii: "=")), equals > record.startIndex
+            else {
                 throw Self.malformed
             }
             try add(key: Array(record[..<equals]), value: Array(record[(equals + 1)...]))
@@ -38,7 +39,8 @@ struct PaxRecords {
     }
 
     var isSparse: Bool {
-        values["GNU.sparse.major"] != nil || values["GNU.sparse.size"] != nil || values["GNU.sparse.map"] != nil
+        values["GNU.sparse.major"] != nil || values["GNU.sparse.size"] != nil
+            || values["GNU.sparse.map"] != nil
     }
 
     private static let malformed = LayerError(.corrupt, "a malformed extended header")
@@ -63,7 +65,8 @@ struct PaxRecords {
 
     private mutating func addSparse(_ name: String, _ value: [UInt8]) throws(LayerError) {
         guard name == "GNU.sparse.offset" || name == "GNU.sparse.numbytes" else { return }
-        guard let number = Int64(String(decoding: value, as: UTF8.self)), sparsePairs.count <= SparseMap.regionLimit
+        guard let number = Int64(String(decoding: value, as: UTF8.self)),
+            sparsePairs.count <= SparseMap.regionLimit
         else { throw Self.malformed }
         if name == "GNU.sparse.offset" {
             sparsePairs.append((number, 0))
@@ -74,13 +77,16 @@ struct PaxRecords {
 
     private static func suffix(_ key: [UInt8], _ prefix: String) -> [UInt8]? {
         let prefix = Array(prefix.utf8)
-        return key.starts(with: prefix) && key.count > prefix.count ? Array(key[prefix.count...]) : nil
+        return key.starts(with: prefix) && key.count > prefix.count
+            ? Array(key[prefix.count...]) : nil
     }
 
     /// A decimal number; throws where the record is there and is none.
     func number(_ key: String) throws(LayerError) -> Int64? {
         guard let value = values[key] else { return nil }
-        guard let number = Int64(String(decoding: value, as: UTF8.self)) else { throw Self.malformed }
+        guard let number = Int64(String(decoding: value, as: UTF8.self)) else {
+            throw Self.malformed
+        }
         return number
     }
 

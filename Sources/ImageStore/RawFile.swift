@@ -25,9 +25,12 @@ enum Raw {
     private static let strictlyBeneath: UInt64 = 0x02 | 0x04 | 0x08
 
     /// Opens beneath `root` without following any link; nil where it does not exist or a link stands in the way.
-    static func openBeneath(_ root: Int32, _ name: EntryName, _ flags: Int32) throws(LayerError) -> Int32? {
+    static func openBeneath(_ root: Int32, _ name: EntryName, _ flags: Int32) throws(LayerError)
+        -> Int32?
+    {
         if name.isRoot { return try open(root, [46, 0], flags) }
-        let result = cl_openat2(root, name.path, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), 0, strictlyBeneath)
+        let result = cl_openat2(
+            root, name.path, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), 0, strictlyBeneath)
         if result >= 0 { return result }
         switch -result {
         case ENOENT, ELOOP, ENOTDIR: return nil
@@ -36,7 +39,9 @@ enum Raw {
     }
 
     /// openat(2) of one component, its link not followed; nil where it does not exist.
-    static func open(_ directory: Int32, _ name: [CChar], _ flags: Int32, mode: UInt32 = 0) throws(LayerError) -> Int32? {
+    static func open(_ directory: Int32, _ name: [CChar], _ flags: Int32, mode: UInt32 = 0)
+        throws(LayerError) -> Int32?
+    {
         while true {
             let result = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
             if result >= 0 { return result }
@@ -69,14 +74,30 @@ enum Raw {
     static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) throws(LayerError) {
         var written = 0
         while written < bytes.count {
-            let count = write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+            let count = write(
+                descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw LayerError(system: errno, "write") }
             written += count
         }
     }
 
+    /// From where `source` stands to its end.
+    static func copy(_ source: Int32, to target: Int32) throws(LayerError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+        defer { buffer.deallocate() }
+        while true {
+            let count = read(source, buffer.baseAddress, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw LayerError(system: errno, "read") }
+            if count == 0 { return }
+            try writeAll(target, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+
     static func isDirectory(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
     static func isLink(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFLNK }
-    static func isWhiteout(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0 }
+    static func isWhiteout(_ status: stat) -> Bool {
+        status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0
+    }
 }

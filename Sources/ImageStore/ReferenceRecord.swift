@@ -21,7 +21,9 @@ struct ReferenceRecord: Codable, Sendable, Hashable {
 struct ReferenceStore: Sendable {
     let paths: StorePaths
 
-    private func path(_ reference: String) -> String { paths.references + "/" + digestOf(reference.utf8).hex }
+    private func path(_ reference: String) -> String {
+        paths.references + "/" + digestOf(reference.utf8).hex
+    }
 
     func get(_ reference: String) -> ReferenceRecord? { read(path(reference)) }
 
@@ -52,6 +54,8 @@ struct ReferenceStore: Sendable {
     func all() -> [ReferenceRecord] {
         // No directory yet, no records.
         let names = (try? Files.names(in: paths.references)) ?? []
-        return names.compactMap { read(paths.references + "/" + $0) }.sorted { $0.reference < $1.reference }
+        return names.compactMap { read(paths.references + "/" + $0) }.sorted {
+            $0.reference < $1.reference
+        }
     }
 }

@@ -22,7 +22,9 @@ final class StoreUse: Sendable {
         }
     }
 
-    private static func open(_ paths: StorePaths, _ form: OverlayForm) throws(ImageError) -> SharedLock {
+    private static func open(_ paths: StorePaths, _ form: OverlayForm) throws(ImageError)
+        -> SharedLock
+    {
         do throws(SystemError) {
             try paths.make(form)
             return try SharedLock.take(paths.storeLock) { sweep(paths) }
@@ -49,6 +51,19 @@ final class StoreUse: Sendable {
     }
 }
 
+/// flock(2) of one digest; ends when it goes.
+final class StoreLock: Sendable {
+    private let lock: FileLock
+
+    private init(_ lock: consuming FileLock) { self.lock = lock }
+
+    /// Nil where another pull holds it.
+    static func attempt(_ path: String) throws(SystemError) -> StoreLock? {
+        guard let lock = try FileLock.attempt(path) else { return nil }
+        return StoreLock(lock)
+    }
+}
+
 /// flock(2), shared; taken alone for a moment where nobody else is there.
 final class SharedLock: Sendable {
     private let file: OwnedFD
@@ -71,7 +86,8 @@ extension ImageError {
         self.init(
             error.isDiskFull ? .diskFull : .system, step, "",
             SystemError.text(error.errno) + subject,
-            hint: error.isDiskFull ? "free some space, or set MARTLET_HOME to another disk" : error.hint,
+            hint: error.isDiskFull
+                ? "free some space, or set MARTLET_HOME to another disk" : error.hint,
             errno: error.errno)
     }
 
@@ -84,12 +100,16 @@ extension ImageError {
             case .rateLimited: .rateLimited
             case .status, .malformed: .registry
             case .cancelled: .cancelled
-            case .local(let errno): SystemError("write", errno: errno).isDiskFull ? .diskFull : .system
+            case .local(let errno):
+                SystemError("write", errno: errno).isDiskFull ? .diskFull : .system
             }
         var errno: Int32?
         if case .local(let number) = error.kind { errno = number }
-        let hint = kind == .diskFull ? "free some space, or set MARTLET_HOME to another disk" : error.hint
-        self.init(kind, step, subject, "\(error.step) \(error.subject): \(error.reason)", hint: hint, errno: errno)
+        let hint =
+            kind == .diskFull ? "free some space, or set MARTLET_HOME to another disk" : error.hint
+        self.init(
+            kind, step, subject, "\(error.step) \(error.subject): \(error.reason)", hint: hint,
+            errno: errno)
     }
 
     init(_ error: DocumentError, _ step: String, _ subject: String) {

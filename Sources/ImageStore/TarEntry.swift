@@ -42,7 +42,9 @@ struct SparseMap {
         var total: Int64 = 0
         for region in regions {
             let (next, overflow) = region.offset.addingReportingOverflow(region.length)
-            guard region.offset >= end, region.length >= 0, !overflow, next <= length else { return false }
+            guard region.offset >= end, region.length >= 0, !overflow, next <= length else {
+                return false
+            }
             end = next
             total += region.length
         }

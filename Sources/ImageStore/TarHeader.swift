@@ -13,7 +13,9 @@ struct TarHeader {
             unsigned += Int(counted)
             signed += Int(Int8(bitPattern: counted))
         }
-        guard let sum = Self.octal(block[148..<156]), sum == unsigned || sum == signed else { return nil }
+        guard let sum = Self.octal(block[148..<156]), sum == unsigned || sum == signed else {
+            return nil
+        }
     }
 
     private enum Format { case v7, ustar, gnu, star }
@@ -47,17 +49,21 @@ struct TarHeader {
 
     /// The sparse map's beginning in an old GNU header, whether more follows, and the file's whole length.
     var oldSparse: (regions: [(offset: Int64, length: Int64)], hasMore: Bool, length: Int64)? {
-        guard let length = number(483..<495), let regions = Self.regions(block, at: 386, count: 4) else { return nil }
+        guard let length = number(483..<495), let regions = Self.regions(block, at: 386, count: 4)
+        else { return nil }
         return (regions, block[482] != 0, length)
     }
 
     /// Pairs of offset and length, up to an empty one (GNU tar manual, "Old GNU Format").
-    static func regions(_ block: [UInt8], at start: Int, count: Int) -> [(offset: Int64, length: Int64)]? {
+    static func regions(_ block: [UInt8], at start: Int, count: Int) -> [(
+        offset: Int64, length: Int64
+    )]? {
         var result: [(offset: Int64, length: Int64)] = []
         for index in 0..<count {
             let at = start + index * 24
             if block[at] == 0 { break }
-            guard let offset = number(block[at..<at + 12]), let length = number(block[at + 12..<at + 24])
+            guard let offset = number(block[at..<at + 12]),
+                let length = number(block[at + 12..<at + 24])
             else { return nil }
             result.append((offset, length))
         }
@@ -71,7 +77,9 @@ struct TarHeader {
 
     /// Octal text, or base-256 where the highest bit is set (GNU, star). An empty field is 0; nil for anything else.
     static func number(_ field: ArraySlice<UInt8>) -> Int64? {
-        guard let first = field.first, first & 0x80 != 0 else { return octal(field).map(Int64.init) }
+        guard let first = field.first, first & 0x80 != 0 else {
+            return octal(field).map(Int64.init)
+        }
         // Two's complement of all bits but the mark.
         var value = Int64(Int8(bitPattern: first << 1) >> 1)
         for byte in field.dropFirst() {
@@ -83,7 +91,9 @@ struct TarHeader {
     }
 
     private static func octal(_ field: ArraySlice<UInt8>) -> Int? {
-        let digits = field.drop { $0 == UInt8(ascii: " ") || $0 == 0 }.prefix { $0 != 0 && $0 != UInt8(ascii: " ") }
+        let digits = field.drop { $0 == UInt8(ascii: " ") || $0 == 0 }.prefix {
+            $0 != 0 && $0 != UInt8(ascii: " ")
+        }
         var value = 0
         for digit in digits {
             guard (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(digit) else { return nil }

@@ -20,7 +20,9 @@ final class TarReader {
         var longPath: [UInt8]?
         var longLink: [UInt8]?
         while let header = try nextHeader() {
-            guard let size = header.size, size >= 0 else { throw LayerError(.corrupt, "an entry of negative size") }
+            guard let size = header.size, size >= 0 else {
+                throw LayerError(.corrupt, "an entry of negative size")
+            }
             switch header.type {
             case UInt8(ascii: "x"), UInt8(ascii: "X"):
                 try pax.add(try extended(size))
@@ -67,7 +69,9 @@ final class TarReader {
                 if zeros == 2 { return nil }
                 continue
             }
-            guard let header = TarHeader(block) else { throw LayerError(.corrupt, "a damaged entry header") }
+            guard let header = TarHeader(block) else {
+                throw LayerError(.corrupt, "a damaged entry header")
+            }
             return header
         }
         return nil
@@ -77,20 +81,26 @@ final class TarReader {
 
     private func extended(_ size: Int64) throws(LayerError) -> [UInt8] {
         guard size <= limits.header else {
-            throw LayerError(.hostile, "an extended header of \(size) bytes; \(limits.header) are allowed")
+            throw LayerError(
+                .hostile, "an extended header of \(size) bytes; \(limits.header) are allowed")
         }
         let bytes = try stream.read(Int(size)) ?? []
-        guard bytes.count == Int(size) else { throw LayerError(.corrupt, "the archive ends within an entry") }
+        guard bytes.count == Int(size) else {
+            throw LayerError(.corrupt, "the archive ends within an entry")
+        }
         try stream.skip(Self.padding(size))
         return bytes
     }
 
-    private func skipContent(_ size: Int64) throws(LayerError) { try stream.skip(size + Self.padding(size)) }
+    private func skipContent(_ size: Int64) throws(LayerError) {
+        try stream.skip(size + Self.padding(size))
+    }
 
     private static func text(_ bytes: [UInt8]) -> [UInt8] { Array(bytes.prefix { $0 != 0 }) }
 
     private func entry(
-        _ header: TarHeader, _ headerSize: Int64, _ pax: PaxRecords, _ longPath: [UInt8]?, _ longLink: [UInt8]?
+        _ header: TarHeader, _ headerSize: Int64, _ pax: PaxRecords, _ longPath: [UInt8]?,
+        _ longLink: [UInt8]?
     ) throws(LayerError) -> TarEntry {
         // One size decides both what is read and what is skipped (CVE-2025-62518).
         var size = try pax.number("size") ?? headerSize
@@ -105,11 +115,17 @@ final class TarReader {
         else { throw LayerError(.corrupt, "an owner out of range", entry: path) }
         // Links and nodes have no content, whatever some writers put into their size.
         if kind != .file, header.type != UInt8(ascii: "D") { size = 0 }
-        var entry = TarEntry(kind: kind, path: path, mode: UInt32(truncatingIfNeeded: mode) & 0o7777, uid: uid, gid: gid)
+        var entry = TarEntry(
+            kind: kind, path: path, mode: UInt32(truncatingIfNeeded: mode) & 0o7777, uid: uid,
+            gid: gid)
         entry.link = pax.values["linkpath"] ?? longLink ?? header.link
         entry.modified = Self.clamped(try pax.time("mtime") ?? (header.modified ?? 0, 0))
-        entry.attributes = pax.attributes.map { ($0.key, $0.value) }.sorted { $0.name.lexicographicallyPrecedes($1.name) }
-        if kind == .characterDevice || kind == .blockDevice { entry.device = try Self.device(header, path) }
+        entry.attributes = pax.attributes.map { ($0.key, $0.value) }.sorted {
+            $0.name.lexicographicallyPrecedes($1.name)
+        }
+        if kind == .characterDevice || kind == .blockDevice {
+            entry.device = try Self.device(header, path)
+        }
         (left, padding) = (size, Self.padding(size))
         entry.size = size
         if kind == .file { try readSparse(header, pax, &entry) }
@@ -132,21 +148,28 @@ final class TarReader {
         }
     }
 
-    private static func device(_ header: TarHeader, _ path: [UInt8]) throws(LayerError) -> (major: UInt32, minor: UInt32) {
+    private static func device(_ header: TarHeader, _ path: [UInt8]) throws(LayerError) -> (
+        major: UInt32, minor: UInt32
+    ) {
         // Linux: 12 bits of major, 20 of minor.
-        guard let major = header.majorNumber, let minor = header.minorNumber, (0..<4096).contains(major),
+        guard let major = header.majorNumber, let minor = header.minorNumber,
+            (0..<4096).contains(major),
             (0..<1_048_576).contains(minor)
         else { throw LayerError(.hostile, "a device number out of range", entry: path) }
         return (UInt32(major), UInt32(minor))
     }
 
     /// Kernels refuse or wrap what is far away (docker's boundTime).
-    private static func clamped(_ time: (seconds: Int64, nanoseconds: Int64)) -> (seconds: Int64, nanoseconds: Int64) {
+    private static func clamped(_ time: (seconds: Int64, nanoseconds: Int64)) -> (
+        seconds: Int64, nanoseconds: Int64
+    ) {
         guard time.seconds >= 0 else { return (0, 0) }
         return (min(time.seconds, 1 << 62), time.nanoseconds)
     }
 
-    private func readSparse(_ header: TarHeader, _ pax: PaxRecords, _ entry: inout TarEntry) throws(LayerError) {
+    private func readSparse(_ header: TarHeader, _ pax: PaxRecords, _ entry: inout TarEntry)
+        throws(LayerError)
+    {
         let isOld = header.type == UInt8(ascii: "S")
         guard isOld || pax.isSparse else { return }
         let map = try isOld ? oldSparse(header) : paxSparse(pax, &entry)
@@ -162,7 +185,8 @@ final class TarReader {
         var (regions, hasMore) = (first.regions, first.hasMore)
         while hasMore {
             guard let block = try stream.read(512), block.count == 512,
-                let more = TarHeader.regions(block, at: 0, count: 21), regions.count <= SparseMap.regionLimit
+                let more = TarHeader.regions(block, at: 0, count: 21),
+                regions.count <= SparseMap.regionLimit
             else { return nil }
             regions += more
             hasMore = block[504] != 0
@@ -171,7 +195,9 @@ final class TarReader {
     }
 
     /// GNU's PAX forms 0.0 and 0.1 (the map in records) and 1.0 (at the start of the content).
-    private func paxSparse(_ pax: PaxRecords, _ entry: inout TarEntry) throws(LayerError) -> SparseMap? {
+    private func paxSparse(_ pax: PaxRecords, _ entry: inout TarEntry) throws(LayerError)
+        -> SparseMap?
+    {
         if let name = pax.values["GNU.sparse.name"] { entry.path = name }
         let oldLength = try pax.number("GNU.sparse.size")
         guard let length = try pax.number("GNU.sparse.realsize") ?? oldLength else { return nil }
@@ -179,11 +205,18 @@ final class TarReader {
             guard let regions = try leadingMap() else { return nil }
             return SparseMap(regions: regions, length: length)
         }
-        guard let text = pax.values["GNU.sparse.map"] else { return SparseMap(regions: pax.sparsePairs, length: length) }
-        let numbers = text.split(separator: UInt8(ascii: ","), maxSplits: 2 * SparseMap.regionLimit + 1)
-            .compactMap { Int64(String(decoding: $0, as: UTF8.self)) }
+        guard let text = pax.values["GNU.sparse.map"] else {
+            return SparseMap(regions: pax.sparsePairs, length: length)
+        }
+        let numbers = text.split(
+            separator: UInt8(ascii: ","), maxSplits: 2 * SparseMap.regionLimit + 1
+        )
+        .compactMap { Int64(String(decoding: $0, as: UTF8.self)) }
         guard numbers.count.isMultiple(of: 2) else { return nil }
-        return SparseMap(regions: stride(from: 0, to: numbers.count, by: 2).map { (numbers[$0], numbers[$0 + 1]) }, length: length)
+        return SparseMap(
+            regions: stride(from: 0, to: numbers.count, by: 2).map {
+                (numbers[$0], numbers[$0 + 1])
+            }, length: length)
     }
 
     /// Decimal numbers, one a line: how many, then offset and length of each; padded to 512 bytes.
@@ -214,7 +247,9 @@ final class TarReader {
 
 extension Optional where Wrapped == TarEntry.Kind {
     fileprivate func orThrow(_ path: [UInt8]) throws(LayerError) -> TarEntry.Kind {
-        guard let kind = self else { throw LayerError(.unsupported, "an entry of unknown type", entry: path) }
+        guard let kind = self else {
+            throw LayerError(.unsupported, "an entry of unknown type", entry: path)
+        }
         return kind
     }
 }

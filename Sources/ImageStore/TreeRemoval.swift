@@ -30,17 +30,23 @@ enum TreeRemoval {
         try remove(AT_FDCWD, Array(path.utf8).cName)
     }
 
-    private static func openDirectory(_ directory: Int32, _ name: [CChar]) throws(LayerError) -> Int32? {
+    private static func openDirectory(_ directory: Int32, _ name: [CChar]) throws(LayerError)
+        -> Int32?
+    {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
         var descriptor = openat(directory, name, flags)
-        if descriptor < 0, errno == EACCES, let status = try Raw.status(directory, name), Raw.isDirectory(status) {
+        if descriptor < 0, errno == EACCES, let status = try Raw.status(directory, name),
+            Raw.isDirectory(status)
+        {
             // Its owner may take the right to look inside.
             fchmodat(directory, name, 0o700, 0)
             descriptor = openat(directory, name, flags)
         }
         if descriptor >= 0 {
             var status = stat()
-            if fstat(descriptor, &status) == 0, status.st_mode & 0o300 != 0o300 { fchmod(descriptor, 0o700) }
+            if fstat(descriptor, &status) == 0, status.st_mode & 0o300 != 0o300 {
+                fchmod(descriptor, 0o700)
+            }
             return descriptor
         }
         if errno == ENOENT { return nil }

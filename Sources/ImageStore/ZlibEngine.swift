@@ -9,7 +9,9 @@ final class ZlibEngine: InflateEngine {
     private var trailer: [UInt8]?
 
     init() throws(LayerError) {
-        guard czlib_inflate_raw(stream) == Z_OK else { throw LayerError(system: 12, "allocate inflate state") }
+        guard czlib_inflate_raw(stream) == Z_OK else {
+            throw LayerError(system: 12, "allocate inflate state")
+        }
     }
 
     deinit {
@@ -28,7 +30,8 @@ final class ZlibEngine: InflateEngine {
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(LayerError) -> (consumed: Int, produced: Int, ended: Bool) {
         if trailer != nil { return try (readTrailer(input), 0, isTrailerWhole) }
-        stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
+        stream.pointee.next_in = UnsafeMutablePointer(
+            mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
         stream.pointee.avail_in = UInt32(clamping: input.count)
         stream.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
         stream.pointee.avail_out = UInt32(clamping: output.count)
@@ -38,7 +41,9 @@ final class ZlibEngine: InflateEngine {
         }
         let consumed = input.count - Int(stream.pointee.avail_in)
         let produced = output.count - Int(stream.pointee.avail_out)
-        crc = crc32(crc, output.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt32(clamping: produced))
+        crc = crc32(
+            crc, output.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt32(clamping: produced)
+        )
         length &+= UInt32(truncatingIfNeeded: produced)
         guard result == Z_STREAM_END else { return (consumed, produced, false) }
         trailer = []

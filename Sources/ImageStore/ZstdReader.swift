@@ -9,7 +9,9 @@ final class ZstdReader: Decompressor {
     private var isBetweenFrames = true
 
     init(_ input: CompressedInput) throws(LayerError) {
-        guard let stream = ZSTD_createDStream() else { throw LayerError(system: 12, "allocate zstd state") }
+        guard let stream = ZSTD_createDStream() else {
+            throw LayerError(system: 12, "allocate zstd state")
+        }
         self.input = input
         self.stream = stream
         ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, Self.largestWindow)
@@ -24,11 +26,13 @@ final class ZstdReader: Decompressor {
             let hasInput = try input.fill()
             if !hasInput, isBetweenFrames { break }
             let before = output.pos
-            var source = ZSTD_inBuffer(src: input.bytes.baseAddress, size: input.bytes.count, pos: 0)
+            var source = ZSTD_inBuffer(
+                src: input.bytes.baseAddress, size: input.bytes.count, pos: 0)
             let result = ZSTD_decompressStream(stream, &output, &source)
             input.consume(source.pos)
             guard ZSTD_isError(result) == 0 else {
-                throw LayerError(.corrupt, "the zstd stream: \(String(cString: ZSTD_getErrorName(result)))")
+                throw LayerError(
+                    .corrupt, "the zstd stream: \(String(cString: ZSTD_getErrorName(result)))")
             }
             isBetweenFrames = result == 0
             // It may hold output back that did not fit before.

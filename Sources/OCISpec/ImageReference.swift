@@ -44,6 +44,11 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         ImageReference(domain: domain, path: path, tag: tag, digest: digest)
     }
 
+    /// The same name and tag without a digest.
+    public var withoutDigest: ImageReference {
+        ImageReference(domain: domain, path: path, tag: tag ?? Self.defaultTag, digest: nil)
+    }
+
     static let dockerHub = "docker.io"
     static let defaultTag = "latest"
 }

@@ -69,6 +69,9 @@ public final class BlobDownload: Sendable {
         }
     }
 
+    /// What ended the download; nil while nothing did.
+    public var reason: RegistryError? { failure }
+
     /// Waits until no transfer writes to the file any more.
     public func finish() { state.wait { $0.running == 0 ? true : nil } }
 }
@@ -90,7 +93,9 @@ extension BlobDownload {
 
     /// Whether a chunk may still have to be fetched.
     var isOpen: Bool {
-        state.quietly { $0.failure == nil && $0.nextChunk < $0.chunks.count && $0.takesRanges != false }
+        state.quietly {
+            $0.failure == nil && $0.nextChunk < $0.chunks.count && $0.takesRanges != false
+        }
     }
 
     var running: Int { state.quietly { $0.running } }
@@ -112,7 +117,8 @@ extension BlobDownload {
                 return true
             }
             guard index == 0, response.status == 200 else {
-                return refuse(&state, "it answered status \(response.status) to a request for a range")
+                return refuse(
+                    &state, "it answered status \(response.status) to a request for a range")
             }
             // The whole blob from its start: ranges are not spoken here, or none was asked.
             if state.chunks.count > 1 || from > 0 {
@@ -133,10 +139,12 @@ extension BlobDownload {
         var written = 0
         while written < bytes.count {
             let offset = off_t(chunk.position) + off_t(written)
-            let count = pwrite(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written, offset)
+            let count = pwrite(
+                descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written, offset)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
-                let error = RegistryError(.local(errno), "write", "blob \(digest.short)", SystemError.text(errno))
+                let error = RegistryError(
+                    .local(errno), "write", "blob \(digest.short)", SystemError.text(errno))
                 fail(error)
                 return false
             }
@@ -144,7 +152,9 @@ extension BlobDownload {
         }
         return state.withLock { state in
             state.chunks[index].received += Int64(bytes.count)
-            while state.head + 1 < state.chunks.count, state.chunks[state.head].isWhole { state.head += 1 }
+            while state.head + 1 < state.chunks.count, state.chunks[state.head].isWhole {
+                state.head += 1
+            }
             return state.failure == nil
         }
     }
@@ -158,7 +168,9 @@ extension BlobDownload {
 
     /// `bytes 10-19/200` → 10.
     static func rangeStart(_ response: HTTPResponse) -> Int64? {
-        guard let text = response.header("content-range"), text.hasPrefix("bytes ") else { return nil }
+        guard let text = response.header("content-range"), text.hasPrefix("bytes ") else {
+            return nil
+        }
         return Int64(text.dropFirst(6).prefix { $0 != "-" })
     }
 }

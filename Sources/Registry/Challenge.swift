@@ -47,7 +47,9 @@ struct ChallengeScanner {
             if at < bytes.count, bytes[at] == UInt8(ascii: "=") {
                 at += 1
                 skip(commas: false)
-                if let value = at < bytes.count && bytes[at] == UInt8(ascii: "\"") ? quoted() : token() {
+                if let value = at < bytes.count && bytes[at] == UInt8(ascii: "\"")
+                    ? quoted() : token()
+                {
                     return (name.lowercased(), value)
                 }
             }

@@ -28,10 +28,14 @@ public struct CredentialFiles: Sendable {
     }
 
     static func candidates(_ environment: [String: String]) -> [String] {
-        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        func value(_ name: String) -> String? {
+            environment[name].flatMap { $0.isEmpty ? nil : $0 }
+        }
         if let explicit = value("REGISTRY_AUTH_FILE") { return [explicit] }
         var paths: [String] = []
-        if let directory = value("XDG_RUNTIME_DIR") { paths.append(directory + "/containers/auth.json") }
+        if let directory = value("XDG_RUNTIME_DIR") {
+            paths.append(directory + "/containers/auth.json")
+        }
         let home = value("HOME")
         if let config = value("XDG_CONFIG_HOME") ?? home.map({ $0 + "/.config" }) {
             paths.append(config + "/containers/auth.json")
@@ -54,7 +58,9 @@ public struct CredentialFiles: Sendable {
         if domain == "docker.io" { keys += ["index.docker.io", "registry-1.docker.io"] }
         for key in keys {
             for file in files {
-                if let entry = file.entry(key), let credential = entry.credential { return credential }
+                if let entry = file.entry(key), let credential = entry.credential {
+                    return credential
+                }
             }
         }
         return nil
@@ -90,7 +96,8 @@ public struct CredentialFiles: Sendable {
             let user = String(decoding: bytes[..<colon], as: UTF8.self)
             let password = String(decoding: bytes[(colon + 1)...], as: UTF8.self)
             guard !user.isEmpty else { return nil }
-            return user == "<token>" ? .identity(token: password) : .basic(user: user, password: password)
+            return user == "<token>"
+                ? .identity(token: password) : .basic(user: user, password: password)
         }
     }
 }

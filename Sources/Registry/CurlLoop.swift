@@ -12,7 +12,8 @@ final class CurlLoop: @unchecked Sendable {
     }
     private let multi: UnsafeMutableRawPointer?
     private let commands = Monitor<[Command]>([])
-    private var active: [ObjectIdentifier: (transfer: Transfer, easy: UnsafeMutableRawPointer)] = [:]
+    private var active: [ObjectIdentifier: (transfer: Transfer, easy: UnsafeMutableRawPointer)] =
+        [:]
 
     private init() {
         curl_global_init(Int(CURL_GLOBAL_DEFAULT))
@@ -26,7 +27,8 @@ final class CurlLoop: @unchecked Sendable {
     func perform(_ transfer: Transfer, isCancelled: () -> Bool) -> TransferResult {
         guard let multi else {
             return TransferResult(
-                code: CURLE_FAILED_INIT, response: HTTPResponse(), message: "", exceededLimit: false)
+                code: CURLE_FAILED_INIT, response: HTTPResponse(), message: "", exceededLimit: false
+            )
         }
         post(.start(transfer), multi)
         var isTold = false
@@ -67,11 +69,15 @@ final class CurlLoop: @unchecked Sendable {
     private func start(_ transfer: Transfer, _ multi: UnsafeMutableRawPointer) {
         guard let easy = transfer.makeHandle() else { return transfer.finish(CURLE_OUT_OF_MEMORY) }
         active[ObjectIdentifier(transfer)] = (transfer, easy)
-        if curl_multi_add_handle(multi, easy) != CURLM_OK { end(transfer, CURLE_FAILED_INIT, multi) }
+        if curl_multi_add_handle(multi, easy) != CURLM_OK {
+            end(transfer, CURLE_FAILED_INIT, multi)
+        }
     }
 
     private func end(_ transfer: Transfer, _ code: CURLcode, _ multi: UnsafeMutableRawPointer) {
-        guard let (transfer, easy) = active.removeValue(forKey: ObjectIdentifier(transfer)) else { return }
+        guard let (transfer, easy) = active.removeValue(forKey: ObjectIdentifier(transfer)) else {
+            return
+        }
         curl_multi_remove_handle(multi, easy)
         curl_easy_cleanup(easy)
         transfer.finish(code)

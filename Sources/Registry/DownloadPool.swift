@@ -14,7 +14,8 @@ public final class DownloadPool: Sendable {
         self.client = client
         threads = Monitor([])
         for number in 0..<max(1, client.settings.connections) {
-            let thread = WorkerThread("fetch-\(number)") { [work, client] in Self.run(work, client) }
+            let thread = WorkerThread("fetch-\(number)") { [work, client] in Self.run(work, client)
+            }
             threads.quietly { $0.append(thread) }
         }
     }
@@ -61,7 +62,7 @@ extension RegistryClient {
                 let now = download.chunk(index).position
                 defer { before = now }
                 return now > before
-            },
+            }, isAbandoned: { download.failure != nil },
             { () throws(RegistryError) in try fetchOnce(index, of: download) })
     }
 
@@ -70,6 +71,7 @@ extension RegistryClient {
         guard !chunk.isWhole else { return }
         var call = RepositoryRequest(download.reference, "blobs/\(download.digest)")
         call.headers = [("Accept-Encoding", "identity")]
+        call.isAbandoned = { download.failure != nil }
         let from = chunk.position
         if from > 0 || chunk.end < download.size {
             call.headers.append(("Range", "bytes=\(from)-\(chunk.end - 1)"))
@@ -88,7 +90,8 @@ extension RegistryClient {
         }
         guard download.chunk(index).isWhole else {
             throw RegistryError(
-                .interrupted, "GET", "\(download.reference.name)@\(download.digest.short)", "the answer ended early")
+                .interrupted, "GET", "\(download.reference.name)@\(download.digest.short)",
+                "the answer ended early")
         }
     }
 }

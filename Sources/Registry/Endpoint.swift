@@ -37,7 +37,9 @@ extension RegistryClient {
             // Plain HTTP first: what listens on loopback is nearly always a test registry. No credentials are sent yet.
             let plain = try ping("http://" + host, verifiesTLS: false)
             // A TLS server answers a plain request with 400 (Go, nginx) or hangs up.
-            if let plain, plain.status != 400 { return Endpoint(base: "http://" + host, plain, verifiesTLS: true) }
+            if let plain, plain.status != 400 {
+                return Endpoint(base: "http://" + host, plain, verifiesTLS: true)
+            }
             if let secure = try ping("https://" + host, verifiesTLS: !insecure) {
                 return Endpoint(base: "https://" + host, secure, verifiesTLS: !insecure)
             }
@@ -69,7 +71,8 @@ extension RegistryClient {
         guard !insecure, error.kind == .tls else { return error }
         let host = Self.host(of: domain)
         // Only asked to say more in the error; what it answers is not used.
-        guard let answer = try? ping("http://" + host, verifiesTLS: false), answer.status != 400 else { return error }
+        guard let answer = try? ping("http://" + host, verifiesTLS: false), answer.status != 400
+        else { return error }
         return RegistryError(
             .plainHTTP, error.step, error.subject, "\(host) speaks plain HTTP, not TLS",
             hint: "use --insecure if you trust the network to it")

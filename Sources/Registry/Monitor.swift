@@ -63,7 +63,9 @@ package final class Monitor<Value>: @unchecked Sendable {
         defer { pthread_mutex_unlock(mutex) }
         while true {
             if let result = body(&value) { return result }
-            if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT { return body(&value) }
+            if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT {
+                return body(&value)
+            }
         }
     }
 }

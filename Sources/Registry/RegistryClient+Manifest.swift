@@ -6,12 +6,20 @@ public struct ManifestAnswer: Sendable {
     public var contentType: String
     /// `Docker-Content-Digest`, unverified; nil where there is none.
     public var digest: Digest?
+    public init(bytes: [UInt8], contentType: String, digest: Digest?) {
+        self.bytes = bytes
+        self.contentType = contentType
+        self.digest = digest
+    }
 }
 
 extension RegistryClient {
     /// Fetches a manifest or index by what the reference selects, or by `digest`. The bytes are not verified here.
-    public func manifest(_ reference: ImageReference, digest: Digest? = nil) throws(RegistryError) -> ManifestAnswer {
-        var call = RepositoryRequest(reference, "manifests/" + (digest?.description ?? reference.selector))
+    public func manifest(_ reference: ImageReference, digest: Digest? = nil) throws(RegistryError)
+        -> ManifestAnswer
+    {
+        var call = RepositoryRequest(
+            reference, "manifests/" + (digest?.description ?? reference.selector))
         call.headers = [("Accept", MediaType.accept.joined(separator: ", "))]
         call.bodyLimit = OCISpec.documentLimit
         let response: HTTPResponse
@@ -53,9 +61,13 @@ extension RegistryClient {
 }
 
 extension RepositoryRequest {
-    init(_ reference: ImageReference, _ location: String, method: String = "GET", access: RepositoryAccess = .pull) {
+    init(
+        _ reference: ImageReference, _ location: String, method: String = "GET",
+        access: RepositoryAccess = .pull
+    ) {
         self.init(
-            method: method, domain: reference.domain, repository: reference.path, location: location,
+            method: method, domain: reference.domain, repository: reference.path,
+            location: location,
             access: access)
     }
 }

@@ -2,7 +2,8 @@ public import OCISpec
 
 extension RegistryClient {
     /// Whether the repository has the blob already.
-    public func hasBlob(_ reference: ImageReference, _ digest: Digest) throws(RegistryError) -> Bool {
+    public func hasBlob(_ reference: ImageReference, _ digest: Digest) throws(RegistryError) -> Bool
+    {
         let call = RepositoryRequest(reference, "blobs/\(digest)", method: "HEAD", access: .push)
         do throws(RegistryError) {
             _ = try request(call)
@@ -19,15 +20,18 @@ extension RegistryClient {
         _ reference: ImageReference, _ digest: Digest, size: Int64, descriptor: Int32
     ) throws(RegistryError) {
         try retrying { () throws(RegistryError) in
-            let begin = RepositoryRequest(reference, "blobs/uploads/", method: "POST", access: .push)
+            let begin = RepositoryRequest(
+                reference, "blobs/uploads/", method: "POST", access: .push)
             let session = try exchange(begin)
             guard let location = session.header("location") else {
-                throw RegistryError(.malformed, "POST", reference.name, "it opened an upload without saying where")
+                throw RegistryError(
+                    .malformed, "POST", reference.name, "it opened an upload without saying where")
             }
             // The location is the registry's own and may hold a query: it is only added to.
             let join = location.contains("?") ? "&" : "?"
             var put = RepositoryRequest(
-                reference, location + join + "digest=" + URLParts.escape(digest.description), method: "PUT",
+                reference, location + join + "digest=" + URLParts.escape(digest.description),
+                method: "PUT",
                 access: .push)
             put.headers = [("Content-Type", "application/octet-stream")]
             put.body = .file(descriptor: descriptor, length: size)
@@ -36,7 +40,9 @@ extension RegistryClient {
     }
 
     /// Sends a manifest or index, exactly these bytes, under what the reference selects.
-    public func putManifest(_ reference: ImageReference, _ bytes: [UInt8], mediaType: String) throws(RegistryError) {
+    public func putManifest(_ reference: ImageReference, _ bytes: [UInt8], mediaType: String)
+        throws(RegistryError)
+    {
         var call = RepositoryRequest(
             reference, "manifests/" + reference.selector, method: "PUT", access: .push)
         call.headers = [("Content-Type", mediaType)]

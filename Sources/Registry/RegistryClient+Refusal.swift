@@ -8,26 +8,37 @@ extension RegistryClient {
     ) -> RegistryError {
         let told = ErrorBody.read(response.body)
         let repository = "\(call.domain)/\(call.repository)"
-        func error(_ kind: RegistryError.Kind, _ reason: String, _ hint: String? = nil) -> RegistryError {
-            RegistryError(kind, call.method, url.shown, reason + (told.map { " (\($0))" } ?? ""), hint: hint)
+        func error(_ kind: RegistryError.Kind, _ reason: String, _ hint: String? = nil)
+            -> RegistryError
+        {
+            RegistryError(
+                kind, call.method, url.shown, reason + (told.map { " (\($0))" } ?? ""), hint: hint)
         }
         switch response.status {
         case 401:
             return isKnown
                 ? error(
                     .unauthorized, "access to \(repository) was refused",
-                    "the name may be misspelt, or these credentials may not \(call.access == .push ? "write" : "read") it")
+                    "the name may be misspelt, or these credentials may not \(call.access == .push ? "write" : "read") it"
+                )
                 : error(
-                    .unauthorized, "\(repository) does not exist, or may not be read without logging in",
+                    .unauthorized,
+                    "\(repository) does not exist, or may not be read without logging in",
                     "check the spelling, or log in (podman login, docker login)")
         case 403: return error(.forbidden, "access to \(repository) is forbidden")
-        case 404: return error(.notFound, "there is no such thing in \(repository)", "check the name and the tag")
+        case 404:
+            return error(
+                .notFound, "there is no such thing in \(repository)", "check the name and the tag")
         case 429:
             let seconds = retryAfter(response)
             let wait = seconds.map { "try again in \($0) s" } ?? "try again later"
-            return error(.rateLimited(retryAfter: seconds), "the registry's rate limit is reached", "\(wait), or log in for a higher limit")
+            return error(
+                .rateLimited(retryAfter: seconds), "the registry's rate limit is reached",
+                "\(wait), or log in for a higher limit")
         case 300..<400: return error(.malformed, "it redirects nowhere (status \(response.status))")
-        default: return error(.status(response.status), "the registry answered with status \(response.status)")
+        default:
+            return error(
+                .status(response.status), "the registry answered with status \(response.status)")
         }
     }
 
@@ -53,7 +64,9 @@ private struct ErrorBody: Decodable {
     /// The registry's own words, on one line and not too many of them; nil for an HTML page of some proxy.
     static func read(_ bytes: [UInt8]) -> String? {
         // Anything may stand there.
-        guard let body = try? JSONDecoder().decode(ErrorBody.self, from: Data(bytes)) else { return nil }
+        guard let body = try? JSONDecoder().decode(ErrorBody.self, from: Data(bytes)) else {
+            return nil
+        }
         let words = body.errors?.compactMap { entry in
             [entry.code, entry.message].compactMap { $0 }.joined(separator: ": ")
         }

@@ -73,7 +73,9 @@ extension RegistryClient {
             if case .bearer(let token)? = credential { return ("Bearer " + token, nil) }
             return try askToken(challenge, call, credential)
         }
-        if challenges.contains(where: { $0.scheme == "basic" }), case .basic(let user, let password)? = credential {
+        if challenges.contains(where: { $0.scheme == "basic" }),
+            case .basic(let user, let password)? = credential
+        {
             return (Self.basic(user, password), nil)
         }
         return nil
@@ -93,19 +95,23 @@ extension RegistryClient {
         _ challenge: Challenge, _ call: RepositoryRequest, _ credential: Credential?
     ) throws(RegistryError) -> (authorization: String, life: Int?) {
         guard let text = challenge.parameters["realm"], let realm = URLParts(text) else {
-            throw RegistryError(.malformed, "authenticate", call.domain, "its challenge names no token server")
+            throw RegistryError(
+                .malformed, "authenticate", call.domain, "its challenge names no token server")
         }
         let endpoint = try endpoint(for: call.domain)
         guard realm.scheme == "https" || !endpoint.base.hasPrefix("https:") || insecure else {
             throw RegistryError(
-                .malformed, "authenticate", realm.shown, "a token server without TLS for a registry with it")
+                .malformed, "authenticate", realm.shown,
+                "a token server without TLS for a registry with it")
         }
         var request = tokenRequest(realm, challenge, Self.scopes(challenge, call), credential)
         request.verifiesTLS = endpoint.verifiesTLS
         let asked = request
         let response = try retrying { () throws(RegistryError) -> HTTPResponse in
             let response = try transfer(asked, sink: nil)
-            guard response.isSuccess else { throw Self.tokenRefusal(response, call, realm, credential) }
+            guard response.isSuccess else {
+                throw Self.tokenRefusal(response, call, realm, credential)
+            }
             return response
         }
         // Whatever it is, it is no token.
@@ -123,7 +129,8 @@ extension RegistryClient {
         let service = challenge.parameters["service"].map { [("service", $0)] } ?? []
         if case .identity(let refresh)? = credential {
             let form = [
-                ("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "martlet"),
+                ("grant_type", "refresh_token"), ("refresh_token", refresh),
+                ("client_id", "martlet"),
                 ("scope", scopes.joined(separator: " ")),
             ]
             var request = HTTPRequest(method: "POST", url: realm.text)
@@ -133,7 +140,8 @@ extension RegistryClient {
         }
         let query = URLParts.query(service + scopes.map { ("scope", $0) })
         let join = realm.text.contains("?") ? "&" : "?"
-        var request = HTTPRequest(method: "GET", url: realm.text + (query.isEmpty ? "" : join + query))
+        var request = HTTPRequest(
+            method: "GET", url: realm.text + (query.isEmpty ? "" : join + query))
         if case .basic(let user, let password)? = credential {
             request.headers = [("Authorization", Self.basic(user, password))]
         }
@@ -141,17 +149,27 @@ extension RegistryClient {
     }
 
     private static func tokenRefusal(
-        _ response: HTTPResponse, _ call: RepositoryRequest, _ realm: URLParts, _ credential: Credential?
+        _ response: HTTPResponse, _ call: RepositoryRequest, _ realm: URLParts,
+        _ credential: Credential?
     ) -> RegistryError {
         switch response.status {
         case 401, 403, 400, 404:
             RegistryError(
                 .unauthorized, "authenticate", realm.shown,
                 credential == nil
-                    ? "no token without logging in to \(call.domain)" : "the credentials for \(call.domain) were refused",
-                hint: "log in (podman login, docker login), or check the spelling of \(call.repository)")
-        case 429: RegistryError(.rateLimited(retryAfter: retryAfter(response)), "authenticate", realm.shown, "the token server's rate limit is reached")
-        default: RegistryError(.status(response.status), "authenticate", realm.shown, "the token server answered with status \(response.status)")
+                    ? "no token without logging in to \(call.domain)"
+                    : "the credentials for \(call.domain) were refused",
+                hint:
+                    "log in (podman login, docker login), or check the spelling of \(call.repository)"
+            )
+        case 429:
+            RegistryError(
+                .rateLimited(retryAfter: retryAfter(response)), "authenticate", realm.shown,
+                "the token server's rate limit is reached")
+        default:
+            RegistryError(
+                .status(response.status), "authenticate", realm.shown,
+                "the token server answered with status \(response.status)")
         }
     }
 }

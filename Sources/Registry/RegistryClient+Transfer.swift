@@ -7,23 +7,30 @@ extension RegistryClient {
     static let longestDelay = 60.0
 
     /// One request to one URL. Throws where no whole answer came; any status is an answer.
-    func transfer(_ request: HTTPRequest, sink: BodySink?) throws(RegistryError) -> HTTPResponse {
+    func transfer(
+        _ request: HTTPRequest, isAbandoned: @Sendable () -> Bool = { false }, sink: BodySink?
+    ) throws(RegistryError) -> HTTPResponse {
         var request = request
         request.headers.append(("User-Agent", Self.userAgent))
         let transfer = Transfer(request, settings: settings, sink: sink)
-        let result = CurlLoop.shared.perform(transfer, isCancelled: isCancelled)
+        let result = CurlLoop.shared.perform(
+            transfer, isCancelled: { isCancelled() || isAbandoned() })
         let shown = URLParts(request.url)?.shown ?? request.url
         if result.exceededLimit, result.response.isSuccess {
             throw RegistryError(
-                .malformed, request.method, shown, "the answer is larger than \(request.bodyLimit) bytes")
+                .malformed, request.method, shown,
+                "the answer is larger than \(request.bodyLimit) bytes")
         }
         guard result.code == CURLE_OK else { throw Self.failure(result, request.method, shown) }
         return result.response
     }
 
-    static func failure(_ result: TransferResult, _ method: String, _ shown: String) -> RegistryError {
+    static func failure(_ result: TransferResult, _ method: String, _ shown: String)
+        -> RegistryError
+    {
         let words =
-            result.message.isEmpty ? String(cString: curl_easy_strerror(result.code)) : result.message
+            result.message.isEmpty
+            ? String(cString: curl_easy_strerror(result.code)) : result.message
         func error(_ kind: RegistryError.Kind, _ hint: String? = nil) -> RegistryError {
             RegistryError(kind, method, shown, words, hint: hint)
         }
@@ -34,7 +41,10 @@ extension RegistryClient {
         case CURLE_COULDNT_CONNECT:
             return error(.unreachable, "is a registry running there, and is the port right?")
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE:
-            return error(.tls, "its certificate is not trusted: name its authority's file in SSL_CERT_FILE, or use --insecure")
+            return error(
+                .tls,
+                "its certificate is not trusted: name its authority's file in SSL_CERT_FILE, or use --insecure"
+            )
         case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_USE_SSL_FAILED:
             return error(.tls)
         case CURLE_ABORTED_BY_CALLBACK:
@@ -48,7 +58,8 @@ extension RegistryClient {
     /// Runs `body` until it succeeds, fails for good, or has failed often enough. It counts from anew whenever `progressed`
     /// says that something was achieved in between.
     func retrying<R>(
-        progressed: () -> Bool = { false }, _ body: () throws(RegistryError) -> R
+        progressed: () -> Bool = { false }, isAbandoned: () -> Bool = { false },
+        _ body: () throws(RegistryError) -> R
     ) throws(RegistryError) -> R {
         var failures = 0
         while true {
@@ -57,14 +68,17 @@ extension RegistryClient {
             } catch {
                 failures = progressed() ? 1 : failures + 1
                 guard error.isTransient, failures < settings.attempts else { throw error }
-                try pause(after: failures, error)
+                try pause(after: failures, error, isAbandoned)
             }
         }
     }
 
     /// Waits as long as the registry asked for, or exponentially with full jitter; ends early when cancelled.
-    private func pause(after failures: Int, _ error: RegistryError) throws(RegistryError) {
-        let longest = min(settings.firstDelay * Double(1 << min(failures - 1, 10)), Self.longestDelay)
+    private func pause(
+        after failures: Int, _ error: RegistryError, _ isAbandoned: () -> Bool
+    ) throws(RegistryError) {
+        let longest = min(
+            settings.firstDelay * Double(1 << min(failures - 1, 10)), Self.longestDelay)
         var seconds = Double.random(in: 0...longest)
         if case .rateLimited(let told?) = error.kind {
             // Told to wait for hours, a person is better told.
@@ -75,7 +89,9 @@ extension RegistryClient {
         let end = clock.now + .seconds(seconds)
         let never = Monitor(())
         while clock.now < end {
-            if isCancelled() { throw RegistryError(.cancelled, error.step, error.subject, "cancelled") }
+            if isCancelled() || isAbandoned() {
+                throw RegistryError(.cancelled, error.step, error.subject, "cancelled")
+            }
             let left = (end - clock.now) / .seconds(1)
             _ = never.wait(seconds: min(left, 0.1)) { _ in nil as Bool? }
         }

@@ -39,4 +39,6 @@ struct RepositoryRequest: Sendable {
     var headers: [(name: String, value: String)] = []
     var body = HTTPRequest.Body.none
     var bodyLimit = 1 << 20
+    /// Whether nobody waits for the answer any more, besides the client's own cancellation.
+    var isAbandoned: @Sendable () -> Bool = { false }
 }

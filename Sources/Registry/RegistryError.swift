@@ -31,7 +31,9 @@ public struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible 
     public let reason: String
     public let hint: String?
 
-    public init(_ kind: Kind, _ step: String, _ subject: String, _ reason: String, hint: String? = nil) {
+    public init(
+        _ kind: Kind, _ step: String, _ subject: String, _ reason: String, hint: String? = nil
+    ) {
         self.kind = kind
         self.step = step
         self.subject = subject
@@ -39,7 +41,9 @@ public struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible 
         self.hint = hint
     }
 
-    public var description: String { "\(step) \(subject): \(reason)" + (hint.map { "; \($0)" } ?? "") }
+    public var description: String {
+        "\(step) \(subject): \(reason)" + (hint.map { "; \($0)" } ?? "")
+    }
 
     /// Whether the same request may well succeed later.
     var isTransient: Bool {

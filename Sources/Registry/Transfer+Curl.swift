@@ -40,7 +40,8 @@ extension Transfer {
         }
         mcurl_set_pointer(easy, CURLOPT_WRITEDATA, context)
         mcurl_set_function(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
-            Transfer.from(context)?.take(header: UnsafeRawBufferPointer(start: bytes, count: size * count))
+            Transfer.from(context)?.take(
+                header: UnsafeRawBufferPointer(start: bytes, count: size * count))
             return size * count
         }
         mcurl_set_pointer(easy, CURLOPT_HEADERDATA, context)

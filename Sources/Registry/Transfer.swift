@@ -106,7 +106,8 @@ final class Transfer: @unchecked Sendable {
         case .bytes(let bytes):
             let count = min(buffer.count, bytes.count - Int(sent))
             bytes.withUnsafeBytes { source in
-                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[Int(sent)..<Int(sent) + count]))
+                buffer.copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: source[Int(sent)..<Int(sent) + count]))
             }
             sent += Int64(count)
             return count

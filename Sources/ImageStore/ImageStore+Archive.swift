@@ -1,0 +1,210 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import LinuxSystem
+internal import OCISpec
+
+extension ImageStore {
+    /// Unpacks an archive once, as if it were a layer, and then looks at what it is: an OCI layout, what `docker save` wrote, or
+    /// a root filesystem, of which it is the one layer.
+    func bringArchive(
+        _ path: String, name: String, _ use: StoreUse, keepsBlobs: Bool, _ options: PullOptions,
+        _ progress: @escaping @Sendable (PullProgress) -> Void
+    ) throws(ImageError) -> StoredImage {
+        let archive = try ArchiveFile(path)
+        let directory = use.temporary("archive")
+        let layer = try unpack(archive, into: directory, name)
+        if Files.exists(directory + "/oci-layout"), Files.exists(directory + "/index.json") {
+            let local = try layout(directory, name: name, options.platform)
+            return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
+        }
+        if let saved = try SavedImage(directory) {
+            let local = try self.local(saved, directory, name, options.platform)
+            return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
+        }
+        return try storeRoot(
+            layer, archive, directory, name, use, keepsBlobs: keepsBlobs, options.platform)
+    }
+
+    private func unpack(
+        _ archive: ArchiveFile, into directory: String, _ name: String
+    ) throws(ImageError) -> AppliedLayer {
+        do throws(LayerError) {
+            try Raw.check(mkdir(directory, 0o755), "mkdir")
+            let source = LayerSource(
+                digest: nil, size: archive.size, diffID: nil, descriptor: archive.descriptor,
+                download: nil)
+            let application = LayerApplication(
+                form: form, inflater: settings.inflater, limits: settings.limits)
+            return try application.run(source, into: directory, isLowest: true)
+        } catch {
+            throw error.imageError(layer: name)
+        }
+    }
+
+    /// The archive is a root filesystem: one layer, and documents made for it, the same each time.
+    private func storeRoot(
+        _ layer: AppliedLayer, _ archive: ArchiveFile, _ directory: String, _ name: String,
+        _ use: StoreUse,
+        keepsBlobs: Bool, _ platform: Platform
+    ) throws(ImageError) -> StoredImage {
+        var descriptor = Descriptor(
+            mediaType: MediaType.layer, digest: layer.compressed, size: archive.size)
+        switch archive.compression {
+        case .gzip: descriptor.mediaType = MediaType.layerGzip
+        case .zstd: descriptor.mediaType = MediaType.layerZstd
+        case .none: break
+        }
+        if keepsBlobs { descriptor = try keep(archive, descriptor, use) }
+        let config = ImageConfig(platform: platform, diffIDs: [layer.diffID])
+        let image = try storeDocuments(name, config, [descriptor])
+        if let path = layers.find(image.diffIDs, 0) { return image.stored([path]) }
+        do throws(LayerError) {
+            let isBound = try layer.writer.settle(on: nil)
+            let key = isBound ? LayerStore.boundKey(image.diffIDs[...0]) : layer.diffID
+            let stored = image.stored([try publish(directory, key)])
+            flushLater()
+            return stored
+        } catch {
+            throw error.imageError(layer: name)
+        }
+    }
+
+    private func publish(_ directory: String, _ key: Digest) throws(LayerError) -> String {
+        do throws(ImageError) {
+            return try layers.publish(directory, key)
+        } catch {
+            throw LayerError(error.kind, error.reason, errno: error.errno)
+        }
+    }
+
+    /// Encodes and keeps the documents of a new image.
+    func storeDocuments(
+        _ name: String, _ config: ImageConfig, _ layers: [Descriptor]
+    ) throws(ImageError) -> ResolvedImage {
+        let configBytes = try Self.encode(config, name)
+        let manifest = Manifest(
+            mediaType: MediaType.manifest,
+            config: Descriptor(
+                mediaType: MediaType.config, digest: digestOf(configBytes),
+                size: Int64(configBytes.count)),
+            layers: layers)
+        let manifestBytes = try Self.encode(manifest, name)
+        let digest = digestOf(manifestBytes)
+        try blobs.put(configBytes, manifest.config.digest)
+        try blobs.put(manifestBytes, digest)
+        return ResolvedImage(
+            name: name, manifestDigest: digest, manifest: manifest, config: config, resolved: digest
+        )
+    }
+
+    private static func encode(_ document: some Encodable, _ name: String) throws(ImageError)
+        -> [UInt8]
+    {
+        do {
+            return try DocumentEncoder.bytes(document)
+        } catch {
+            throw ImageError(.system, "encode", name, "\(error)")
+        }
+    }
+
+    /// What `docker save` wrote: a configuration and layers, without a manifest of their own.
+    private func local(
+        _ saved: SavedImage, _ directory: String, _ name: String, _ platform: Platform
+    ) throws(ImageError) -> LocalImage {
+        let config: ImageConfig
+        do throws(DocumentError) {
+            config = try ImageConfig(saved.config, layerCount: saved.layers.count)
+        } catch {
+            throw ImageError(error, "read", name)
+        }
+        guard config.platform.normalised.architecture == platform.normalised.architecture else {
+            throw ImageError(
+                .unsupported, "use", name, "it is made for \(config.platform), not for \(platform)")
+        }
+        var layers: [Descriptor] = []
+        var files: [Digest: String] = [:]
+        for (path, diffID) in zip(saved.layers, config.rootfs.diffIDs) {
+            let file = try ArchiveFile(path)
+            guard case .none = file.compression else {
+                throw ImageError(
+                    .unsupported, "read", name, "compressed layers in a docker archive",
+                    hint: "save it as an OCI archive")
+            }
+            // Uncompressed, a layer's digest is its diff id.
+            layers.append(Descriptor(mediaType: MediaType.layer, digest: diffID, size: file.size))
+            files[diffID] = path
+        }
+        try blobs.put(saved.config, digestOf(saved.config))
+        return LocalImage(image: try storeDocuments(name, config, layers), files: files)
+    }
+}
+
+/// An open archive of this machine.
+final class ArchiveFile {
+    let descriptor: Int32
+    let size: Int64
+    let compression: Compression
+
+    init(_ path: String) throws(ImageError) {
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw ImageError(system: SystemError.last("open", path), "read \(path)")
+        }
+        var status = stat()
+        var magic = [UInt8](repeating: 0, count: 4)
+        guard fstat(descriptor, &status) == 0, pread(descriptor, &magic, 4, 0) >= 0 else {
+            let error = SystemError.last("read", path)
+            close(descriptor)
+            throw ImageError(system: error, "read \(path)")
+        }
+        size = Int64(status.st_size)
+        compression = magic.withUnsafeBytes { Compression(magic: $0) }
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// `manifest.json` of a docker archive (moby image/tarexport), if the directory holds one.
+struct SavedImage {
+    let config: [UInt8]
+    /// Paths of the layers' archives.
+    let layers: [String]
+
+    private struct Item: Decodable {
+        var Config: String
+        var Layers: [String]
+    }
+
+    /// Nil where there is none, or a file of that name that is something else.
+    init?(_ directory: String) throws(ImageError) {
+        // A root filesystem may hold any file of that name.
+        guard
+            let bytes = try? Files.read(directory + "/manifest.json", limit: OCISpec.documentLimit),
+            let items = try? JSONDecoder().decode([Item].self, from: Data(bytes)),
+            let item = items.first
+        else { return nil }
+        guard items.count == 1 else {
+            throw ImageError(
+                .unsupported, "read", "docker archive", "it holds \(items.count) images",
+                hint: "save one alone")
+        }
+        config = try ImageStore.read(try Self.inside(directory, item.Config))
+        var layers: [String] = []
+        for layer in item.Layers { layers.append(try Self.inside(directory, layer)) }
+        self.layers = layers
+    }
+
+    /// The real path of a member; its links were made by whoever wrote the archive, and stay inside.
+    private static func inside(_ directory: String, _ name: String) throws(ImageError) -> String {
+        do throws(SystemError) {
+            let root = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY)
+            let file = try RootedPath.open(root: root.raw, name, RootedPath.openPath)
+            var buffer = [CChar](repeating: 0, count: EntryName.limit + 1)
+            let count = readlink("/proc/self/fd/\(file.raw)", &buffer, buffer.count - 1)
+            try checkErrno(count, "readlink", name)
+            return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        } catch {
+            throw ImageError(system: error, "read \(name) of the docker archive")
+        }
+    }
+}

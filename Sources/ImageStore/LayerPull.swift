@@ -1,0 +1,194 @@
+internal import Glibc
+internal import LinuxSystem
+internal import OCISpec
+internal import Registry
+
+/// Where layer blobs come from that are not in the store.
+enum BlobSupply: Sendable {
+    case registry(RegistryClient, ImageReference)
+    /// Files of a local layout or archive, by digest.
+    case files([Digest: String])
+}
+
+/// The layers of one image on their way into the store: several at once, the largest first, each in one pass.
+///
+/// What a layer takes from those below it is settled at the end, from the lowest up; only then it gets its name.
+final class LayerPull: Sendable {
+    let store: ImageStore
+    let use: StoreUse
+    let image: ResolvedImage
+    let supply: BlobSupply
+    let keepsBlobs: Bool
+    let isCancelled: @Sendable () -> Bool
+    let progress: @Sendable (PullProgress) -> Void
+    let state: Monitor<State>
+
+    struct State {
+        /// Indexes of layers to bring, the next first.
+        var queue: [Int] = []
+        var applied: [Int: Staged] = [:]
+        var workers = 0
+        var failure: ImageError?
+        var downloads: [BlobDownload] = []
+        /// Compressed bytes of layers that needed no download.
+        var bytesHere: Int64 = 0
+        var layersDone = 0
+    }
+    /// A layer that is verified and has no name yet.
+    struct Staged {
+        let directory: String
+        let layer: AppliedLayer
+    }
+
+    init(
+        _ store: ImageStore, _ use: StoreUse, _ image: ResolvedImage, supply: BlobSupply,
+        keepsBlobs: Bool,
+        isCancelled: @escaping @Sendable () -> Bool,
+        progress: @escaping @Sendable (PullProgress) -> Void
+    ) {
+        self.store = store
+        self.use = use
+        self.image = image
+        self.supply = supply
+        self.keepsBlobs = keepsBlobs
+        self.isCancelled = isCancelled
+        self.progress = progress
+        state = Monitor(State())
+    }
+
+    /// The directories of all layers, lowest first. Blocks.
+    func run() throws(ImageError) -> [String] {
+        // One pull of the same image at a time, in whatever process: the others find it done.
+        let lock = try waitForLock(image.manifestDigest)
+        defer { withExtendedLifetime(lock) {} }
+        let missing = image.diffIDs.indices.filter { store.layers.find(image.diffIDs, $0) == nil }
+        try checkSpace(missing)
+        let sizes = image.manifest.layers.map(\.size)
+        let queue = Self.unique(missing, image.manifest.layers.map(\.digest)).sorted {
+            sizes[$0] > sizes[$1]
+        }
+        state.quietly { state in
+            state.queue = queue
+            state.layersDone = image.diffIDs.count - missing.count
+            state.bytesHere = sizes.indices.filter { !queue.contains($0) }.reduce(0) {
+                $0 + sizes[$1]
+            }
+        }
+        let pool = makePool(for: queue)
+        let threads = (0..<min(queue.count, max(1, store.settings.concurrentLayers))).map {
+            number in
+            state.quietly { $0.workers += 1 }
+            return WorkerThread("layer-\(number)") { self.work(pool) }
+        }
+        watch()
+        for thread in threads { thread.join() }
+        defer { pool?.close() }
+        if let failure = state.quietly({ $0.failure }) { throw failure }
+        let paths = try settle(pool)
+        tell(.done)
+        return paths
+    }
+
+    private static func unique(_ indexes: [Int], _ digests: [Digest]) -> [Int] {
+        var seen: Set<Digest> = []
+        return indexes.filter { seen.insert(digests[$0]).inserted }
+    }
+
+    private func makePool(for queue: [Int]) -> DownloadPool? {
+        guard case .registry(let client, _) = supply,
+            queue.contains(where: { !store.blobs.has(image.manifest.layers[$0].digest) })
+        else { return nil }
+        return DownloadPool(client)
+    }
+
+    /// Compressed sizes are promised by the manifest; what they unpack to is at least as much.
+    private func checkSpace(_ missing: [Int]) throws(ImageError) {
+        let needed = missing.reduce(Int64(0)) { $0 + image.manifest.layers[$1].size }
+        var status = statvfs()
+        guard statvfs(store.paths.root, &status) == 0 else { return }
+        let free = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+        guard free < needed else { return }
+        throw ImageError(
+            .diskFull, "pull", image.name,
+            "it needs more than \(needed >> 20) MiB and \(free >> 20) MiB are free below \(store.paths.root)",
+            hint: "free some space, or set MARTLET_HOME to another disk")
+    }
+
+    /// Tells how far it is, and ends everything when cancelled, until the workers are done.
+    private func watch() {
+        while state.wait(seconds: 0.1, { $0.workers == 0 ? true : nil }) == nil {
+            tell(.pulling)
+            if isCancelled() { fail(ImageError(.cancelled, "pull", image.name, "cancelled")) }
+        }
+    }
+
+    private func tell(_ phase: PullProgress.Phase) {
+        let (done, here, downloads) = state.quietly { ($0.layersDone, $0.bytesHere, $0.downloads) }
+        progress(
+            PullProgress(
+                phase: phase, reference: image.name,
+                layersDone: phase == .done ? image.diffIDs.count : done,
+                layersTotal: image.diffIDs.count,
+                bytesDone: downloads.reduce(here) { $0 + $1.received },
+                bytesTotal: image.manifest.layers.reduce(0) { $0 + $1.size }))
+    }
+
+    func fail(_ error: ImageError) {
+        let downloads = state.withLock { state in
+            if state.failure == nil { state.failure = error }
+            state.queue = []
+            return state.downloads
+        }
+        for download in downloads {
+            download.fail(RegistryError(.cancelled, "pull", image.name, "another layer failed"))
+        }
+    }
+
+    private func work(_ pool: DownloadPool?) {
+        while let index = state.withLock({ $0.queue.isEmpty ? nil : $0.queue.removeFirst() }) {
+            do throws(ImageError) {
+                let staged = try bring(index, pool)
+                state.withLock { state in
+                    if let staged { state.applied[index] = staged }
+                    state.layersDone += 1
+                }
+            } catch {
+                fail(error)
+            }
+        }
+        state.withLock { $0.workers -= 1 }
+    }
+
+    /// Names the layers from the lowest up, each settled on those below it.
+    private func settle(_ pool: DownloadPool?) throws(ImageError) -> [String] {
+        var paths: [String] = []
+        for index in image.diffIDs.indices {
+            if let path = store.layers.find(image.diffIDs, index) {
+                paths.append(path)
+                continue
+            }
+            // Not there where the same blob was brought for a lower place.
+            var staged = state.quietly { $0.applied[index] }
+            if staged == nil { staged = try bring(index, pool) }
+            guard let staged else {
+                throw ImageError(
+                    .system, "store", image.name, "a layer vanished while it was pulled")
+            }
+            let isBound = try settle(staged, index, on: paths)
+            let key = isBound ? LayerStore.boundKey(image.diffIDs[...index]) : image.diffIDs[index]
+            paths.append(try store.layers.publish(staged.directory, key))
+        }
+        return paths
+    }
+
+    private func settle(_ staged: Staged, _ index: Int, on paths: [String]) throws(ImageError)
+        -> Bool
+    {
+        do throws(LayerError) {
+            let lower = index == 0 ? nil : try LowerTree(layers: paths, form: store.form)
+            return try staged.layer.writer.settle(on: lower)
+        } catch {
+            throw error.imageError(layer: "layer \(index + 1) of \(image.name)")
+        }
+    }
+}

@@ -1,0 +1,58 @@
+internal import ArgumentParser
+internal import Glibc
+internal import ImageStore
+internal import LinuxSystem
+internal import Registry
+
+/// `martlet image`: what the store has, and the ways in and out of it.
+struct ImageCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "image", abstract: "Pull, push, list, import and remove images.",
+        subcommands: [
+            ImagePull.self, ImagePush.self, ImageList.self, ImageInspect.self, ImageImport.self,
+            ImageRemove.self,
+        ])
+}
+
+/// What several image verbs share.
+enum ImageDoor {
+    /// This user's store, with credentials and proxies of this process's environment.
+    static func store() -> ImageStore {
+        let environment = ProcessEnvironment.all()
+        var settings = StoreSettings()
+        settings.registry = RegistrySettings(environment: environment)
+        return ImageStore(dataDirectory: Directories.current().data, settings: settings)
+    }
+
+    /// Runs a verb; an error is printed with its hint, and ends the process with 2 where what was typed is wrong, else 3.
+    static func run<R>(_ body: () throws(ImageError) -> R) throws -> R {
+        do throws(ImageError) {
+            return try body()
+        } catch {
+            print(error: "martlet: \(error)")
+            throw ExitCode(error.isUsage ? 2 : 3)
+        }
+    }
+
+    static func print(error text: String) {
+        var bytes = Array(text.utf8)
+        bytes.append(10)
+        // Nobody is left to tell where standard error is closed.
+        try? Files.writeAll(2, bytes, "standard error")
+    }
+
+    /// `1.5 GB`, in powers of ten as registries count.
+    static func size(_ bytes: Int64) -> String {
+        let units = ["B", "kB", "MB", "GB", "TB"]
+        var value = Double(bytes)
+        var unit = 0
+        while value >= 1000, unit < units.count - 1 {
+            value /= 1000
+            unit += 1
+        }
+        let tenths = Int((value * 10).rounded())
+        return unit == 0 || value >= 100
+            ? "\(Int(value.rounded())) \(units[unit])"
+            : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+}

@@ -1,0 +1,26 @@
+internal import ArgumentParser
+internal import ImageStore
+
+struct ImageImport: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Make an image of a file.",
+        discussion:
+            "PATH is a tar of a root filesystem (plain, gzip or zstd), an OCI layout directory, or an OCI or Docker archive."
+    )
+
+    @Argument(help: "What to read.") var path: String
+    @Option(
+        name: .shortAndLong,
+        help: "The name to give it, such as mine:1 or registry.example.org/mine:1.") var tag: String
+    @Flag(name: .shortAndLong, help: "Print the digest alone.") var quiet = false
+
+    func run() throws {
+        let line = ProgressLine(isShown: !quiet)
+        let image = try ImageDoor.run { () throws(ImageError) in
+            try ImageDoor.store().importImage(path, tag: tag) { line.show($0) }
+        }
+        line.clear()
+        let digest = image.digest ?? "no digest"
+        print(quiet ? digest : "\(image.reference)  \(digest)  \(image.layers.count) layers")
+    }
+}

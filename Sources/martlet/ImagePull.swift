@@ -1,0 +1,34 @@
+internal import ArgumentParser
+internal import ImageStore
+internal import OCISpec
+
+struct ImagePull: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pull", abstract: "Fetch an image and unpack it.",
+        discussion:
+            "Asks the registry what the name means now; layers that are here are not fetched again."
+    )
+
+    @Argument(help: "An image reference such as python:3.12, or a path.") var image: String
+    @Option(help: "Another platform, such as linux/arm64.") var platform: String?
+    @Flag(help: "Allow plain HTTP and unverified TLS.") var insecure = false
+    @Flag(name: .shortAndLong, help: "Print the digest alone.") var quiet = false
+
+    func run() throws {
+        var options = PullOptions(policy: .always, insecure: insecure)
+        if let platform {
+            guard let value = Platform(platform) else {
+                throw ValidationError(
+                    "\"\(platform)\" is no platform; write linux/amd64 or linux/arm64")
+            }
+            options.platform = value
+        }
+        let line = ProgressLine(isShown: !quiet)
+        let stored = try ImageDoor.run { () throws(ImageError) in
+            try ImageDoor.store().ensure(image, options: options) { line.show($0) }
+        }
+        line.clear()
+        let digest = stored.digest ?? "no digest"
+        print(quiet ? digest : "\(stored.reference)  \(digest)  \(stored.layers.count) layers")
+    }
+}
