@@ -81,10 +81,12 @@ public final class Launcher {
         }
         let raw = fd.release()
         agent = raw
+        // Containers still being set up count as running, and exits are named before they are told one by one: whoever asks
+        // the agent meanwhile must not hear that such an attempt was never started.
         tell(
             .hello(
-                epoch: epoch, running: running.values.filter { $0.status < 0 }.map(\.start),
-                exited: []))
+                epoch: epoch, running: running.values.map(\.start),
+                exited: ended.values.map(\.exit)))
         // One message each: each may carry a descriptor, and all together may be large.
         for ended in ended.values { tell(.exited(ended.exit), upper: ended.upper) }
         do throws(SystemError) {
@@ -132,7 +134,9 @@ public final class Launcher {
                 if let upper = ended.removeValue(forKey: id)?.upper { close(upper) }
             }
             // Nobody needs what everybody has: the journal starts anew.
-            if ended.isEmpty, journalSize > 1 << 20, ftruncate(journal.raw, 0) == 0 { journalSize = 0 }
+            if ended.isEmpty, journalSize > 1 << 16, ftruncate(journal.raw, 0) == 0 {
+                journalSize = 0
+            }
         case .shutdown:
             shuttingDown = true
             for container in running.values { kill(container.pid, SIGKILL) }

@@ -19,11 +19,20 @@ public final class LauncherClient {
         }
     }
 
-    /// Starts a container; the descriptors stay the caller's. Waits where the launcher's queue is full.
+    /// Requests for which the launcher's queue has had no room yet, in order.
+    private var waiting: [LauncherRequest] = []
+
+    /// True while the launcher's queue is full: watch `fileDescriptor` for writing, too, and then call `flush`.
+    public var isCongested: Bool { !waiting.isEmpty }
+
+    /// Starts a container; the descriptors stay the caller's. False, and nothing sent, where the launcher's queue is full.
     public func start(
         id: String, _ spec: ContainerSpec, _ rule: StopRule, stdout: Int32, stderr: Int32
-    ) throws(SystemError) {
-        try send(.start(id: id, spec, rule), [stdout, stderr])
+    ) throws(SystemError) -> Bool {
+        guard try flush() else { return false }
+        let request = LauncherRequest.start(id: id, spec, rule)
+        try LauncherWire.send(socket.raw, request.bytes, [stdout, stderr])
+        return true
     }
 
     public func stop(id: String) throws(SystemError) { try send(.stop(id: id)) }
@@ -34,8 +43,28 @@ public final class LauncherClient {
     }
     public func shutdown() throws(SystemError) { try send(.shutdown) }
 
-    private func send(_ request: LauncherRequest, _ descriptors: [Int32] = []) throws(SystemError) {
-        try LauncherWire.send(socket.raw, request.bytes, descriptors)
+    private func send(_ request: LauncherRequest) throws(SystemError) {
+        waiting.append(request)
+        _ = try flush()
+    }
+
+    /// Sends what waits, as far as there is room; true where there is room for more.
+    public func flush() throws(SystemError) -> Bool {
+        while isReady(Int16(POLLOUT)) {
+            guard let request = waiting.first else { return true }
+            try LauncherWire.send(socket.raw, request.bytes)
+            waiting.removeFirst()
+        }
+        return false
+    }
+
+    /// Whether `receive` would not block.
+    public var hasMessage: Bool { isReady(Int16(POLLIN)) }
+
+    /// poll(2) now. A socket of this kind that polls writable takes a whole message: three quarters of its buffer are free.
+    private func isReady(_ events: Int16) -> Bool {
+        var poller = pollfd(fd: socket.raw, events: events, revents: 0)
+        return poll(&poller, 1, 0) > 0
     }
 
     /// The next message; nil where the launcher has gone. Blocks where none waits.
