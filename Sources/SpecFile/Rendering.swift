@@ -48,4 +48,7 @@ public enum Rendering {
             + word.split(separator: "'", omittingEmptySubsequences: false).joined(
                 separator: "'\\''") + "'"
     }
+
+    /// Milliseconds of a duration as specs write it; nil where it is none.
+    public static func duration(_ text: String) -> Int64? { ScalarText.duration(text) }
 }

@@ -36,7 +36,7 @@ struct SpecNode {
             }
             return SpecNode(node) { Place.file(line: $0?.line ?? 1, column: $0?.column ?? 1) }
         } catch let error as YamlError {
-            throw SpecError(diagnostics: diagnostics(of: error, path))
+            throw SpecError(diagnostics: diagnostics(of: error, path, text))
         } catch {
             throw SpecError(diagnostics: [Diagnostic(place: path, message: "\(error)", hint: nil)])
         }
@@ -61,7 +61,9 @@ struct SpecNode {
         }
     }
 
-    private static func diagnostics(of error: YamlError, _ path: String) -> [Diagnostic] {
+    private static func diagnostics(of error: YamlError, _ path: String, _ text: String)
+        -> [Diagnostic]
+    {
         func one(_ mark: Mark, _ message: String, _ hint: String? = nil) -> Diagnostic {
             Diagnostic(place: "\(path):\(mark.line):\(mark.column)", message: message, hint: hint)
         }
@@ -72,7 +74,7 @@ struct SpecNode {
             return [one(mark, "this is not YAML: \(problem)", context.map { "\($0.text)" })]
         case .duplicatedKeysInMapping(let keys, let context):
             return keys.map { key in
-                let (line, column) = secondPlace(of: key, context)
+                let (line, column) = secondPlace(of: key, context.mark, text)
                 return Diagnostic(
                     place: "\(path):\(line):\(column)",
                     message: "the key '\(key)' stands here a second time", hint: "keep one of them")
@@ -82,13 +84,13 @@ struct SpecNode {
     }
 
     /// Yams tells the first place alone; the second is the next line with that key in the same column.
-    private static func secondPlace(of key: String, _ context: YamlError.Context) -> (
-        line: Int, column: Int
-    ) {
-        let lines = context.text.split(separator: "\n", omittingEmptySubsequences: false)
-        let start = String(repeating: " ", count: max(0, context.mark.column - 1)) + key + ":"
-        let next = lines.indices.first { $0 >= context.mark.line && lines[$0].hasPrefix(start) }
-        return (next.map { $0 + 1 } ?? context.mark.line, context.mark.column)
+    private static func secondPlace(
+        of key: String, _ first: Mark, _ text: String
+    ) -> (line: Int, column: Int) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let start = String(repeating: " ", count: max(0, first.column - 1)) + key + ":"
+        let next = lines.indices.first { $0 >= first.line && lines[$0].hasPrefix(start) }
+        return (next.map { $0 + 1 } ?? first.line, first.column)
     }
 
     // MARK: Flags

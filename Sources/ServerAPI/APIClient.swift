@@ -1,0 +1,97 @@
+internal import Foundation
+public import JobModel
+public import JobServer
+public import LinuxSystem
+
+/// The command line's end: one request, one answer, over the server's Unix socket. Blocks; a connection a request, since
+/// connecting on one machine costs microseconds.
+public struct APIClient: Sendable {
+    private let socketPath: String
+    public init(socketPath: String) { self.socketPath = socketPath }
+
+    /// Whether somebody listens.
+    public var isAnswering: Bool { (try? UnixSocket.connect(socketPath, .stream)) != nil }
+
+    public func status() throws -> ServerStatus { try get("/status") }
+    public func jobs() throws -> [JobSummary] { try get("/jobs") }
+    public func submit(_ request: SubmitRequest) throws -> SubmitReply {
+        try post("/jobs", request)
+    }
+    public func summary(_ job: JobID) throws -> JobSummary { try get("/jobs/\(job)") }
+    public func results(_ job: JobID) throws -> ResultsReport { try get("/jobs/\(job)/results") }
+    public func report(_ request: ReportRequest) throws -> JobReport {
+        try post("/report", request)
+    }
+    public func cancel(_ request: SelectionRequest) throws -> [Int] {
+        (try post("/cancel", request) as SelectionReply).counts
+    }
+    public func retry(_ request: SelectionRequest) throws -> [Int] {
+        (try post("/retry", request) as SelectionReply).counts
+    }
+    public func shutdown(stopNodes: Bool) throws {
+        let _: ShutdownRequest = try post("/shutdown", ShutdownRequest(stopNodes: stopNodes))
+    }
+    /// Answers with the next change after `version`, or with the same after `milliseconds`.
+    public func change(_ job: JobID, after version: Int64, milliseconds: Int64) throws -> JobChange
+    {
+        try get("/jobs/\(job)/changes?after=\(version)&wait=\(milliseconds)")
+    }
+
+    private func get<Reply: Decodable>(_ path: String) throws -> Reply {
+        try exchange("GET", path, Data())
+    }
+
+    private func post<Reply: Decodable>(_ path: String, _ body: some Encodable) throws -> Reply {
+        try exchange("POST", path, try JSONEncoder().encode(body))
+    }
+
+    private func exchange<Reply: Decodable>(_ method: String, _ path: String, _ body: Data) throws
+        -> Reply
+    {
+        let socket = try UnixSocket.connect(socketPath, .stream)
+        let head =
+            "\(method) \(ServerAPI.prefix)\(path) HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: \(body.count)\r\n\r\n"
+        try Files.writeAll(socket.raw, Array(head.utf8) + body, socketPath)
+        let (status, answer) = try HTTPAnswer.parse(
+            try Files.read(socket.raw, socketPath, limit: 1 << 31))
+        guard status == 200 else {
+            throw (try? JSONDecoder().decode(ErrorReport.self, from: answer))
+                ?? ErrorReport(error: "the server answered \(status)")
+        }
+        return try JSONDecoder().decode(Reply.self, from: answer)
+    }
+}
+
+/// RFC 9112, as far as our own server's answers go: a status line, headers, and a body of a length or in chunks.
+enum HTTPAnswer {
+    static func parse(_ bytes: [UInt8]) throws -> (status: Int, body: Data) {
+        let separator = Array("\r\n\r\n".utf8)
+        guard let end = bytes.firstRange(of: separator) else {
+            throw ErrorReport(error: "the server ended without an answer")
+        }
+        let lines = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).components(
+            separatedBy: "\r\n")
+        guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+        else {
+            throw ErrorReport(error: "the server's answer is not HTTP")
+        }
+        let chunked = lines.contains { $0.lowercased() == "transfer-encoding: chunked" }
+        let body = bytes[end.upperBound...]
+        return (status, Data(chunked ? try unchunked(body) : body))
+    }
+
+    private static func unchunked(_ bytes: ArraySlice<UInt8>) throws -> ArraySlice<UInt8> {
+        var rest = bytes
+        var body: ArraySlice<UInt8> = []
+        while let line = rest.firstRange(of: Array("\r\n".utf8)) {
+            let text = String(decoding: rest[..<line.lowerBound], as: UTF8.self)
+            guard let size = Int(text, radix: 16), rest[line.upperBound...].count >= size else {
+                break
+            }
+            if size == 0 { return body }
+            body += rest[line.upperBound...].prefix(size)
+            rest = rest[line.upperBound...].dropFirst(size + 2)
+        }
+        throw ErrorReport(error: "the server's answer was cut")
+    }
+}

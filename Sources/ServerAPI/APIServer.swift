@@ -1,0 +1,112 @@
+internal import Foundation
+internal import Hummingbird
+public import JobModel
+public import JobServer
+internal import Logging
+internal import NIOCore
+
+/// The HTTP side of one `JobServer`.
+public struct APIServer: Sendable {
+    private let jobs: JobServer
+    private let socketPath: String
+    private let stop: AsyncStream<Bool>.Continuation
+    private let stops: AsyncStream<Bool>
+
+    /// - Parameter socketPath: in a directory of mode 0700; a socket left there by a dead server is replaced.
+    public init(jobs: JobServer, socketPath: String) {
+        self.jobs = jobs
+        self.socketPath = socketPath
+        (stops, stop) = AsyncStream.makeStream()
+    }
+
+    /// Serves until a client asks for the end, and returns whether the nodes' tasks are to end, too.
+    public func run(onListening: @escaping @Sendable () async -> Void) async throws -> Bool {
+        let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: ErrorReports())
+        addRoutes(router)
+        var logger = Logger(label: "http")
+        logger.logLevel = .error
+        let application = Application(
+            router: router,
+            server: .http1(configuration: .init(additionalChannelHandlers: [PeerCheck()])),
+            configuration: .init(
+                address: .unixDomainSocket(path: socketPath), serverName: "martlet"),
+            onServerRunning: { _ in await onListening() }, logger: logger)
+        return try await withThrowingTaskGroup(of: Bool?.self) { group in
+            group.addTask {
+                try await application.run()
+                return nil
+            }
+            group.addTask { [stops] in await stops.first { _ in true } }
+            defer { group.cancelAll() }
+            while let ended = try await group.next() {
+                if let stopNodes = ended { return stopNodes }
+            }
+            return false
+        }
+    }
+
+    private func addRoutes(_ router: Router<BasicRequestContext>) {
+        let jobs = jobs
+        let v1 = router.group(RouterPath(ServerAPI.prefix))
+        v1.get("status") { _, _ in try JSONReply(await jobs.status()) }
+        v1.get("jobs") { _, _ in try JSONReply(await jobs.jobs()) }
+        v1.post("jobs") { request, _ in
+            try JSONReply(try await jobs.submit(try await Self.body(request)))
+        }
+        v1.get("jobs/:id") { _, context in
+            try JSONReply(try await jobs.summary(try Self.job(context)))
+        }
+        v1.get("jobs/:id/results") { _, context in
+            try JSONReply(try await jobs.results(try Self.job(context)))
+        }
+        v1.get("jobs/:id/changes") { request, context in
+            let query = request.uri.queryParameters
+            return try JSONReply(
+                try await jobs.waitForChange(
+                    try Self.job(context), after: query.get("after", as: Int64.self) ?? 0,
+                    milliseconds: min(30_000, query.get("wait", as: Int64.self) ?? 0)))
+        }
+        v1.post("report") { request, _ in
+            let body: ReportRequest = try await Self.body(request)
+            return try JSONReply(try await jobs.report(body.selection, states: body.states))
+        }
+        v1.post("cancel") { request, _ in
+            let body: SelectionRequest = try await Self.body(request)
+            return try JSONReply(SelectionReply(counts: try await jobs.cancel(body.selections)))
+        }
+        v1.post("retry") { request, _ in
+            let body: SelectionRequest = try await Self.body(request)
+            let counts =
+                if let states = body.states {
+                    try await jobs.retry(body.selections, states: states)
+                } else {
+                    try await jobs.retry(body.selections)
+                }
+            return try JSONReply(SelectionReply(counts: counts))
+        }
+        v1.post("shutdown") { [stop] request, _ in
+            let body: ShutdownRequest = try await Self.body(request)
+            stop.yield(body.stopNodes)
+            return try JSONReply(body)
+        }
+    }
+
+    private static func job(_ context: BasicRequestContext) throws -> JobID {
+        JobID(try context.parameters.require("id", as: Int64.self))
+    }
+
+    /// A spec with its rows may be large; beyond this it is no spec.
+    private static let largestBody = 256 << 20
+
+    private static func body<T: Decodable>(_ request: Request) async throws -> T {
+        let buffer = try await request.body.collect(upTo: largestBody)
+        do {
+            return try JSONDecoder().decode(T.self, from: Data(buffer.readableBytesView))
+        } catch {
+            throw ErrorReport(
+                error: "the request does not read: \(error)",
+                hint: "client and server are of different versions; try `martlet server stop`")
+        }
+    }
+}

@@ -1,0 +1,42 @@
+public import JobModel
+
+/// The one interface that every client of the server uses: HTTP and JSON on a Unix socket in the user's run directory.
+///
+/// Owns routes, bodies and the client; the only importer of Hummingbird. Reports are JobModel's, decisions JobServer's.
+/// Start with `APIServer.swift`; `APIClient.swift` is the other end.
+public enum ServerAPI {
+    /// Every route begins with it.
+    static let prefix = "/v1"
+}
+
+/// What a cancel or retry is about.
+public struct SelectionRequest: Sendable, Codable {
+    public var selections: [TaskSelection]
+    /// Retry only: tasks that ended so; nil means all that did not succeed.
+    public var states: Set<TaskState>?
+    public init(_ selections: [TaskSelection], states: Set<TaskState>? = nil) {
+        self.selections = selections
+        self.states = states
+    }
+}
+
+/// How many tasks it met, by job in the order asked.
+public struct SelectionReply: Sendable, Codable {
+    public var counts: [Int]
+}
+
+/// Which tasks a report shows.
+public struct ReportRequest: Sendable, Codable {
+    public var selection: TaskSelection
+    public var states: Set<TaskState>?
+    public init(_ selection: TaskSelection, states: Set<TaskState>? = nil) {
+        self.selection = selection
+        self.states = states
+    }
+}
+
+public struct ShutdownRequest: Sendable, Codable {
+    /// Ends the tasks, their launcher and agent as well.
+    public var stopNodes: Bool
+    public init(stopNodes: Bool) { self.stopNodes = stopNodes }
+}

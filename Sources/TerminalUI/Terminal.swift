@@ -1,0 +1,52 @@
+internal import CLinux
+internal import Glibc
+public import LinuxSystem
+
+/// The terminal behind standard output, if there is one.
+public enum Terminal {
+    public static var isOutputTerminal: Bool { isatty(1) == 1 }
+    public static var isErrorTerminal: Bool { isatty(2) == 1 }
+    public static var isInputTerminal: Bool { isatty(0) == 1 }
+
+    /// Columns; 80 where nobody says.
+    public static var width: Int {
+        var size = winsize()
+        guard
+            cl_ioctl(1, UInt(TIOCGWINSZ), &size) == 0 || cl_ioctl(2, UInt(TIOCGWINSZ), &size) == 0,
+            size.ws_col > 0
+        else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    /// Colours only on a terminal, and not where NO_COLOR (no-color.org) or a dumb terminal forbids them.
+    public static let hasColour: Bool = {
+        let environment = ProcessEnvironment.all()
+        return isOutputTerminal && environment["NO_COLOR", default: ""].isEmpty
+            && environment["TERM"] != "dumb"
+    }()
+
+    /// Writes to standard output; a reader that has gone ends the process quietly, as SIGPIPE would.
+    public static func write(_ text: String) { emit(1, Array(text.utf8)) }
+    public static func write(_ bytes: [UInt8]) { emit(1, bytes) }
+    public static func writeError(_ text: String) { emit(2, Array(text.utf8)) }
+    public static func writeError(_ bytes: [UInt8]) { emit(2, bytes) }
+
+    private static func emit(_ fd: Int32, _ bytes: [UInt8]) {
+        do throws(SystemError) { try Files.writeAll(fd, bytes, "output") } catch {
+            if error.errno == EPIPE { _exit(0) }
+        }
+    }
+}
+
+/// ANSI colours by meaning, ECMA-48.
+public enum Style: String, Sendable {
+    case good = "32"
+    case bad = "31"
+    case warning = "33"
+    case faint = "2"
+    case strong = "1"
+
+    public func callAsFunction(_ text: String, _ isColoured: Bool = Terminal.hasColour) -> String {
+        isColoured ? "\u{1b}[\(rawValue)m\(text)\u{1b}[0m" : text
+    }
+}

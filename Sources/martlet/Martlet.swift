@@ -1,0 +1,57 @@
+import ArgumentParser
+import Glibc
+import JobModel
+import TerminalUI
+
+/// The command line. One file a verb; each says in `run()` what it does.
+@main
+struct Martlet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet",
+        abstract: "Parameter sweeps and batch arrays in containers, at close to native speed.",
+        discussion: """
+            martlet run --image python:3.12-slim --sweep lr=0.1,0.01 -- python3 train.py --lr {lr}
+
+            Exit status of run and wait: 0 all succeeded, 1 some task failed, 2 usage or spec error,
+            3 infrastructure failure, 124 deadline passed, 130 interrupted.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Cancel.self,
+            Retry.self, Wait.self,
+            ImageCommand.self, Server.self, Debug.self,
+        ])
+
+    static func main() async {
+        // A reader that has gone is found by the write that fails.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(report(error))
+        }
+    }
+
+    /// Tells what went wrong, on standard error, and returns the status to exit with.
+    private static func report(_ error: any Error) -> Int32 {
+        if let failure = Failure(error) {
+            Terminal.writeError(
+                "martlet: \(failure.message)\n" + (failure.hint.map { "    \($0)\n" } ?? ""))
+            return failure.status.rawValue
+        }
+        let message = fullMessage(for: error)
+        let code = exitCode(for: error)
+        if code.isSuccess {
+            Terminal.write(message + "\n")
+            return 0
+        }
+        if !message.isEmpty { Terminal.writeError(message + "\n") }
+        // EX_USAGE is ArgumentParser's; ours for a usage error is 2.
+        return code == .validationFailure ? Status.usage.rawValue : code.rawValue
+    }
+}

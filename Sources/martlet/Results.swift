@@ -1,0 +1,36 @@
+import ArgumentParser
+import JobModel
+import SpecFile
+import TerminalUI
+
+struct Results: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print the table of points and metrics, best first.")
+
+    @Argument(help: "last, 42 or a name.") var job: String = "last"
+    @Flag(help: "Print as JSON.") var json = false
+    @Flag(help: "Print as CSV, in the order of the points.") var csv = false
+
+    func run() throws {
+        let connection = try Connection.open()
+        let report = try connection.client.results(try connection.resolve([job])[0].job)
+        if json { return JSONOutput.write(report) }
+        if csv { return writeCSV(report) }
+        Terminal.write(ResultsTable.table(report).joined(separator: "\n") + "\n")
+    }
+
+    private func writeCSV(_ report: ResultsReport) {
+        func line(_ fields: [String]) {
+            Terminal.write(fields.map(Rendering.field).joined(separator: ",") + "\n")
+        }
+        line(["index", "state"] + report.parameterNames + report.metricNames + ["seconds"])
+        for row in report.points {
+            line(
+                ["\(row.index)", row.state.rawValue]
+                    + report.parameterNames.map { row.params[$0]?.description ?? "" }
+                    + report.metricNames.map { row.metrics[$0].map { "\($0)" } ?? "" } + [
+                        row.seconds.map { "\($0)" } ?? ""
+                    ])
+        }
+    }
+}

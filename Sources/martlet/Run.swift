@@ -1,0 +1,45 @@
+import ArgumentParser
+import JobModel
+import LinuxSystem
+import TerminalUI
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Submit a job, watch it, and print its table.",
+        discussion:
+            "Ctrl-C asks whether to detach or to cancel; the job runs on while you are asked.")
+
+    @OptionGroup var options: SpecOptions
+    @OptionGroup var submission: SubmissionOptions
+    @Flag(name: .shortAndLong, help: "Return as soon as the job is submitted.") var detach = false
+
+    func run() throws {
+        guard let reply = try submission.submit(options) else { return }
+        if detach || submission.quiet { submission.tell(reply) }
+        if detach { return }
+        let connection = try Connection.open()
+        let follower = Follower(connection, reply.id, isQuiet: submission.quiet || submission.json)
+        let job = try follower.follow()
+        if submission.json {
+            JSONOutput.write(try connection.client.results(reply.id))
+        } else if !submission.quiet {
+            try Summary.write(job, connection)
+        }
+        throw exit(with: try Outcome.status(of: job))
+    }
+}
+
+/// A finished job as an exit status.
+enum Outcome {
+    static func status(of job: JobSummary) throws -> Status {
+        switch job.state {
+        case .succeeded: return .success
+        case .failed, .cancelled: return .taskFailed
+        case .held:
+            throw Failure(
+                .infrastructure, job.reason ?? "the job is held",
+                hint: "`martlet retry \(job.id)` tries again")
+        case .waiting, .queued, .running: return .infrastructure
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Glibc
+import JobModel
+import JobServer
+import LinuxSystem
+import ServerAPI
+import TerminalUI
+
+struct Server: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start, stop and ask this user's server. Every command that needs it starts it.",
+        subcommands: [Start.self, Stop.self, StatusCommand.self, RunServer.self])
+
+    struct Start: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Start the server where it does not run.")
+        func run() throws {
+            let status = try Connection.open().client.status()
+            Terminal.write("the server runs (pid \(status.pid))\n")
+        }
+    }
+
+    struct Stop: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Stop the server. Tasks run on, and the next command picks them up.")
+        @Flag(
+            help:
+                "End the tasks as well, with their launcher and agent; they are queued again at the next start."
+        ) var tasks = false
+        @Flag(name: .shortAndLong, help: "Print nothing.") var quiet = false
+
+        func run() throws {
+            guard let connection = tasks ? try Connection.open() : Connection.existing() else {
+                if !quiet { Terminal.write("no server runs\n") }
+                return
+            }
+            let pid = try connection.client.status().pid
+            try connection.client.shutdown(stopNodes: tasks)
+            let deadline = Clock.monotonic() + 20_000
+            while kill(pid, 0) == 0, Clock.monotonic() < deadline { usleep(5000) }
+            guard kill(pid, 0) != 0 else {
+                throw Failure(.infrastructure, "the server (pid \(pid)) does not end")
+            }
+            if !quiet {
+                Terminal.write(
+                    tasks
+                        ? "stopped the server and its tasks\n"
+                        : "stopped the server; running tasks run on\n")
+            }
+        }
+    }
+
+    struct StatusCommand: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "status", abstract: "Tell how the server and its nodes are.")
+        @Flag(help: "Print as JSON.") var json = false
+
+        func run() throws {
+            guard let connection = Connection.existing() else {
+                if json {
+                    JSONOutput.write(["running": false])
+                } else {
+                    Terminal.write("no server runs; any command starts it\n")
+                }
+                return
+            }
+            let status = try connection.client.status()
+            if json { return JSONOutput.write(status) }
+            Terminal.write(
+                "server     pid \(status.pid), \(Words.size(status.residentMemory)), since \(status.started)\n"
+            )
+            Terminal.write("files      \(status.directory)\n")
+            Terminal.write(
+                "jobs       \(status.activeJobs) active, \(status.counts.running) tasks running, \(status.counts.queued) queued\n"
+            )
+            if let held = status.held { Terminal.write("held       \(held)\n") }
+            for node in status.nodes {
+                Terminal.write(
+                    "node       \(node.name): \(node.state.rawValue), \(node.freeCPUs) of \(node.cpus) CPUs and \(Words.size(node.freeMemory)) of \(Words.size(node.memory)) free"
+                        + (node.reason.map { "; \($0)" } ?? "") + "\n")
+            }
+        }
+    }
+
+    struct RunServer: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "run", abstract: "Be the server, in the foreground.")
+
+        func run() async throws {
+            let directories = Directories.current()
+            try Files.makePrivateDirectory(directories.run)
+            try Files.makeDirectories(directories.state, mode: 0o700)
+            guard let lock = try FileLock.attempt(directories.run + "/server.lock") else {
+                note("another server serves \(directories.state)")
+                return
+            }
+            try lock.write("\(getpid())\n")
+            unlink(directories.serverSocket)
+            let jobs = JobServer(directories: directories)
+            try await jobs.start()
+            let api = APIServer(jobs: jobs, socketPath: directories.serverSocket)
+            let stopNodes = try await api.run {}
+            unlink(directories.serverSocket)
+            await jobs.shutdown(stopNodes: stopNodes)
+            // Held until here: whoever starts the next server finds this one's work done.
+            withExtendedLifetime(lock) {}
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import ArgumentParser
+import Foundation
+import JobModel
+import SpecFile
+
+/// The spec of a job: a file, flags, or flags laid over a file.
+struct SpecOptions: ParsableArguments {
+    @Argument(
+        help: "The spec, YAML or JSON; `-` reads standard input.",
+        completion: .file(extensions: ["yaml", "yml", "json"]))
+    var spec: String?
+
+    @Argument(
+        parsing: .postTerminator, help: "The command, with {parameter} placeholders, after --.")
+    var command: [String] = []
+
+    @Option(help: "Name of the job.") var name: String?
+    @Option(help: "Image reference, OCI layout, archive or directory; or `host`.") var image:
+        String?
+    @Option(help: "Entry point in place of the image's.") var entrypoint: String?
+    @Option(help: "Shell script in place of a command.") var script: String?
+    @Option(help: "Working directory in the container.") var workdir: String?
+    @Option(help: "User in the container: name, uid, uid:gid.") var user: String?
+    @Option(help: "Host name in the container.") var hostname: String?
+    @Flag(name: .customLong("init"), help: "Run an init as PID 1 that reaps and forwards signals.")
+    var withInit = false
+    @Flag(help: "Make the container's root read-only.") var readOnly = false
+    @Option(help: "SOURCE:TARGET[:ro], or tmpfs:TARGET[:size].") var mount: [String] = []
+    @Option(help: "NAME=VALUE; NAME alone takes it from here.") var env: [String] = []
+    @Option(help: "NAME=file:PATH or NAME=env:VARIABLE.") var secret: [String] = []
+
+    @Option(help: "A grid axis: lr=0.1,0.01 or seed=1..5.") var sweep: [String] = []
+    @Option(help: "An axis beside the other zipped ones: stage=warm,main.") var zip: [String] = []
+    @Option(help: "A sampled dimension: lr=loguniform(1e-5,1e-1).") var sample: [String] = []
+    @Option(help: "random, lhs or sobol.") var sampleMethod: String?
+    @Option(help: "Number of sampled points.") var samples: String?
+    @Option(help: "Seed of the sample.") var seed: String?
+    @Option(help: "Points from a CSV or JSON-lines file.", completion: .file()) var from: String?
+    @Option(help: "Condition on points: \"width * epochs <= 8192\".") var `where`: String?
+    @Option(help: "Points to leave out: \"{width: 256, stage: warm}\".") var exclude: [String] = []
+    @Option(help: "Points to add.") var include: [String] = []
+
+    @Option(help: "CPUs of a task; 0 reserves none.") var cpus: String?
+    @Option(help: "Memory of a task: 8GiB.") var memory: String?
+    @Option(help: "GPUs of a task.") var gpus: String?
+    @Option(help: "local or any.") var numa: String?
+    @Option(help: "Size of /dev/shm.") var shm: String?
+    @Option(help: "Most processes of a task.") var pids: String?
+    @Option(help: "Time limit of a task: 2h.") var time: String?
+    @Option(help: "Most tasks at once.") var parallel: String?
+    @Option(help: "Failed tasks after which the rest is cancelled: 3 or 10%.") var failures: String?
+    @Option(help: "Attempts in all.") var attempts: String?
+    @Option(
+        help:
+            "Cause for a retry: node_lost, out_of_memory, timeout, failed, \"exit 75\", \"log /x/\"."
+    ) var retryOn: [String] = []
+    @Option(help: "Wait before the first retry: 10s.") var backoff: String?
+    @Option(help: "Memory of the next attempt after running out of it, as a factor.")
+    var memoryFactor: String?
+    @Option(help: "Signal that ends a task.") var stopSignal: String?
+    @Option(help: "Time from that signal to SIGKILL.") var grace: String?
+    @Option(help: "Files to bring back: \"checkpoints/best*\".") var collect: [String] = []
+    @Option(help: "NAME=min or NAME=max.") var metric: [String] = []
+    @Option(help: "ok:JOB, any:JOB or each:JOB.") var after: [String] = []
+    @Option(help: "Command to run when the job has ended.") var notify: String?
+    @Option(help: "finished or failed.") var notifyOn: [String] = []
+
+    /// The job that is meant, and the text it came from.
+    func read() throws -> (spec: JobSpec, source: String) {
+        let files = FileManager.default
+        let here = files.currentDirectoryPath
+        var text: String?
+        var directory = here
+        if let spec {
+            let data =
+                spec == "-"
+                ? FileHandle.standardInput.readDataToEndOfFile() : files.contents(atPath: spec)
+            guard let data else {
+                throw Failure(
+                    .usage, "\(spec): \(String(cString: strerror(errno)))",
+                    hint: "the spec is the first argument; a command comes after --")
+            }
+            text = String(decoding: data, as: UTF8.self)
+            if spec != "-" {
+                directory =
+                    URL(fileURLWithPath: spec, relativeTo: URL(fileURLWithPath: here))
+                    .deletingLastPathComponent().path
+            }
+        }
+        let overrides = try overrides()
+        let job = try SpecFile.parse(
+            text: text, path: spec == "-" ? "standard input" : spec ?? "command line",
+            overrides: overrides, directory: directory,
+            workingDirectory: here, home: NSHomeDirectory())
+        let flags = overrides.map { "# \($0.origin) \($0.value)\n" }.joined()
+        return (job, flags + (text ?? ""))
+    }
+
+    private func overrides() throws -> [SpecOverride] {
+        var list: [SpecOverride] = []
+        func set(
+            _ path: String, _ value: String?, _ origin: String, _ form: SpecOverride.Form = .text
+        ) {
+            if let value {
+                list.append(
+                    SpecOverride(
+                        path.split(separator: ".").map(String.init), value, origin: origin,
+                        form: form))
+            }
+        }
+        func append(
+            _ path: String, _ values: [String], _ origin: String, _ form: SpecOverride.Form = .text
+        ) {
+            for value in values {
+                list.append(
+                    SpecOverride(
+                        path.split(separator: ".").map(String.init), value, origin: origin,
+                        form: form, mode: .append))
+            }
+        }
+        func pairs(
+            _ path: [String], _ values: [String], _ origin: String, _ form: SpecOverride.Form
+        ) throws {
+            for value in values {
+                guard let equals = value.firstIndex(of: "="), equals > value.startIndex else {
+                    throw Failure(.usage, "\(origin) \(value): write NAME=VALUE")
+                }
+                list.append(
+                    SpecOverride(
+                        path + [String(value[..<equals])],
+                        String(value[value.index(after: equals)...]), origin: origin, form: form))
+            }
+        }
+        for (path, value) in [
+            ("name", name), ("image", image), ("script", script), ("workdir", workdir),
+            ("user", user), ("hostname", hostname),
+        ] { set(path, value, "--" + path) }
+        set("entrypoint", entrypoint, "--entrypoint")
+        if withInit { set("init", "true", "--init") }
+        if readOnly { set("read_only", "true", "--read-only") }
+        append("mounts", mount, "--mount")
+        try pairs(
+            ["env"],
+            env.map {
+                $0.contains("=") ? $0 : $0 + "=" + (ProcessInfo.processInfo.environment[$0] ?? "")
+            }, "--env", .text)
+        for value in secret { list.append(try secretOverride(value)) }
+
+        try pairs(["sweep", "grid"], sweep, "--sweep", .values)
+        try pairs(["sweep", "zip"], zip, "--zip", .values)
+        try pairs(["sweep", "sample", "space"], sample, "--sample", .text)
+        set("sweep.sample.method", sampleMethod, "--sample-method")
+        set("sweep.sample.count", samples, "--samples")
+        set("sweep.sample.seed", seed, "--seed")
+        set("sweep.from", from, "--from")
+        set("sweep.where", `where`, "--where")
+        append("sweep.exclude", exclude, "--exclude", .yaml)
+        append("sweep.include", include, "--include", .yaml)
+
+        for (path, value, origin) in [
+            ("resources.cpus", cpus, "--cpus"), ("resources.memory", memory, "--memory"),
+            ("resources.gpus", gpus, "--gpus"),
+            ("resources.numa", numa, "--numa"), ("resources.shm", shm, "--shm"),
+            ("resources.pids", pids, "--pids"),
+            ("limits.time", time, "--time"), ("limits.parallel", parallel, "--parallel"),
+            ("limits.failures", failures, "--failures"),
+            ("retry.attempts", attempts, "--attempts"),
+            ("retry.backoff.initial", backoff, "--backoff"),
+            ("retry.memory_factor", memoryFactor, "--memory-factor"),
+            ("stop.signal", stopSignal, "--stop-signal"),
+            ("stop.grace", grace, "--grace"),
+        ] { set(path, value, origin) }
+        append("retry.on", retryOn, "--retry-on")
+        append("collect", collect, "--collect")
+        try pairs(["metrics"], metric, "--metric", .text)
+        for value in after {
+            let parts = value.split(separator: ":", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else {
+                throw Failure(.usage, "--after \(value): write ok:JOB, any:JOB or each:JOB")
+            }
+            append("after." + parts[0], [parts[1]], "--after")
+        }
+        set("notify.run", notify, "--notify")
+        append("notify.on", notifyOn, "--notify-on")
+        if !command.isEmpty {
+            set("command", "[]", "--", .yaml)
+            append("command", command, "--")
+        }
+        return list
+    }
+
+    private func secretOverride(_ value: String) throws -> SpecOverride {
+        let parts = value.split(separator: "=", maxSplits: 1).map(String.init)
+        let source =
+            parts.count == 2 ? parts[1].split(separator: ":", maxSplits: 1).map(String.init) : []
+        guard source.count == 2, ["file", "env"].contains(source[0]) else {
+            throw Failure(
+                .usage, "--secret needs NAME=file:PATH or NAME=env:VARIABLE",
+                hint: "a value on the command line is seen by everybody on this machine")
+        }
+        return SpecOverride(["secrets", parts[0], source[0]], source[1], origin: "--secret")
+    }
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Foundation
+import ImageStore
+import JobModel
+import OCISpec
+import SpecFile
+import TerminalUI
+
+struct Submit: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Submit a job and return.")
+
+    @OptionGroup var options: SpecOptions
+    @OptionGroup var submission: SubmissionOptions
+
+    func run() throws {
+        guard let reply = try submission.submit(options) else { return }
+        submission.tell(reply)
+    }
+}
+
+/// What `run` and `submit` share beyond the spec.
+struct SubmissionOptions: ParsableArguments {
+    @Flag(help: "Print every expanded command, and submit nothing.") var dryRun = false
+    @Option(help: "Print the points, as `csv`, and submit nothing.") var points: String?
+    @Option(help: "Same key, same job: a repeated submit returns the first one's number.") var key:
+        String?
+    @Flag(help: "Print as JSON.") var json = false
+    @Flag(name: .shortAndLong, help: "Print the job's number alone.") var quiet = false
+
+    func validate() throws {
+        if let points, points != "csv" {
+            throw ValidationError("--points knows csv, not '\(points)'")
+        }
+    }
+
+    /// Reads, checks and submits; nil where only a look was asked for.
+    func submit(_ options: SpecOptions) throws -> SubmitReply? {
+        let (spec, source) = try options.read()
+        let expansion = try SweepExpansion(spec.sweep)
+        if dryRun {
+            Rendering.commands(spec, expansion, Terminal.write)
+            return nil
+        }
+        if points != nil {
+            Rendering.csv(expansion, Terminal.write)
+            return nil
+        }
+        try Preflight.check(spec)
+        return try Connection.open().client.submit(
+            SubmitRequest(spec: spec, source: source, key: key))
+    }
+
+    func tell(_ reply: SubmitReply) {
+        if json {
+            JSONOutput.write(reply)
+        } else if quiet {
+            Terminal.write("\(reply.id)\n")
+        } else {
+            Terminal.write(
+                "job \(reply.id), \(reply.name): \(reply.tasks) task\(reply.tasks == 1 ? "" : "s")\n"
+            )
+        }
+    }
+}
+
+/// What can be found wrong before a job exists, instead of in task 7,000.
+enum Preflight {
+    static func check(_ spec: JobSpec) throws {
+        try checkImage(spec.image)
+        let files = FileManager.default
+        for mount in spec.mounts
+        where mount.kind == .bind && !files.fileExists(atPath: mount.source) {
+            throw Failure(
+                .usage,
+                "the mount \(mount.source):\(mount.destination) has no source: \(mount.source) does not exist"
+            )
+        }
+        for (name, source) in spec.secrets {
+            if case .file(let path) = source, !files.isReadableFile(atPath: path) {
+                throw Failure(.usage, "the secret \(name) cannot be read from \(path)")
+            }
+        }
+    }
+
+    private static func checkImage(_ image: String) throws {
+        if image == "host" { return }
+        if image.hasPrefix("/") {
+            guard FileManager.default.fileExists(atPath: image) else {
+                throw Failure(.usage, "the image \(image) does not exist")
+            }
+            return
+        }
+        do {
+            _ = try ImageReference(image)
+        } catch {
+            throw Failure(.usage, "\(error)")
+        }
+    }
+}
+
+/// The documents of `--json`: sorted keys, so that they compare.
+enum JSONOutput {
+    static func write(_ value: some Encodable) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        // Our own reports hold nothing that JSON cannot say.
+        guard let data = try? encoder.encode(value) else { return }
+        Terminal.write(Array(data) + [10])
+    }
+}
