@@ -68,7 +68,9 @@ let package = Package(
             name: "Topology", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
         .target(
             name: "StateStore",
-            dependencies: ["JobModel", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "JobModel", "LinuxSystem", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Registry", dependencies: ["CCurl", "LinuxSystem", "OCISpec"],

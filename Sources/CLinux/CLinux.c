@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -257,3 +258,8 @@ int cl_setresuid(uid_t id) { return result(setresuid(id, id, id)); }
 int cl_setresgid(gid_t id) { return result(setresgid(id, id, id)); }
 
 int cl_memfd(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }
+
+int64_t cl_filesystem_type(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) < 0 ? -errno : (int64_t)status.f_type;
+}

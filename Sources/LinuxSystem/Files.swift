@@ -89,6 +89,11 @@ public enum Files {
         }
     }
 
+    /// Magic number of the file system that holds `path`, statfs(2).
+    public static func fileSystemType(_ path: String) throws(SystemError) -> Int64 {
+        try check(cl_filesystem_type(path), "statfs", path)
+    }
+
     public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// Names in a directory, without `.` and `..`, in no order.

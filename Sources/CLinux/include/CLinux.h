@@ -84,3 +84,5 @@ int cl_setresuid(uid_t id);
 int cl_setresgid(gid_t id);
 /// memfd_create(2), close-on-exec.
 int cl_memfd(const char *name);
+/// f_type of statfs(2): the magic number of the file system that holds `path`.
+int64_t cl_filesystem_type(const char *path);

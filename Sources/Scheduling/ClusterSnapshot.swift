@@ -1,0 +1,66 @@
+public import JobModel
+
+/// Everything that a plan is made from: a value, so that a plan can be made, compared and tested without a server.
+public struct ClusterSnapshot: Sendable {
+    public struct Node: Sendable {
+        public var name: String
+        public var resources: NodeResources
+        /// False while it is not connected or holds work off.
+        public var acceptsWork: Bool
+        public init(name: String, resources: NodeResources, acceptsWork: Bool = true) {
+            self.name = name
+            self.resources = resources
+            self.acceptsWork = acceptsWork
+        }
+    }
+
+    public struct Lane: Sendable {
+        public var id: LaneID
+        public var demand: DemandID
+        public var node: String
+        /// Tasks in it that have not ended.
+        public var depth: Int
+        public init(id: LaneID, demand: DemandID, node: String, depth: Int) {
+            self.id = id
+            self.demand = demand
+            self.node = node
+            self.depth = depth
+        }
+    }
+
+    public struct Demand: Sendable {
+        public var id: DemandID
+        public var request: ResourceRequest
+        /// Tasks that could start now.
+        public var ready: Int
+        /// Tasks that each lane should hold, the running one included; at least 1.
+        public var depth: Int
+        /// Has been passed by so often that a node is kept free for it.
+        public var reserves: Bool
+        public init(
+            id: DemandID, request: ResourceRequest, ready: Int, depth: Int = 1,
+            reserves: Bool = false
+        ) {
+            self.id = id
+            self.request = request
+            self.ready = ready
+            self.depth = depth
+            self.reserves = reserves
+        }
+    }
+
+    public var nodes: [Node]
+    public var lanes: [Lane]
+    /// First served first.
+    public var demands: [Demand]
+    /// Lanes that each job may still open (`limits.parallel`); a job that is not named here has no limit.
+    public var headroom: [JobID: Int]
+    public init(
+        nodes: [Node], lanes: [Lane] = [], demands: [Demand], headroom: [JobID: Int] = [:]
+    ) {
+        self.nodes = nodes
+        self.lanes = lanes
+        self.demands = demands
+        self.headroom = headroom
+    }
+}

@@ -1,0 +1,62 @@
+public import JobModel
+
+/// What has to be done because of events. All that is to be saved is to be on disk before anything else of the same answer is done:
+/// nobody is told what could be forgotten.
+public enum Effect: Sendable {
+    // To be saved, in this order
+    case saveJob(JobID)
+    case saveNode(String, NodeIncarnation)
+    case saveTasks([TaskChange])
+
+    // To be done when those are on disk
+    /// For the node's connection of this number; on any later one it is void, since that one's hello decided anew.
+    case run(node: String, connection: Int, [Dispatch])
+    case cancel(node: String, [AttemptID])
+    /// Give back those that have not started.
+    case recall(node: String, [AttemptID])
+    case acknowledge(node: String, [AttemptID])
+    /// Nothing of this job will run any more.
+    case forget(JobID)
+    case fetchImage(JobID)
+    /// Run the job's notification.
+    case notify(JobID, JobState)
+    /// Something about the job that anybody can see is different.
+    case changed(JobID)
+    /// Send `.tick` at this time; it replaces the time asked for before.
+    case wake(Timestamp)
+}
+
+/// One attempt to be started.
+public struct Dispatch: Sendable, Hashable {
+    public var attempt: AttemptID
+    public var placement: Placement
+    /// Bytes, where this attempt may use another amount than the spec says.
+    public var memory: Int64?
+}
+
+/// One change of what is kept of a task, or of many untouched ones at once.
+public enum TaskChange: Sendable {
+    case dispatched(Dispatch)
+    /// Its stop was asked for while it is with a node.
+    case cancelling(TaskID)
+    /// An attempt ended; `.queued` means that it will be tried again.
+    case ended(ExitRecord, TaskState, TaskBudget)
+    /// Without an exit record: cancelled while queued, given back unstarted, or queued again.
+    case marked(TaskID, TaskState, TaskBudget)
+    /// The same for tasks that have no record of their own.
+    case markedUntouched(JobID, Range<Int>, TaskState)
+}
+
+/// What a task's tries have used up.
+public struct TaskBudget: Sendable, Hashable {
+    /// Number of the last attempt; 0 where there was none.
+    public var attempt: Int
+    public var failures: Int
+    /// Bytes for the next attempt, where they were raised.
+    public var memory: Int64?
+    public init(attempt: Int, failures: Int = 0, memory: Int64? = nil) {
+        self.attempt = attempt
+        self.failures = failures
+        self.memory = memory
+    }
+}

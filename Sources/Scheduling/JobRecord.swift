@@ -1,0 +1,131 @@
+import DequeModule
+public import JobModel
+
+/// A job as it comes in: everything about it that is decided once.
+public struct NewJob: Sendable {
+    public var id: JobID
+    public var spec: JobSpec
+    public var taskCount: Int
+    public var submitted: Timestamp
+    /// `spec.after` with the jobs that its names meant at the submit.
+    public var dependencies: [JobDependency]
+    public init(
+        id: JobID, spec: JobSpec, taskCount: Int, submitted: Timestamp,
+        dependencies: [JobDependency] = []
+    ) {
+        self.id = id
+        self.spec = spec
+        self.taskCount = taskCount
+        self.submitted = submitted
+        self.dependencies = dependencies
+    }
+}
+
+/// One entry of `after`, with the job found.
+public struct JobDependency: Sendable, Hashable, Codable {
+    public var condition: Dependency.Condition
+    public var job: JobID
+    public init(condition: Dependency.Condition, job: JobID) {
+        self.condition = condition
+        self.job = job
+    }
+}
+
+/// One job as the server knows it. Its size does not depend on the number of its tasks, but for a byte each touched one.
+public struct JobRecord: Sendable {
+    public enum Image: Sendable, Hashable {
+        /// Being brought in; the reason is that of the last try, if one failed.
+        case pending(tries: Int, reason: String?)
+        case ready
+    }
+
+    /// A task that is with a node.
+    struct Live: Sendable {
+        var attempt: Int
+        var lane: LaneID
+        var started: Timestamp?
+        var cancelRequested = false
+        /// Asked back from the node, if it has not started.
+        var recalled = false
+    }
+
+    /// What is remembered of tasks that are not on a first attempt without failures.
+    struct History: Sendable {
+        var attempt: Int
+        var failures = 0
+        /// Bytes, where it was raised.
+        var memory: Int64?
+    }
+
+    public let id: JobID
+    public let spec: JobSpec
+    public let submitted: Timestamp
+    public let dependencies: [JobDependency]
+    public internal(set) var started: Timestamp?
+    public internal(set) var ended: Timestamp?
+    public internal(set) var image: Image
+    public internal(set) var digest: String?
+    /// Why the job as a whole failed without its tasks having run: its image, a dependency.
+    public internal(set) var failure: String?
+    var tasks: TaskTable
+    /// False where only the counts of an ended job were restored.
+    public internal(set) var isLoaded = true
+    var restoredCounts: TaskCounts?
+
+    /// Tasks from here on were never dispatched.
+    var cursor = 0
+    /// Queued tasks at or after the cursor.
+    var untouched: Int
+    /// Ready once more. May hold indexes that are not queued any longer; they are passed over.
+    var again = Deque<Int>()
+    /// Ready once more with more memory than the spec says.
+    var raised: [Int64: Deque<Int>] = [:]
+    var history: [Int: History] = [:]
+    var live: [Int: Live] = [:]
+    var lanes: [LaneID] = []
+    /// Jobs that have to end first.
+    var blockers: Set<JobID> = []
+    /// Mean wall-clock milliseconds of recent attempts; nil before the first one ended.
+    var meanDuration: Double?
+    /// Tasks of later jobs that were started while this one found no room.
+    var overtaken = 0
+
+    init(_ job: NewJob) {
+        id = job.id
+        spec = job.spec
+        submitted = job.submitted
+        dependencies = job.dependencies
+        image = job.spec.image == "host" ? .ready : .pending(tries: 0, reason: nil)
+        tasks = TaskTable(count: job.taskCount)
+        untouched = job.taskCount
+    }
+
+    public var taskCount: Int { tasks.count }
+    public var counts: TaskCounts { restoredCounts ?? tasks.counts }
+    public var name: String { spec.name }
+    public var isFinal: Bool { ended != nil }
+
+    /// Tasks become ready one by one, as those of other jobs succeed.
+    var isIndexed: Bool { dependencies.contains { $0.condition == .each } }
+
+    /// Whether tasks may be dispatched at all.
+    var isRunnable: Bool { image == .ready && blockers.isEmpty && ended == nil }
+
+    /// Number of the last attempt; 0 where there was none.
+    func attempt(of index: Int) -> Int {
+        history[index]?.attempt ?? (tasks.hasRow(index) ? 1 : 0)
+    }
+
+    /// The state that follows from the tasks alone.
+    public var state: JobState {
+        if ended != nil { return finalState }
+        if !live.isEmpty { return .running }
+        if image != .ready || !blockers.isEmpty { return .waiting }
+        return started == nil ? .queued : .running
+    }
+
+    private var finalState: JobState {
+        if failure != nil || counts.failed + counts.lost > 0 { return .failed }
+        return counts.cancelled > 0 ? .cancelled : .succeeded
+    }
+}

@@ -1,0 +1,45 @@
+public import JobModel
+
+/// What to start where, and why the rest waits.
+public struct Plan: Sendable {
+    /// A new lane at a placement that was free.
+    public struct Opening: Sendable, Hashable {
+        public var demand: DemandID
+        public var placement: Placement
+        public var tasks: Int
+    }
+    /// More tasks for a lane that stands.
+    public struct Extension: Sendable, Hashable {
+        public var lane: LaneID
+        public var demand: DemandID
+        public var tasks: Int
+    }
+    public var openings: [Opening] = []
+    public var extensions: [Extension] = []
+    /// Of jobs with ready tasks of which not one could be placed.
+    public var waits: [JobID: WaitReason] = [:]
+}
+
+/// Why a ready task does not start.
+public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
+    /// It can never fit; says what it needs and what there is.
+    case tooLarge(String)
+    /// It fits, and everything is taken.
+    case busy
+    /// `limits.parallel` is reached.
+    case parallelLimit
+    case noNode
+
+    public var description: String {
+        switch self {
+        case .tooLarge(let why): why
+        case .busy: "waits for other tasks to end"
+        case .parallelLimit: "limits.parallel is reached"
+        case .noNode: "no node is connected"
+        }
+    }
+
+    public var isNever: Bool {
+        if case .tooLarge = self { true } else { false }
+    }
+}

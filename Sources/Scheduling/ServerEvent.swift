@@ -1,0 +1,72 @@
+public import JobModel
+
+/// Something that happened. Each may come twice: what is already true changes nothing.
+public enum ServerEvent: Sendable {
+    /// On disk already.
+    case submitted(NewJob)
+    /// The image is here; nil where it has no digest.
+    case imageReady(JobID, digest: String?)
+    /// `isTransient`: another try may succeed.
+    case imageFailed(JobID, reason: String, isTransient: Bool)
+
+    /// A connection to a node's agent stands, with all that the agent knows.
+    case nodeConnected(String, NodeHello)
+    /// The connection is gone. What runs there runs on.
+    case nodeDisconnected(String, reason: String)
+    /// The node takes no work now; nil when it does again.
+    case nodeHeld(String, reason: String?)
+    /// The node is about to be told to end all its tasks: they are queued again, and nobody's fault.
+    case nodeStopping(String)
+    case started(String, [StartRecord])
+    case exited(String, [ExitRecord])
+
+    case cancelRequested(TaskSelection)
+    /// Queue the selected tasks again that ended in one of these states.
+    case retryRequested(TaskSelection, Set<TaskState>)
+
+    /// Nothing can be written (the disk is full): start nothing until `.released`.
+    case held(String)
+    case released
+    /// The time that `Effect.wake` asked for has come.
+    case tick
+}
+
+/// An agent's first words, without what belongs to the wire.
+public struct NodeHello: Sendable {
+    public var inventory: NodeInventory
+    public var incarnation: NodeIncarnation
+    /// Accepted and not ended.
+    public var accepted: [AttemptID]
+    public var started: [StartRecord]
+    /// Ended and not acknowledged.
+    public var exited: [ExitRecord]
+    public init(
+        inventory: NodeInventory, incarnation: NodeIncarnation, accepted: [AttemptID],
+        started: [StartRecord] = [], exited: [ExitRecord] = []
+    ) {
+        self.inventory = inventory
+        self.incarnation = incarnation
+        self.accepted = accepted
+        self.started = started
+        self.exited = exited
+    }
+}
+
+/// Which agent, which launcher, which boot of the machine: what a node can still know of what it was sent.
+public struct NodeIncarnation: Sendable, Hashable, Codable {
+    public var agentEpoch: String
+    public var launcherEpoch: String
+    public var bootID: String
+    public init(agentEpoch: String, launcherEpoch: String, bootID: String) {
+        self.agentEpoch = agentEpoch
+        self.launcherEpoch = launcherEpoch
+        self.bootID = bootID
+    }
+
+    /// Whether a node that does not name an attempt has certainly never started it: the same agent knows all that it accepted, and
+    /// the same launcher all that it started. Where both are others, nobody knows.
+    func remembers(since earlier: NodeIncarnation) -> Bool {
+        agentEpoch == earlier.agentEpoch
+            || launcherEpoch == earlier.launcherEpoch && bootID == earlier.bootID
+    }
+}

@@ -1,0 +1,71 @@
+import JobModel
+
+extension ServerState {
+    /// Ends queued tasks at once; asks nodes to end those that they have.
+    mutating func cancel(_ selection: TaskSelection, _ now: Timestamp) {
+        let id = selection.job
+        guard let place = jobs.index(forKey: id), jobs.values[place].ended == nil else { return }
+        outbox.changed.insert(id)
+        var cancelled: [Int] = []
+        for range in selection.ranges(of: jobs.values[place].taskCount) {
+            var bare: Range<Int>?
+            for index in range {
+                switch jobs.values[place].tasks[index] {
+                case .queued:
+                    if jobs.values[place].tasks.hasRow(index) {
+                        markCancelled(TaskID(job: id, index: index), place)
+                    } else {
+                        if jobs.values[place].cursor <= index {
+                            jobs.values[place].untouched -= 1
+                        }
+                        bare = extend(bare, index, of: id)
+                        jobs.values[place].tasks[index] = .cancelled
+                    }
+                    if dependents[id] != nil { cancelled.append(index) }
+                case .dispatched, .running: stop(index, place)
+                default: break
+                }
+            }
+            if let bare { outbox.tasks.append(.markedUntouched(id, bare, .cancelled)) }
+        }
+        for index in cancelled { releaseIndexed(TaskID(job: id, index: index), now) }
+        finishIfDone(id, now)
+    }
+
+    private mutating func markCancelled(_ task: TaskID, _ place: Dictionary<JobID, JobRecord>.Index)
+    {
+        jobs.values[place].tasks[task.index] = .cancelled
+        outbox.tasks.append(.marked(task, .cancelled, jobs.values[place].budget(of: task.index)))
+    }
+
+    /// Grows a run of untouched tasks by its next index, or lets it go to the database and begins another.
+    mutating func extend(
+        _ run: Range<Int>?, _ index: Int, of job: JobID, as state: TaskState = .cancelled
+    )
+        -> Range<Int>
+    {
+        guard let run else { return index..<index + 1 }
+        if run.upperBound == index { return run.lowerBound..<index + 1 }
+        outbox.tasks.append(.markedUntouched(job, run, state))
+        return index..<index + 1
+    }
+
+    private mutating func stop(_ index: Int, _ place: Dictionary<JobID, JobRecord>.Index) {
+        guard let live = jobs.values[place].live[index], !live.cancelRequested,
+            let lane = lanes[live.lane]
+        else { return }
+        jobs.values[place].live[index]?.cancelRequested = true
+        let task = TaskID(job: jobs.values[place].id, index: index)
+        outbox.tasks.append(.cancelling(task))
+        outbox.cancels[lane.placement.node, default: []].append(
+            AttemptID(task: task, number: live.attempt))
+    }
+}
+
+extension JobRecord {
+    func budget(of index: Int) -> TaskBudget {
+        let history = history[index]
+        return TaskBudget(
+            attempt: attempt(of: index), failures: history?.failures ?? 0, memory: history?.memory)
+    }
+}

@@ -1,0 +1,69 @@
+import JobModel
+
+extension ServerState {
+    /// Notes what a new or restored job waits for; what is already so takes effect at once.
+    mutating func awaitDependencies(of id: JobID, _ now: Timestamp) {
+        guard let job = jobs[id] else { return }
+        for dependency in job.dependencies {
+            dependents[dependency.job, default: []].append(id)
+            if dependency.condition != .each { jobs[id]?.blockers.insert(dependency.job) }
+        }
+        if job.isIndexed {
+            // Nothing is ready by itself: tasks come one by one.
+            jobs[id]?.cursor = job.taskCount
+            jobs[id]?.untouched = 0
+            for index in 0..<job.taskCount where job.tasks[index] == .queued {
+                settle(index, of: id, now)
+            }
+        }
+        for dependency in job.dependencies where jobs[dependency.job]?.isFinal ?? true {
+            upstreamEnded(dependency.job, for: id, now)
+        }
+    }
+
+    /// A job has ended: those that wait for it go on, or are cancelled.
+    mutating func releaseDependents(of upstream: JobID, _ now: Timestamp) {
+        for id in dependents.removeValue(forKey: upstream) ?? [] {
+            upstreamEnded(upstream, for: id, now)
+        }
+    }
+
+    private mutating func upstreamEnded(_ upstream: JobID, for id: JobID, _ now: Timestamp) {
+        guard let job = jobs[id], job.ended == nil else { return }
+        let conditions = job.dependencies.filter { $0.job == upstream }.map(\.condition)
+        jobs[id]?.blockers.remove(upstream)
+        outbox.changed.insert(id)
+        if conditions.contains(.ok), jobs[upstream]?.state != .succeeded {
+            fail(id, "job \(upstream), which has to succeed first, did not", now)
+        }
+    }
+
+    /// A task has ended for good: the task of the same index in jobs that wait for it one by one becomes ready or is cancelled.
+    mutating func releaseIndexed(_ task: TaskID, _ now: Timestamp) {
+        guard let waiting = dependents[task.job] else { return }
+        for id in waiting {
+            guard let job = jobs[id], job.isIndexed, task.index < job.taskCount,
+                job.tasks[task.index] == .queued
+            else { continue }
+            settle(task.index, of: id, now)
+        }
+    }
+
+    private mutating func settle(_ index: Int, of id: JobID, _ now: Timestamp) {
+        guard let job = jobs[id] else { return }
+        var isReady = true
+        for dependency in job.dependencies where dependency.condition == .each {
+            let mark = jobs[dependency.job].map { upstream -> TaskTable.Mark in
+                index < upstream.taskCount ? upstream.tasks[index] : .failed
+            }
+            guard let mark, mark.state.isFinal else {
+                isReady = false
+                continue
+            }
+            guard mark == .succeeded else {
+                return cancel(TaskSelection(job: id, ranges: [index..<index + 1]), now)
+            }
+        }
+        if isReady { jobs[id]?.again.append(index) }
+    }
+}

@@ -1,0 +1,147 @@
+import DequeModule
+import JobModel
+
+extension ServerState {
+    mutating func start(_ record: StartRecord) {
+        let task = record.attempt.task
+        guard let live = jobs[task.job]?.live[task.index], live.attempt == record.attempt.number,
+            live.started == nil
+        else { return }
+        jobs[task.job]?.live[task.index]?.started = record.started
+        jobs[task.job]?.tasks[task.index] = .running
+        jobs[task.job]?.noteStart(record.started)
+        outbox.changed.insert(task.job)
+    }
+
+    /// The end of an attempt. A record of an older attempt, or one that was seen before, is acknowledged and changes nothing.
+    mutating func end(_ record: ExitRecord, on node: String, _ now: Timestamp) {
+        outbox.acknowledged[node, default: []].append(record.attempt)
+        let task = record.attempt.task
+        guard let place = jobs.index(forKey: task.job),
+            let live = jobs.values[place].live[task.index],
+            live.attempt == record.attempt.number
+        else { return }
+        jobs.values[place].live[task.index] = nil
+        leave(live.lane, task.index)
+        jobs.values[place].noteDuration(of: record)
+        let spec = jobs.values[place].spec
+        let history = jobs.values[place].history[task.index]
+        let verdict = Verdict(
+            record, policy: spec.retry, failures: history?.failures ?? 0,
+            memory: history?.memory ?? spec.resources.memory,
+            cancelRequested: live.cancelRequested)
+        conclude(record.attempt, verdict, record, now)
+    }
+
+    /// Puts a verdict on an attempt that is no longer with its node into the table, the database and the queues.
+    mutating func conclude(
+        _ attempt: AttemptID, _ verdict: Verdict, _ record: ExitRecord?, _ now: Timestamp
+    ) {
+        let task = attempt.task
+        guard let place = jobs.index(forKey: task.job) else { return }
+        var history =
+            jobs.values[place].history[task.index] ?? JobRecord.History(attempt: attempt.number)
+        history.attempt = attempt.number
+        let state: TaskState
+        switch verdict {
+        case .final(let final):
+            state = final
+            if final == .failed || final == .lost { history.failures += 1 }
+        case .retry(let delay, let memory):
+            state = .queued
+            history.failures += 1
+            if let memory { history.memory = min(memory, largestMemory ?? memory) }
+            if delay > 0 {
+                postpone(task, until: Timestamp(milliseconds: now.milliseconds + delay))
+            }
+        case .requeue: state = .queued
+        }
+        let isPlain = history.attempt == 1 && history.failures == 0 && history.memory == nil
+        jobs.values[place].history[task.index] = isPlain ? nil : history
+        jobs.values[place].tasks[task.index] = TaskTable.Mark(final: state)
+        save(task, state, history, record)
+        if state == .queued {
+            if case .retry(let delay, _) = verdict, delay > 0 {} else { makeReady(task) }
+        } else {
+            taskEnded(task, now)
+        }
+        outbox.changed.insert(task.job)
+    }
+
+    private mutating func save(
+        _ task: TaskID, _ state: TaskState, _ history: JobRecord.History, _ record: ExitRecord?
+    ) {
+        let budget = TaskBudget(
+            attempt: history.attempt, failures: history.failures, memory: history.memory)
+        outbox.tasks.append(
+            record.map { .ended($0, state, budget) } ?? .marked(task, state, budget))
+    }
+
+    /// A task is in a final state: others may go on, too many failures end the job, and the last task ends it anyway.
+    mutating func taskEnded(_ task: TaskID, _ now: Timestamp) {
+        releaseIndexed(task, now)
+        guard let job = jobs[task.job] else { return }
+        if job.failure == nil, let limit = job.spec.limits.failures {
+            let failures = job.counts.failed + job.counts.lost
+            if failures > limit.tolerated(of: job.taskCount) {
+                fail(task.job, "\(failures) tasks failed: limits.failures is passed", now)
+            }
+        }
+        finishIfDone(task.job, now)
+    }
+
+    mutating func finishIfDone(_ id: JobID, _ now: Timestamp) {
+        guard let job = jobs[id], job.ended == nil, job.counts.finished == job.taskCount else {
+            return
+        }
+        jobs[id]?.ended = now
+        jobs[id]?.again = []
+        jobs[id]?.raised = [:]
+        active.removeAll { $0 == id }
+        imageRetries[id] = nil
+        outbox.jobs.insert(id)
+        outbox.changed.insert(id)
+        outbox.later.append(.forget(id))
+        if let state = jobs[id]?.state, let notify = job.spec.notify,
+            notify.on.contains(.finished) || notify.on.contains(.failed) && state == .failed
+        {
+            outbox.later.append(.notify(id, state))
+        }
+        releaseDependents(of: id, now)
+    }
+
+    private mutating func postpone(_ task: TaskID, until due: Timestamp) {
+        // Few at a time, and mostly later than all others: an insertion from the front of a reversed list.
+        let place = delayed.firstIndex { $0.due <= due } ?? delayed.count
+        delayed.insert(Delayed(due: due, task: task), at: place)
+    }
+
+    /// Puts a queued task where the next plan finds it.
+    mutating func makeReady(_ task: TaskID) {
+        guard let place = jobs.index(forKey: task.job),
+            jobs.values[place].tasks[task.index] == .queued
+        else { return }
+        if let memory = jobs.values[place].history[task.index]?.memory {
+            jobs.values[place].raised[memory, default: []].append(task.index)
+        } else {
+            jobs.values[place].again.append(task.index)
+        }
+    }
+
+    /// Bytes of the largest node; nil where none is known.
+    private var largestMemory: Int64? { nodes.values.map(\.resources.memory).max() }
+}
+
+extension JobRecord {
+    /// A moving mean over about the last eight attempts.
+    mutating func noteDuration(of record: ExitRecord) {
+        guard let started = record.started, record.status != .neverStarted else { return }
+        let duration = Double(max(0, record.ended.milliseconds - started.milliseconds))
+        meanDuration = meanDuration.map { $0 + (duration - $0) / 8 } ?? duration
+        noteStart(started)
+    }
+
+    mutating func noteStart(_ moment: Timestamp) {
+        started = started.map { min($0, moment) } ?? moment
+    }
+}

@@ -1,0 +1,107 @@
+import JobModel
+
+extension ServerState {
+    /// A hello decides about everything that was sent to the node: what it has goes on, what it has not comes back.
+    mutating func connect(_ name: String, _ hello: NodeHello, _ now: Timestamp) {
+        let known = nodes[name]?.incarnation
+        adopt(name, hello)
+        outbox.nodes.append((name, hello.incarnation))
+        // Ends first: what has ended is neither missing nor stale.
+        for record in hello.exited { end(record, on: name, now) }
+        let accepted = Set(hello.accepted)
+        let remembers = known.map { hello.incarnation.remembers(since: $0) } ?? true
+        bringBack(name, except: accepted, remembers: remembers, now)
+        for record in hello.started { start(record) }
+        tellAgain(name, accepted)
+        for job in active { outbox.changed.insert(job) }
+    }
+
+    mutating func disconnect(_ name: String, _ reason: String) {
+        guard nodes[name]?.isConnected == true else { return }
+        nodes[name]?.isConnected = false
+        nodes[name]?.heldReason = nil
+        for job in active { outbox.changed.insert(job) }
+    }
+
+    /// Takes all of a node's tasks back before it is told to end them.
+    mutating func stop(_ name: String, _ now: Timestamp) {
+        bringBack(name, except: [], remembers: true, isStopping: true, now)
+        nodes[name]?.heldReason = "it is being stopped"
+    }
+
+    /// Takes the node's inventory, with its lanes laid anew onto what there is now.
+    private mutating func adopt(_ name: String, _ hello: NodeHello) {
+        var node =
+            nodes[name]
+            ?? Node(inventory: hello.inventory, resources: NodeResources(hello.inventory))
+        node.isConnected = true
+        node.connection += 1
+        node.heldReason = nil
+        node.incarnation = hello.incarnation
+        node.inventory = hello.inventory
+        node.resources = NodeResources(hello.inventory)
+        for id in node.lanes.sorted(by: { $0.rawValue < $1.rawValue }) {
+            guard let lane = lanes[id] else { continue }
+            let memory = lane.demand.memory ?? jobs[lane.demand.job]?.spec.resources.memory ?? 0
+            lanes[id] = Lane(
+                demand: lane.demand, placement: lane.placement,
+                reservation: node.resources.take(lane.placement, memory: memory),
+                tasks: lane.tasks)
+        }
+        nodes[name] = node
+    }
+
+    /// Attempts that were sent and that the node does not have: a node that remembers never started them; otherwise they
+    /// are lost.
+    private mutating func bringBack(
+        _ name: String, except accepted: Set<AttemptID>, remembers: Bool, isStopping: Bool = false,
+        _ now: Timestamp
+    ) {
+        for id in (nodes[name]?.lanes ?? []).sorted(by: { $0.rawValue < $1.rawValue }) {
+            guard let lane = lanes[id] else { continue }
+            for index in lane.tasks {
+                let task = TaskID(job: lane.demand.job, index: index)
+                guard let live = jobs[task.job]?.live[index] else { continue }
+                let attempt = AttemptID(task: task, number: live.attempt)
+                if accepted.contains(attempt) { continue }
+                if isStopping || remembers && live.started == nil {
+                    jobs[task.job]?.live[index] = nil
+                    leave(id, index)
+                    conclude(
+                        attempt, live.cancelRequested ? .final(.cancelled) : .requeue, nil, now)
+                } else {
+                    end(Self.lost(attempt, live.started, now), on: name, now)
+                }
+            }
+        }
+    }
+
+    private static func lost(_ attempt: AttemptID, _ started: Timestamp?, _ now: Timestamp)
+        -> ExitRecord
+    {
+        var record = ExitRecord(
+            attempt: attempt, status: .lost("the node or its launcher was restarted"), ended: now)
+        record.started = started
+        return record
+    }
+
+    /// A new agent learns again what belongs to the attempts that it has, and what is to be stopped.
+    private mutating func tellAgain(_ name: String, _ accepted: Set<AttemptID>) {
+        for attempt in accepted.sorted(by: { $0.task < $1.task }) {
+            guard let live = jobs[attempt.task.job]?.live[attempt.task.index],
+                live.attempt == attempt.number, let lane = lanes[live.lane]
+            else {
+                outbox.cancels[name, default: []].append(attempt)
+                continue
+            }
+            jobs[attempt.task.job]?.live[attempt.task.index]?.recalled = false
+            outbox.dispatches[name, default: []].append(
+                Dispatch(
+                    attempt: attempt, placement: lane.placement, memory: lane.demand.memory))
+            outbox.connections[name] = nodes[name]?.connection
+            if live.cancelRequested {
+                outbox.later.append(.cancel(node: name, [attempt]))
+            }
+        }
+    }
+}

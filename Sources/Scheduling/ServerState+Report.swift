@@ -1,0 +1,77 @@
+public import JobModel
+
+// What anybody may ask. Nothing here changes anything.
+
+extension ServerState {
+    /// By number.
+    public var allJobs: [JobRecord] { jobs.values.sorted { $0.id < $1.id } }
+    public var activeJobs: [JobID] { active }
+    public func job(_ id: JobID) -> JobRecord? { jobs[id] }
+
+    /// State of one task; nil beyond the job and where only counts are known.
+    public func taskState(_ task: TaskID) -> TaskState? {
+        guard let job = jobs[task.job], job.isLoaded, (0..<job.taskCount).contains(task.index)
+        else { return nil }
+        return job.tasks[task.index].state
+    }
+
+    /// Where a task is that is with a node, and since when it runs.
+    public func liveTask(_ task: TaskID) -> (
+        attempt: Int, placement: Placement, started: Timestamp?
+    )? {
+        guard let live = jobs[task.job]?.live[task.index], let lane = lanes[live.lane] else {
+            return nil
+        }
+        return (live.attempt, lane.placement, live.started)
+    }
+
+    /// How many of the selected tasks have one of these states.
+    public func count(_ selection: TaskSelection, in states: Set<TaskState>) -> Int {
+        guard let job = jobs[selection.job] else { return 0 }
+        if selection.ranges == nil { return states.reduce(0) { $0 + job.counts[$1] } }
+        return selection.ranges(of: job.taskCount).joined().reduce(0) {
+            $0 + (states.contains(job.tasks[$1].state) ? 1 : 0)
+        }
+    }
+
+    /// Where a job stands, and why, in a sentence, where there is something to say.
+    public func standing(of id: JobID) -> (state: JobState, reason: String?) {
+        guard let job = jobs[id] else { return (.waiting, nil) }
+        if job.isFinal { return (job.state, job.failure) }
+        if let heldReason { return (.held, heldReason) }
+        if let failure = job.failure { return (job.state, failure) }
+        if case .pending(_, let reason) = job.image {
+            return reason.map { (job.live.isEmpty ? .held : job.state, $0) }
+                ?? (job.state, "the image is being fetched")
+        }
+        if let blocker = job.blockers.min() { return (job.state, "waits for job \(blocker)") }
+        guard job.live.isEmpty else { return (job.state, nil) }
+        let held = nodes.values.compactMap(\.heldReason)
+        if !held.isEmpty, !nodes.values.contains(where: \.acceptsWork) {
+            return (.held, held.min())
+        }
+        guard let wait = Scheduler.plan(snapshot(of: [id])).waits[id] else {
+            return (job.state, nil)
+        }
+        return (wait.isNever ? .held : job.state, wait.description)
+    }
+
+    /// Nodes by name, with what is free of them.
+    public var nodeReports: [NodeReport] {
+        nodes.sorted { $0.key < $1.key }.map { name, node in
+            NodeReport(
+                name: name, isConnected: node.isConnected, heldReason: node.heldReason,
+                resources: node.resources,
+                tasks: node.lanes.reduce(0) { $0 + (lanes[$1]?.tasks.count ?? 0) })
+        }
+    }
+}
+
+/// One node, for people.
+public struct NodeReport: Sendable {
+    public let name: String
+    public let isConnected: Bool
+    public let heldReason: String?
+    public let resources: NodeResources
+    public let tasks: Int
+}

@@ -1,0 +1,145 @@
+public import JobModel
+
+/// A job as the database has it.
+public struct RestoredJob: Sendable {
+    /// A task with a row of its own.
+    public struct Task: Sendable {
+        public var index: Int
+        public var state: TaskState
+        public var budget: TaskBudget
+        /// Where it is, if its last attempt is with a node.
+        public var placement: Placement?
+        public var cancelRequested: Bool
+        public init(
+            index: Int, state: TaskState, budget: TaskBudget, placement: Placement?,
+            cancelRequested: Bool
+        ) {
+            self.index = index
+            self.state = state
+            self.budget = budget
+            self.placement = placement
+            self.cancelRequested = cancelRequested
+        }
+    }
+
+    public var job: NewJob
+    public var started: Timestamp?
+    public var ended: Timestamp?
+    public var digest: String?
+    public var failure: String?
+    /// Of an ended job; its tasks are restored when somebody wants one of them again.
+    public var counts: TaskCounts?
+    /// Untouched tasks that were marked many at once, in the order of marking.
+    public var ranges: [(Range<Int>, TaskState)] = []
+    public var tasks: [Task] = []
+    public init(_ job: NewJob) { self.job = job }
+}
+
+extension ServerState {
+    /// Fills an empty state. What was with a node stays there until that node's hello says what became of it.
+    public mutating func restore(
+        _ restored: [RestoredJob], nodes incarnations: [String: NodeIncarnation], now: Timestamp
+    ) -> [Effect] {
+        for (name, incarnation) in incarnations {
+            var node = Node(
+                inventory: NodeInventory(hostname: name, numaNodes: [], gpus: []),
+                resources: NodeResources(NodeInventory(hostname: name, numaNodes: [], gpus: [])))
+            node.incarnation = incarnation
+            nodes[name] = node
+        }
+        for job in restored.sorted(by: { $0.job.id < $1.job.id }) {
+            add(job)
+            if job.ended == nil { active.append(job.job.id) }
+        }
+        for id in active {
+            awaitDependencies(of: id, now)
+            if case .pending = jobs[id]?.image { outbox.later.append(.fetchImage(id)) }
+            finishIfDone(id, now)
+        }
+        return takeEffects()
+    }
+
+    /// The tasks of an ended job, of which only the counts were known.
+    public mutating func load(_ restored: RestoredJob) {
+        guard jobs[restored.job.id]?.isLoaded == false else { return }
+        add(restored, withTasks: true)
+    }
+
+    private mutating func add(_ restored: RestoredJob, withTasks: Bool = false) {
+        let id = restored.job.id
+        var record = JobRecord(restored.job)
+        record.started = restored.started
+        record.ended = restored.ended
+        record.digest = restored.digest
+        record.failure = restored.failure
+        if restored.ended != nil, !withTasks {
+            record.isLoaded = false
+            record.restoredCounts = restored.counts
+            jobs[id] = record
+            return
+        }
+        for (range, state) in restored.ranges {
+            for index in range.clamped(to: 0..<record.taskCount) {
+                record.tasks[index] = TaskTable.Mark(final: state)
+            }
+        }
+        jobs[id] = record
+        for task in restored.tasks where (0..<restored.job.taskCount).contains(task.index) {
+            add(task, to: id)
+        }
+        countUntouched(id)
+    }
+
+    private mutating func add(_ task: RestoredJob.Task, to id: JobID) {
+        guard let place = jobs.index(forKey: id) else { return }
+        jobs.values[place].tasks.setRow(task.index)
+        let budget = task.budget
+        if budget.attempt != 1 || budget.failures > 0 || budget.memory != nil {
+            jobs.values[place].history[task.index] = JobRecord.History(
+                attempt: budget.attempt, failures: budget.failures, memory: budget.memory)
+        }
+        if let placement = task.placement, task.state == .running {
+            jobs.values[place].tasks[task.index] = .dispatched
+            let demand = DemandID(job: id, memory: budget.memory)
+            let lane = restoredLane(demand, placement)
+            lanes[lane]?.tasks.append(task.index)
+            jobs.values[place].live[task.index] = JobRecord.Live(
+                attempt: budget.attempt, lane: lane, cancelRequested: task.cancelRequested)
+            return
+        }
+        let state = task.state == .running ? .queued : task.state
+        jobs.values[place].tasks[task.index] = TaskTable.Mark(final: state)
+        if state == .queued, !jobs.values[place].isIndexed {
+            makeReady(TaskID(job: id, index: task.index))
+        }
+    }
+
+    /// Tasks that were sent to the same placement wait for one another.
+    private mutating func restoredLane(_ demand: DemandID, _ placement: Placement) -> LaneID {
+        let standing = jobs[demand.job]?.lanes.first {
+            lanes[$0]?.demand == demand && lanes[$0]?.placement == placement
+                && !placement.cpus.isEmpty
+        }
+        if let standing { return standing }
+        let id = nextLane()
+        lanes[id] = Lane(
+            demand: demand, placement: placement, reservation: .init(memory: []), tasks: [])
+        jobs[demand.job]?.lanes.append(id)
+        nodes[placement.node]?.lanes.insert(id)
+        return id
+    }
+
+    /// Everything at or after the cursor that has no row and is queued. Queued tasks before it have rows and are ready already.
+    private mutating func countUntouched(_ id: JobID) {
+        guard let place = jobs.index(forKey: id) else { return }
+        let job = jobs.values[place]
+        var cursor = 0
+        while cursor < job.taskCount, job.tasks.hasRow(cursor) || job.tasks[cursor] != .queued {
+            cursor += 1
+        }
+        jobs.values[place].cursor = cursor
+        jobs.values[place].untouched = (cursor..<job.taskCount).reduce(0) {
+            $0 + (job.tasks[$1] == .queued && !job.tasks.hasRow($1) ? 1 : 0)
+        }
+    }
+}

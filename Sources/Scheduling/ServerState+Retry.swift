@@ -1,0 +1,58 @@
+import JobModel
+
+extension ServerState {
+    /// Queues ended tasks again, with a fresh budget of failures. Their attempts go on counting.
+    mutating func retry(_ selection: TaskSelection, _ states: Set<TaskState>, _ now: Timestamp) {
+        let id = selection.job
+        guard let place = jobs.index(forKey: id), jobs.values[place].isLoaded else { return }
+        var count = 0
+        for range in selection.ranges(of: jobs.values[place].taskCount) {
+            var bare: Range<Int>?
+            for index in range {
+                let state = jobs.values[place].tasks[index].state
+                guard state.isFinal, states.contains(state) else { continue }
+                count += 1
+                if jobs.values[place].tasks.hasRow(index) {
+                    requeue(index, place)
+                } else {
+                    bare = extend(bare, index, of: id, as: .queued)
+                    jobs.values[place].tasks[index] = .queued
+                    if jobs.values[place].cursor <= index {
+                        jobs.values[place].untouched += 1
+                    } else {
+                        jobs.values[place].again.append(index)
+                    }
+                }
+            }
+            if let bare { outbox.tasks.append(.markedUntouched(id, bare, .queued)) }
+        }
+        if count > 0 { reopen(id) }
+    }
+
+    private mutating func requeue(_ index: Int, _ place: Dictionary<JobID, JobRecord>.Index) {
+        let attempt = jobs.values[place].attempt(of: index)
+        jobs.values[place].history[index] =
+            attempt == 1 ? nil : JobRecord.History(attempt: attempt)
+        jobs.values[place].tasks[index] = .queued
+        jobs.values[place].again.append(index)
+        outbox.tasks.append(
+            .marked(
+                TaskID(job: jobs.values[place].id, index: index), .queued,
+                TaskBudget(attempt: attempt)))
+    }
+
+    private mutating func reopen(_ id: JobID) {
+        jobs[id]?.failure = nil
+        outbox.jobs.insert(id)
+        outbox.changed.insert(id)
+        guard jobs[id]?.ended != nil else { return }
+        jobs[id]?.ended = nil
+        let place = active.firstIndex { $0 > id } ?? active.count
+        active.insert(id, at: place)
+        if jobs[id]?.spec.image != "host" {
+            // The image may have been removed since.
+            jobs[id]?.image = .pending(tries: 0, reason: nil)
+            outbox.later.append(.fetchImage(id))
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import DequeModule
+public import JobModel
+
+/// All that the server knows, changed by events alone. The same events at the same times give the same effects.
+///
+/// `apply` is a table of contents; each kind of event has its own file.
+public struct ServerState: Sendable {
+    /// A node as the server knows it.
+    struct Node: Sendable {
+        var inventory: NodeInventory
+        var resources: NodeResources
+        var incarnation: NodeIncarnation?
+        var isConnected = false
+        /// Counts connections: what was meant for an earlier one is void.
+        var connection = 0
+        /// Why it takes no work.
+        var heldReason: String?
+        var lanes: Set<LaneID> = []
+    }
+
+    /// A task that waits for its time.
+    struct Delayed: Sendable {
+        var due: Timestamp
+        var task: TaskID
+    }
+
+    var jobs: [JobID: JobRecord] = [:]
+    /// Those that have not ended, in the order in which they are served.
+    var active: [JobID] = []
+    var nodes: [String: Node] = [:]
+    var lanes: [LaneID: Lane] = [:]
+    var lastLane = 0
+    /// Jobs that wait for the key to end (`ok`, `any`) or for its tasks (`each`).
+    var dependents: [JobID: [JobID]] = [:]
+    /// Earliest last.
+    var delayed: [Delayed] = []
+    /// Jobs whose image is tried again at a time.
+    var imageRetries: [JobID: Timestamp] = [:]
+    /// When to ask for tasks back that wait behind long ones while others idle.
+    var rebalanceAt: Timestamp?
+    public internal(set) var heldReason: String?
+    var outbox = Outbox()
+    private var announcedWake: Timestamp?
+
+    public init() {}
+
+    /// Applies events in their order, then plans once for all of them.
+    public mutating func apply(_ events: [ServerEvent], now: Timestamp) -> [Effect] {
+        for event in events { apply(event, now) }
+        dispatch(now)
+        return takeEffects()
+    }
+
+    public mutating func apply(_ event: ServerEvent, now: Timestamp) -> [Effect] {
+        apply([event], now: now)
+    }
+
+    private mutating func apply(_ event: ServerEvent, _ now: Timestamp) {
+        switch event {
+        case .submitted(let job): submit(job, now)
+        case .imageReady(let job, let digest): imageReady(job, digest)
+        case .imageFailed(let job, let reason, let isTransient):
+            imageFailed(job, reason, isTransient: isTransient, now)
+        case .nodeConnected(let node, let hello): connect(node, hello, now)
+        case .nodeDisconnected(let node, let reason): disconnect(node, reason)
+        case .nodeHeld(let node, let reason): nodes[node]?.heldReason = reason
+        case .nodeStopping(let node): stop(node, now)
+        case .started(_, let records): for record in records { start(record) }
+        case .exited(let node, let records): for record in records { end(record, on: node, now) }
+        case .cancelRequested(let selection): cancel(selection, now)
+        case .retryRequested(let selection, let states): retry(selection, states, now)
+        case .held(let reason): hold(reason)
+        case .released: hold(nil)
+        case .tick: tick(now)
+        }
+    }
+
+    /// Effects in the promised order, with the next wake-up where it is another one.
+    mutating func takeEffects() -> [Effect] {
+        let deadlines = [delayed.last?.due, imageRetries.values.min(), rebalanceAt]
+        let wake = deadlines.compactMap { $0 }.min()
+        if wake != announcedWake {
+            announcedWake = wake
+            if let wake { outbox.later.append(.wake(wake)) }
+        }
+        return outbox.take()
+    }
+
+    private mutating func hold(_ reason: String?) {
+        guard heldReason != reason else { return }
+        heldReason = reason
+        for job in active { outbox.changed.insert(job) }
+    }
+
+    private mutating func tick(_ now: Timestamp) {
+        while let next = delayed.last, next.due <= now {
+            delayed.removeLast()
+            makeReady(next.task)
+        }
+        for (job, due) in imageRetries where due <= now {
+            imageRetries[job] = nil
+            outbox.later.append(.fetchImage(job))
+        }
+        if let due = rebalanceAt, due <= now {
+            rebalanceAt = nil
+            recallStuck(now)
+        }
+    }
+}
+
+/// Effects of one answer, gathered by kind, so that many records become few messages.
+struct Outbox: Sendable {
+    var tasks: [TaskChange] = []
+    var jobs: Set<JobID> = []
+    var nodes: [(String, NodeIncarnation)] = []
+    var acknowledged: [String: [AttemptID]] = [:]
+    var dispatches: [String: [Dispatch]] = [:]
+    var connections: [String: Int] = [:]
+    var cancels: [String: [AttemptID]] = [:]
+    var recalls: [String: [AttemptID]] = [:]
+    var later: [Effect] = []
+    var changed: Set<JobID> = []
+
+    mutating func take() -> [Effect] {
+        var effects: [Effect] = jobs.sorted().map { .saveJob($0) }
+        effects += nodes.map { .saveNode($0.0, $0.1) }
+        if !tasks.isEmpty { effects.append(.saveTasks(tasks)) }
+        effects += acknowledged.sorted { $0.key < $1.key }.map {
+            .acknowledge(node: $0.key, $0.value)
+        }
+        effects += cancels.sorted { $0.key < $1.key }.map { .cancel(node: $0.key, $0.value) }
+        effects += recalls.sorted { $0.key < $1.key }.map { .recall(node: $0.key, $0.value) }
+        effects += dispatches.sorted { $0.key < $1.key }.map {
+            .run(node: $0.key, connection: connections[$0.key] ?? 0, $0.value)
+        }
+        effects += later
+        effects += changed.sorted().map { .changed($0) }
+        self = Outbox()
+        return effects
+    }
+}

@@ -1,0 +1,47 @@
+internal import FoundationEssentials
+internal import JobModel
+
+// How small lists stand in one column.
+
+/// `0,1,2`; empty lists are NULL.
+enum NumberList {
+    static func text(_ numbers: [Int]) -> String? {
+        numbers.isEmpty ? nil : numbers.map(String.init).joined(separator: ",")
+    }
+
+    static func numbers(_ text: String?) -> [Int] {
+        (text ?? "").split(separator: ",").compactMap { Int($0) }
+    }
+}
+
+/// Counts in the order of `StateCode`.
+enum CountList {
+    static func text(_ counts: TaskCounts) -> String {
+        TaskState.allCases.sorted { StateCode.code($0) < StateCode.code($1) }
+            .map { String(counts[$0]) }.joined(separator: ",")
+    }
+
+    static func counts(_ text: String?, of total: Int) -> TaskCounts {
+        var counts = TaskCounts()
+        let numbers = NumberList.numbers(text)
+        guard numbers.count == TaskState.allCases.count else {
+            counts.queued = total
+            return counts
+        }
+        for state in TaskState.allCases { counts[state] = numbers[StateCode.code(state)] }
+        return counts
+    }
+}
+
+/// A JSON object of numbers. What JSON cannot say (infinities, NaN) is left out.
+enum Metrics {
+    static func text(_ metrics: [String: Double]) throws -> String {
+        let finite = metrics.filter(\.value.isFinite)
+        return String(decoding: try JSONEncoder().encode(finite), as: UTF8.self)
+    }
+
+    static func values(_ text: String?) throws -> [String: Double] {
+        guard let text else { return [:] }
+        return try JSONDecoder().decode([String: Double].self, from: Data(text.utf8))
+    }
+}

@@ -1,0 +1,69 @@
+internal import FoundationEssentials
+internal import GRDB
+
+/// The tables, step by step. A migration that has been released is never edited: the next one changes what it made.
+enum Schema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 jobs, tasks, nodes") { database in
+            try database.execute(sql: first)
+            try database.execute(
+                sql: "INSERT INTO facts (name, value) VALUES ('head', ?)",
+                arguments: [UUID().uuidString])
+        }
+        return migrator
+    }
+
+    /// `tasks` has a row for each task that was touched, `ranges` what was said of many untouched ones at once; a row
+    /// says more than a range. Times are milliseconds since 1970, states those of `StateCode`.
+    private static let first = """
+        CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            key TEXT UNIQUE,
+            name TEXT NOT NULL,
+            spec BLOB NOT NULL,
+            task_count INTEGER NOT NULL,
+            dependencies BLOB,
+            submitted INTEGER NOT NULL,
+            started INTEGER,
+            ended INTEGER,
+            digest TEXT,
+            failure TEXT,
+            last_failure TEXT,
+            counts TEXT
+        );
+        CREATE INDEX active_jobs ON jobs (id) WHERE ended IS NULL;
+        CREATE TABLE tasks (
+            job INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            state INTEGER NOT NULL,
+            failures INTEGER NOT NULL DEFAULT 0,
+            memory INTEGER,
+            cancelling INTEGER NOT NULL DEFAULT 0,
+            node TEXT, cpus TEXT, numa TEXT, gpus TEXT,
+            started INTEGER, ended INTEGER,
+            code INTEGER, signal INTEGER,
+            user_time INTEGER, system_time INTEGER, peak_memory INTEGER,
+            enforcement TEXT,
+            metrics TEXT,
+            reason TEXT,
+            PRIMARY KEY (job, number)
+        ) WITHOUT ROWID;
+        CREATE TABLE ranges (
+            id INTEGER PRIMARY KEY,
+            job INTEGER NOT NULL,
+            first INTEGER NOT NULL,
+            end INTEGER NOT NULL,
+            state INTEGER NOT NULL
+        );
+        CREATE INDEX ranges_of_job ON ranges (job);
+        CREATE TABLE nodes (
+            name TEXT PRIMARY KEY,
+            agent_epoch TEXT NOT NULL,
+            launcher_epoch TEXT NOT NULL,
+            boot_id TEXT NOT NULL
+        ) WITHOUT ROWID;
+        """
+}

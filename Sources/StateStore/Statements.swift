@@ -1,0 +1,129 @@
+internal import FoundationEssentials
+internal import GRDB
+internal import JobModel
+
+/// The statements of one transaction; GRDB keeps them compiled from one to the next.
+struct Statements {
+    private let database: Database
+    private let dispatched: Statement
+    private let ended: Statement
+    private let marked: Statement
+
+    init(_ database: Database) throws {
+        self.database = database
+        dispatched = try database.cachedStatement(
+            sql: """
+                INSERT INTO tasks (job, number, attempt, state, memory, node, cpus, numa, gpus)
+                VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8)
+                ON CONFLICT (job, number) DO UPDATE SET attempt = ?3, state = 1, memory = ?4, cancelling = 0,
+                    node = ?5, cpus = ?6, numa = ?7, gpus = ?8, started = NULL, ended = NULL, code = NULL,
+                    signal = NULL, user_time = NULL, system_time = NULL, peak_memory = NULL, enforcement = NULL,
+                    metrics = NULL, reason = NULL
+                """)
+        ended = try database.cachedStatement(
+            sql: """
+                UPDATE tasks SET attempt = ?3, state = ?4, failures = ?5, memory = ?6, cancelling = 0, started = ?7, ended = ?8,
+                    code = ?9, signal = ?10, user_time = ?11, system_time = ?12, peak_memory = ?13, enforcement = ?14,
+                    metrics = ?15, reason = ?16
+                WHERE job = ?1 AND number = ?2
+                """)
+        marked = try database.cachedStatement(
+            sql: """
+                INSERT INTO tasks (job, number, attempt, state, failures, memory, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                ON CONFLICT (job, number) DO UPDATE SET attempt = ?3, state = ?4, failures = ?5, memory = ?6, reason = ?7,
+                    cancelling = 0
+                """)
+    }
+
+    func execute(_ write: StoreWrite) throws {
+        switch write {
+        case .job(let progress): try update(progress)
+        case .node(let name, let agentEpoch, let launcherEpoch, let bootID):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?)",
+                arguments: [name, agentEpoch, launcherEpoch, bootID])
+        case .dispatched(let attempt, let placement, let memory):
+            try dispatched.execute(
+                arguments: [
+                    attempt.task.job.rawValue, attempt.task.index, attempt.number, memory,
+                    placement.node, NumberList.text(placement.cpus),
+                    NumberList.text(placement.numaNodes),
+                    placement.gpus.isEmpty ? nil : placement.gpus.joined(separator: ","),
+                ])
+        case .cancelling(let task):
+            try database.execute(
+                sql: "UPDATE tasks SET cancelling = 1 WHERE job = ? AND number = ?",
+                arguments: [task.job.rawValue, task.index])
+        case .ended(let record, let state, let failures, let memory, let reason):
+            try end(record, state, failures, memory, reason)
+        case .marked(let task, let state, let attempt, let failures, let memory, let reason):
+            try marked.execute(
+                arguments: [
+                    task.job.rawValue, task.index, attempt, StateCode.code(state), failures,
+                    memory, reason,
+                ])
+        case .range(let job, let range, let state):
+            try database.execute(
+                sql: "INSERT INTO ranges (job, first, end, state) VALUES (?, ?, ?, ?)",
+                arguments: [
+                    job.rawValue, range.lowerBound, range.upperBound, StateCode.code(state),
+                ])
+        }
+    }
+
+    private func end(
+        _ record: ExitRecord, _ state: TaskState, _ failures: Int, _ memory: Int64?,
+        _ reason: String?
+    ) throws {
+        var (code, signal): (Int32?, Int32?)
+        switch record.status {
+        case .code(let value): code = value
+        case .signal(let value): signal = value
+        case .startFailure, .lost, .neverStarted: break
+        }
+        try ended.execute(
+            arguments: [
+                record.attempt.task.job.rawValue, record.attempt.task.index,
+                record.attempt.number, StateCode.code(state), failures, memory,
+                record.started?.milliseconds, record.ended.milliseconds, code, signal,
+                record.userMicroseconds, record.systemMicroseconds, record.peakMemory,
+                record.enforcement.map { "\($0.cpu),\($0.memory),\($0.pids)" },
+                record.metrics.isEmpty ? nil : try Metrics.text(record.metrics), reason,
+            ])
+    }
+
+    private func update(_ progress: JobProgress) throws {
+        try database.execute(
+            sql: """
+                UPDATE jobs SET started = ?, ended = ?, digest = ?, failure = ?, last_failure = ?, counts = ? WHERE id = ?
+                """,
+            arguments: [
+                progress.started?.milliseconds, progress.ended?.milliseconds, progress.digest,
+                progress.failure, progress.lastFailure, CountList.text(progress.counts),
+                progress.id.rawValue,
+            ])
+    }
+
+    func insert(_ draft: JobDraft) throws -> InsertedJob {
+        if let key = draft.key,
+            let row = try Row.fetchOne(
+                database, sql: "SELECT id, name, task_count FROM jobs WHERE key = ?",
+                arguments: [key])
+        {
+            return InsertedJob(
+                id: JobID(row["id"]), name: row["name"], taskCount: row["task_count"],
+                isNew: false)
+        }
+        try database.execute(
+            sql: """
+                INSERT INTO jobs (key, name, spec, task_count, dependencies, submitted) VALUES (?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                draft.key, draft.spec.name, try JSONEncoder().encode(draft.spec),
+                draft.taskCount, Data(draft.dependencies), draft.submitted.milliseconds,
+            ])
+        return InsertedJob(
+            id: JobID(database.lastInsertedRowID), name: draft.spec.name,
+            taskCount: draft.taskCount, isNew: true)
+    }
+}

@@ -1,0 +1,136 @@
+internal import FoundationEssentials
+public import JobModel
+
+/// A job about to be stored.
+public struct JobDraft: Sendable {
+    public var spec: JobSpec
+    public var key: String?
+    public var taskCount: Int
+    /// JSON of whoever knows what dependencies are; kept as it is.
+    public var dependencies: [UInt8]
+    public var submitted: Timestamp
+    public init(
+        spec: JobSpec, key: String?, taskCount: Int, dependencies: [UInt8], submitted: Timestamp
+    ) {
+        self.spec = spec
+        self.key = key
+        self.taskCount = taskCount
+        self.dependencies = dependencies
+        self.submitted = submitted
+    }
+}
+
+public struct InsertedJob: Sendable, Hashable {
+    public var id: JobID
+    public var name: String
+    public var taskCount: Int
+    /// False where the key was known: this is the earlier job.
+    public var isNew: Bool
+}
+
+/// What changes of a job as it goes on.
+public struct JobProgress: Sendable {
+    public var id: JobID
+    public var started: Timestamp?
+    public var ended: Timestamp?
+    public var digest: String?
+    public var failure: String?
+    public var lastFailure: String?
+    public var counts: TaskCounts
+    public init(
+        id: JobID, started: Timestamp?, ended: Timestamp?, digest: String?, failure: String?,
+        lastFailure: String?, counts: TaskCounts
+    ) {
+        self.id = id
+        self.started = started
+        self.ended = ended
+        self.digest = digest
+        self.failure = failure
+        self.lastFailure = lastFailure
+        self.counts = counts
+    }
+}
+
+/// One change of the database.
+public enum StoreWrite: Sendable {
+    case job(JobProgress)
+    case node(String, agentEpoch: String, launcherEpoch: String, bootID: String)
+    case dispatched(AttemptID, Placement, memory: Int64?)
+    case cancelling(TaskID)
+    /// `memory` is that of the next attempt, where it was raised.
+    case ended(ExitRecord, TaskState, failures: Int, memory: Int64?, reason: String?)
+    case marked(
+        TaskID, TaskState, attempt: Int, failures: Int, memory: Int64?, reason: String?)
+    case range(JobID, Range<Int>, TaskState)
+}
+
+/// Everything at the start.
+public struct StoredState: Sendable {
+    public struct Node: Sendable, Hashable {
+        public var name: String
+        public var agentEpoch: String
+        public var launcherEpoch: String
+        public var bootID: String
+    }
+    public var jobs: [StoredJob]
+    public var nodes: [Node]
+}
+
+public struct StoredJob: Sendable {
+    public var progress: JobProgress
+    public var spec: JobSpec
+    public var taskCount: Int
+    public var dependencies: [UInt8]
+    public var submitted: Timestamp
+}
+
+/// What is kept of a job's tasks.
+public struct StoredTasks: Sendable {
+    public var ranges: [(Range<Int>, TaskState)]
+    public var rows: [TaskRow]
+}
+
+/// One touched task.
+public struct TaskRow: Sendable, Hashable {
+    public var index: Int
+    /// Number of the last attempt; 0 where there was none.
+    public var attempt: Int
+    /// `.running` while the last attempt is with a node.
+    public var state: TaskState
+    public var failures: Int
+    public var memory: Int64?
+    public var isCancelling: Bool
+    public var placement: Placement?
+    public var started: Timestamp?
+    public var ended: Timestamp?
+    public var code: Int32?
+    public var signal: Int32?
+    public var userMicroseconds: Int64?
+    public var systemMicroseconds: Int64?
+    /// Bytes.
+    public var peakMemory: Int64?
+    public var enforcement: Enforcement?
+    public var metrics: [String: Double]
+    public var reason: String?
+}
+
+/// States as numbers: never renumbered, they are in people's databases.
+enum StateCode {
+    static func code(_ state: TaskState) -> Int {
+        switch state {
+        case .queued: 0
+        case .running: 1
+        case .succeeded: 2
+        case .failed: 3
+        case .cancelled: 4
+        case .lost: 5
+        }
+    }
+
+    static func state(_ code: Int) throws(StoreError) -> TaskState {
+        guard let state = TaskState.allCases.first(where: { self.code($0) == code }) else {
+            throw StoreError(.tooNew, "read", "tasks", "state \(code)")
+        }
+        return state
+    }
+}
