@@ -1,7 +1,7 @@
 internal import Foundation
 public import JobModel
 public import JobServer
-public import LinuxSystem
+internal import LinuxSystem
 
 /// The command line's end: one request, one answer, over the server's Unix socket. Blocks; a connection a request, since
 /// connecting on one machine costs microseconds.

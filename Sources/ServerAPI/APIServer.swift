@@ -1,6 +1,6 @@
 internal import Foundation
 internal import Hummingbird
-public import JobModel
+internal import JobModel
 public import JobServer
 internal import Logging
 internal import NIOCore

@@ -27,8 +27,9 @@ struct JSONReply: ResponseGenerator {
 
 /// Every error leaves as an `ErrorReport`: those of the job server as they are, others by their text.
 struct ErrorReports<Context: RequestContext>: RouterMiddleware {
+    @concurrent
     func handle(
-        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         do {
             return try await next(request, context)

@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-public import LinuxSystem
+internal import LinuxSystem
 
 /// The terminal behind standard output, if there is one.
 public enum Terminal {
