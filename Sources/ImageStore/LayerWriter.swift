@@ -142,7 +142,12 @@ final class LayerWriter {
     }
 
     private func addHardLink(_ entry: TarEntry, _ place: Place) throws(LayerError) {
-        let target = try EntryName(entry.link)
+        let target: EntryName
+        do throws(LayerError) {
+            target = try EntryName(entry.link)
+        } catch {
+            throw LayerError(error.kind, "its target: \(error.reason)")
+        }
         guard !target.isRoot else { throw LayerError(.hostile, "a hard link to the root") }
         guard let parent = try existingDirectory(target.parent),
             let status = try Raw.status(parent.descriptor, target.last.cName),

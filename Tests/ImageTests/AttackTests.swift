@@ -1,0 +1,218 @@
+import CLinux
+import Foundation
+import Testing
+
+@testable import ImageStore
+
+/// Archives made to write outside their layer, to exhaust the machine, or to forge what the kernel believes.
+@Suite("Hostile archives")
+struct AttackTests {
+    struct Attack: Sendable, CustomTestStringConvertible {
+        let title: String
+        let kind: ImageError.Kind
+        /// What the error must name.
+        let entry: String
+        let build: @Sendable (inout TarBuilder, _ outside: String) -> Void
+        var testDescription: String { title }
+    }
+
+    static let refused: [Attack] = [
+        Attack(title: "../ in a name", kind: .hostile, entry: "../evil") { tar, _ in
+            tar.file("../evil", "x")
+        },
+        Attack(title: "../ in the middle", kind: .hostile, entry: "a/../../evil") { tar, _ in
+            tar.file("a/../../evil", "x")
+        },
+        Attack(title: "hard link by ../", kind: .hostile, entry: "h") { tar, _ in
+            tar.hardLink("h", to: "../../etc/passwd")
+        },
+        Attack(title: "root replaced by a link", kind: .hostile, entry: "./") { tar, outside in
+            var header = TarBuilder.Header("./", type: "2")
+            header.link = Array(outside.utf8)
+            tar.add(header)
+        },
+        Attack(title: "root replaced by a file", kind: .hostile, entry: "/.") { tar, _ in
+            tar.add(TarBuilder.Header("/.", type: "0"), [1])
+        },
+        Attack(title: "whiteout of ..", kind: .hostile, entry: ".wh...") { tar, _ in
+            tar.file(".wh...")
+        },
+        Attack(title: "whiteout of .", kind: .hostile, entry: "a/.wh..") { tar, _ in
+            tar.file("a/.wh..")
+        },
+        Attack(title: "whiteout of nothing", kind: .hostile, entry: ".wh.") { tar, _ in
+            tar.file(".wh.")
+        },
+        Attack(title: "whiteout below ..", kind: .hostile, entry: "x/../.wh.y") { tar, _ in
+            tar.file("x/../.wh.y")
+        },
+        Attack(title: "link loop in a path", kind: .hostile, entry: "loop/x") { tar, _ in
+            tar.link("loop", to: "loop")
+            tar.file("loop/x", "x")
+        },
+        Attack(title: "huge extended header", kind: .hostile, entry: "") { tar, _ in
+            var header = TarBuilder.Header("PaxHeaders/x", type: "x")
+            header.size = 5 << 20
+            tar.bytes += header.block
+        },
+        Attack(title: "huge long name", kind: .hostile, entry: "") { tar, _ in
+            var header = TarBuilder.Header("././@LongLink", type: "L")
+            header.size = 2 << 20
+            tar.bytes += header.block
+        },
+        Attack(title: "name longer than PATH_MAX", kind: .hostile, entry: "aaaa") { tar, _ in
+            tar.pax([("path", [UInt8](repeating: 97, count: 5000))])
+            tar.file("x")
+        },
+        Attack(title: "sparse map beyond the file", kind: .hostile, entry: "s") { tar, _ in
+            tar.pax([
+                ("GNU.sparse.major", [49]), ("GNU.sparse.minor", [48]), ("GNU.sparse.name", [115]),
+                ("GNU.sparse.realsize", Array("10".utf8)),
+            ])
+            tar.file("s", "1\n4096\n4\n" + String(repeating: "\u{0}", count: 503) + "data")
+        },
+        Attack(title: "sparse map of a billion regions", kind: .hostile, entry: "s") { tar, _ in
+            tar.pax([
+                ("GNU.sparse.major", [49]), ("GNU.sparse.minor", [48]), ("GNU.sparse.name", [115]),
+                ("GNU.sparse.realsize", Array("10".utf8)),
+            ])
+            tar.file("s", "1000000000\n")
+        },
+        Attack(title: "negative size", kind: .corrupt, entry: "") { tar, _ in
+            tar.pax([("size", Array("-512".utf8))])
+            tar.file("x")
+        },
+        Attack(title: "owner beyond 32 bits", kind: .corrupt, entry: "x") { tar, _ in
+            tar.pax([("uid", Array("4294967296".utf8))])
+            tar.file("x")
+        },
+        Attack(title: "device number out of range", kind: .hostile, entry: "dev") { tar, _ in
+            var header = TarBuilder.Header("dev", type: "3")
+            header.major = 5000
+            tar.add(header)
+        },
+        Attack(title: "file below a file", kind: .corrupt, entry: "f/x") { tar, _ in
+            tar.file("f", "x")
+            tar.file("f/x", "y")
+        },
+        Attack(title: "hard link to a directory", kind: .hostile, entry: "h") { tar, _ in
+            tar.directory("d")
+            tar.hardLink("h", to: "d")
+        },
+        Attack(title: "entry of unknown type", kind: .unsupported, entry: "x") { tar, _ in
+            tar.add(TarBuilder.Header("x", type: "Z"))
+        },
+    ]
+
+    @Test("is refused, with the entry named", arguments: refused)
+    func refusal(attack: Attack) throws {
+        let scratch = try Scratch()
+        let outside = scratch.path + "/outside"
+        try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
+        var tar = TarBuilder()
+        attack.build(&tar, outside)
+        let error = #expect(throws: LayerError.self) { try scratch.unpack(tar.archive) }
+        #expect(error?.kind == attack.kind, "\(String(describing: error))")
+        let entry = String(decoding: error?.entry ?? [], as: UTF8.self)
+        #expect(entry.hasPrefix(attack.entry), "\(entry)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: outside).isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: scratch.path + "/evil"))
+    }
+
+    /// Harmless once every link is resolved with the layer as its root: then the entry lands inside.
+    static let contained: [Attack] = [
+        Attack(title: "write through an absolute link", kind: .hostile, entry: "") { tar, outside in
+            tar.link("l", to: outside)
+            tar.file("l/evil", "x")
+        },
+        Attack(title: "write through a relative link", kind: .hostile, entry: "") { tar, outside in
+            tar.link("l", to: "../../../../../../../../../.." + outside)
+            tar.file("l/evil", "x")
+        },
+        Attack(title: "write through chained links", kind: .hostile, entry: "") { tar, outside in
+            tar.link("cur", to: ".")
+            tar.link("par", to: "cur/..")
+            tar.link("out", to: "par/../../../../../../../.." + outside)
+            tar.file("out/evil", "x")
+        },
+        Attack(title: "a link at the last component is replaced", kind: .hostile, entry: "") {
+            tar, outside in
+            tar.link("evil", to: outside + "/evil")
+            tar.file("evil", "x")
+        },
+        Attack(title: "an absolute name", kind: .hostile, entry: "") { tar, outside in
+            tar.file(outside + "/evil", "x")
+        },
+        Attack(title: "a doubly absolute name", kind: .hostile, entry: "") { tar, outside in
+            tar.file("/" + outside + "/evil", "x")
+        },
+        Attack(title: "a directory over a link", kind: .hostile, entry: "") { tar, outside in
+            tar.link("d", to: outside)
+            tar.directory("d", mode: 0o777)
+            tar.file("d/evil", "x")
+        },
+        Attack(title: "whiteouts through a link", kind: .hostile, entry: "") { tar, outside in
+            tar.link("l", to: outside)
+            tar.file("l/.wh.kept")
+            tar.file("l/.wh..wh..opq")
+        },
+        Attack(title: "mode and time through a link", kind: .hostile, entry: "") { tar, outside in
+            tar.link("l", to: outside)
+            tar.directory("l/.", mode: 0o000)
+        },
+    ]
+
+    @Test("stays inside its layer", arguments: contained, [true, false])
+    func containment(attack: Attack, isLowest: Bool) throws {
+        let scratch = try Scratch()
+        let outside = scratch.path + "/outside"
+        try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
+        try "kept".write(toFile: outside + "/kept", atomically: true, encoding: .utf8)
+        var before = stat()
+        stat(outside, &before)
+        var tar = TarBuilder()
+        attack.build(&tar, outside)
+        _ = try scratch.unpack(tar.archive, isLowest: isLowest)
+        var after = stat()
+        stat(outside, &after)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: outside) == ["kept"])
+        #expect(before.st_mode == after.st_mode && before.st_mtim.tv_sec == after.st_mtim.tv_sec)
+    }
+
+    @Test(
+        "what steers overlays is never taken from an image",
+        .enabled(if: Tools.isRoot, "needs root"), arguments: [OverlayForm.trusted, .user])
+    func forgedAttributes(form: OverlayForm) throws {
+        let scratch = try Scratch()
+        var tar = TarBuilder()
+        for name in [
+            "trusted.overlay.redirect", "trusted.overlay.metacopy", "user.overlay.redirect",
+            "user.overlay.whiteout", "user.mine", "security.selinux",
+        ] {
+            tar.pax([("SCHILY.xattr." + name, Array("/etc".utf8))])
+            tar.file(name, "x")
+        }
+        let root = try scratch.unpack(tar.archive, form: form)
+        for name in try FileManager.default.contentsOfDirectory(atPath: root) {
+            var buffer = [CChar](repeating: 0, count: 4096)
+            let count = listxattr(root + "/" + name, &buffer, buffer.count)
+            #expect(count <= 0 || name == "user.mine", "\(name)")
+        }
+    }
+
+    @Test(
+        "a character device 0:0, which would hide files, is refused or not made",
+        arguments: [OverlayForm.trusted, .user])
+    func forgedWhiteout(form: OverlayForm) throws {
+        let scratch = try Scratch()
+        var tar = TarBuilder()
+        tar.add(TarBuilder.Header("hidden", type: "3"))
+        switch form {
+        case .trusted:
+            #expect(throws: LayerError.self) { try scratch.unpack(tar.archive, form: form) }
+        case .user:
+            let root = try scratch.unpack(tar.archive, form: form)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: root).isEmpty)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import Testing
+
+@testable import ImageStore
+
+@Suite("Compressed layers")
+struct DecompressionTests {
+    private static let payload: TarBuilder = {
+        var tar = TarBuilder()
+        var generator = SystemRandomNumberGenerator()
+        for number in 0..<40 {
+            let noise = (0..<3000).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+            tar.add(
+                TarBuilder.Header("noise\(number)"), noise + [UInt8](repeating: 65, count: 40_000))
+        }
+        return tar
+    }()
+
+    private func count(_ scratch: Scratch, _ blob: [UInt8], _ inflater: Inflater) throws -> Int {
+        let path = try scratch.file("blob-" + UUID().uuidString, blob)
+        let descriptor = open(path, O_RDONLY)
+        defer { close(descriptor) }
+        let lane = HashLane()
+        defer { _ = lane.finish() }
+        let reader = BlobReader(
+            descriptor: descriptor, size: Int64(blob.count), download: nil, lane: lane)
+        let stream = ArchiveStream(
+            try makeDecompressor(reader, inflater: inflater), lane: lane, limit: 1 << 30)
+        try stream.drain()
+        return Int(stream.decoded)
+    }
+
+    @Test(
+        "gzip by both libraries: one member, many members, zero padding",
+        arguments: Inflater.allCases, Inflater.allCases)
+    func gzip(inflater: Inflater, deflater: Inflater) throws {
+        let scratch = try Scratch()
+        let archive = Self.payload.archive
+        let whole = try scratch.gzip(archive, with: deflater)
+        #expect(try count(scratch, whole, inflater) == archive.count)
+        // bgzip and eStargz write thousands of members.
+        var members: [UInt8] = []
+        for start in stride(from: 0, to: archive.count, by: 50_001) {
+            members += try scratch.gzip(
+                Array(archive[start..<min(start + 50_001, archive.count)]), with: deflater)
+        }
+        #expect(try count(scratch, members, inflater) == archive.count)
+        #expect(
+            try count(scratch, whole + [UInt8](repeating: 0, count: 700), inflater) == archive.count
+        )
+    }
+
+    @Test("a header with every optional field is read", arguments: Inflater.allCases)
+    func header(inflater: Inflater) throws {
+        let scratch = try Scratch()
+        var blob = try scratch.gzip([1, 2, 3])
+        blob[3] = 4 | 8 | 16 | 2
+        blob.replaceSubrange(
+            10..<10, with: [3, 0, 9, 9, 9] + Array("name\u{0}comment\u{0}".utf8) + [0, 0])
+        #expect(try count(scratch, blob, inflater) == 3)
+    }
+
+    @Test("damaged gzip is an error", arguments: Inflater.allCases)
+    func damagedGzip(inflater: Inflater) throws {
+        let scratch = try Scratch()
+        let good = try scratch.gzip(Self.payload.archive)
+        var flipped = good
+        flipped[good.count / 2] ^= 0x10
+        var checksum = good
+        checksum[good.count - 6] ^= 1
+        var length = good
+        length[good.count - 1] ^= 1
+        let bad: [String: [UInt8]] = [
+            "a flipped bit": flipped, "a wrong CRC": checksum, "a wrong length": length,
+            "cut in the data": Array(good.dropLast(3000)),
+            "cut in the trailer": Array(good.dropLast(3)),
+            "garbage after it": good + [1, 2, 3], "cut in the header": Array(good.prefix(7)),
+            "padding that is none": good + [0, 0, 7],
+        ]
+        for (name, blob) in bad {
+            let error = #expect(throws: LayerError.self, "\(name)") {
+                try count(scratch, blob, inflater)
+            }
+            #expect(error?.kind == .corrupt, "\(name)")
+        }
+    }
+
+    /// A zstd frame of raw blocks (RFC 8878 §3.1.1), without a checksum.
+    static func zstd(_ bytes: [UInt8]) -> [UInt8] {
+        var frame: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]
+        let blocks = stride(from: 0, to: max(bytes.count, 1), by: 100_000).map {
+            Array(bytes[$0..<min($0 + 100_000, bytes.count)])
+        }
+        for (index, block) in blocks.enumerated() {
+            let header = block.count << 3 | (index == blocks.count - 1 ? 1 : 0)
+            frame += [UInt8(header & 0xff), UInt8(header >> 8 & 0xff), UInt8(header >> 16)] + block
+        }
+        return frame
+    }
+
+    @Test("zstd: several frames, skippable ones among them; what is cut is an error")
+    func zstd() throws {
+        let scratch = try Scratch()
+        let archive = Self.payload.archive
+        let half = archive.count / 2
+        let skippable: [UInt8] = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]
+        let blob =
+            Self.zstd(Array(archive[..<half])) + skippable + Self.zstd(Array(archive[half...]))
+        #expect(try count(scratch, blob, .isal) == archive.count)
+        #expect(try count(scratch, skippable + blob, .isal) == archive.count)
+        #expect(throws: LayerError.self) { try count(scratch, Array(blob.dropLast(1000)), .isal) }
+        #expect(throws: LayerError.self) { try count(scratch, blob + [1, 2, 3, 4, 5], .isal) }
+    }
+
+    @Test("a layer that unpacks to more than its limit is refused")
+    func bomb() throws {
+        let scratch = try Scratch()
+        let blob = try scratch.gzip([UInt8](repeating: 0, count: 20 << 20))
+        let path = try scratch.file("bomb", blob)
+        let descriptor = open(path, O_RDONLY)
+        defer { close(descriptor) }
+        let lane = HashLane()
+        defer { _ = lane.finish() }
+        let reader = BlobReader(
+            descriptor: descriptor, size: Int64(blob.count), download: nil, lane: lane)
+        let stream = ArchiveStream(
+            try makeDecompressor(reader, inflater: .isal), lane: lane, limit: 10 << 20)
+        let error = #expect(throws: LayerError.self) { try stream.drain() }
+        #expect(error?.kind == .hostile)
+    }
+}
