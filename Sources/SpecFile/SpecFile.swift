@@ -19,7 +19,7 @@ public enum SpecFile {
         workingDirectory: String, home: String
     ) throws(SpecError) -> JobSpec {
         let diagnostics = Diagnostics(path: path)
-        var tree = SpecNode(.mapping([]), .file(line: 1, column: 1))
+        var tree = SpecNode(.mapping([]), .flag("command line"))
         if let text {
             tree = try SpecNode.parse(text, path: path)
         }

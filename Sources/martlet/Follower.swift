@@ -1,5 +1,6 @@
 import Glibc
 import JobModel
+import JobServer
 import LinuxSystem
 import ServerAPI
 import Synchronization

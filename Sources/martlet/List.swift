@@ -1,5 +1,6 @@
 import ArgumentParser
 import JobModel
+import ServerAPI
 import TerminalUI
 
 struct List: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import JobModel
+import SpecFile
 import TerminalUI
 
 /// The command line. One file a verb; each says in `run()` what it does.
@@ -33,15 +34,20 @@ struct Martlet: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            exit(report(error))
+            Glibc.exit(report(error))
         }
     }
 
     /// Tells what went wrong, on standard error, and returns the status to exit with.
     private static func report(_ error: any Error) -> Int32 {
+        // As compilers write it, so that editors find the place.
+        if let error = error as? SpecError {
+            Terminal.writeError("\(error)\n")
+            return Status.usage.rawValue
+        }
         if let failure = Failure(error) {
-            Terminal.writeError(
-                "martlet: \(failure.message)\n" + (failure.hint.map { "    \($0)\n" } ?? ""))
+            let hint = failure.hint.map { "    \($0)\n" } ?? ""
+            Terminal.writeError("martlet: \(failure.message)\n" + hint)
             return failure.status.rawValue
         }
         let message = fullMessage(for: error)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import JobModel
 import LinuxSystem
+import ServerAPI
 import TerminalUI
 
 struct Run: ParsableCommand {
@@ -25,7 +26,7 @@ struct Run: ParsableCommand {
         } else if !submission.quiet {
             try Summary.write(job, connection)
         }
-        throw exit(with: try Outcome.status(of: job))
+        throw ExitCode(try Outcome.status(of: job))
     }
 }
 

@@ -1,8 +1,6 @@
 import ArgumentParser
-import ImageStore
 import JobModel
 import LinuxSystem
-import SpecFile
 
 /// The exit statuses of every command: a contract with scripts.
 enum Status: Int32 {
@@ -33,7 +31,6 @@ struct Failure: Error {
     init?(_ error: any Error) {
         switch error {
         case let failure as Failure: self = failure
-        case let error as SpecError: self.init(.usage, error.description)
         case let error as Selector.Malformed: self.init(.usage, error.description)
         case let error as SweepError: self.init(.usage, error.description)
         case let report as ErrorReport: self.init(.infrastructure, report.error, hint: report.hint)
@@ -43,5 +40,7 @@ struct Failure: Error {
     }
 }
 
-/// A result that is no error to tell: the status alone.
-func exit(with status: Status) -> ExitCode { ExitCode(status.rawValue) }
+extension ExitCode {
+    /// A result that is no error to tell: the status alone.
+    init(_ status: Status) { self.init(status.rawValue) }
+}

@@ -3,6 +3,7 @@ import Foundation
 import ImageStore
 import JobModel
 import OCISpec
+import ServerAPI
 import SpecFile
 import TerminalUI
 

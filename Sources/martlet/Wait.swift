@@ -1,5 +1,6 @@
 import ArgumentParser
 import JobModel
+import JobServer
 import LinuxSystem
 import ServerAPI
 import SpecFile
@@ -27,7 +28,7 @@ struct Wait: ParsableCommand {
             var version: Int64 = 0
             while true {
                 let left = deadline.map { $0 - Clock.monotonic() } ?? 10_000
-                if left <= 0 { throw exit(with: .deadline) }
+                if left <= 0 { throw ExitCode(Status.deadline) }
                 do {
                     let change = try connection.client.change(
                         selection.job, after: version, milliseconds: min(left, 10_000))
@@ -43,6 +44,6 @@ struct Wait: ParsableCommand {
             }
         }
         if json { JSONOutput.write(ended) }
-        throw exit(with: ended.allSatisfy { $0.state == .succeeded } ? .success : .taskFailed)
+        throw ExitCode(ended.allSatisfy { $0.state == .succeeded } ? Status.success : .taskFailed)
     }
 }
