@@ -149,7 +149,8 @@ let package = Package(
             name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict
         ),
         .testTarget(
-            name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime", "LinuxSystem"],
+            name: "ContainerRuntimeTests",
+            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem"],
             swiftSettings: strict),
         .testTarget(
             name: "ImageTests",

@@ -217,6 +217,13 @@ int cl_unix_connect(const char *path, int type) {
     return fd;
 }
 
+void cl_default_signals(void) {
+    // The kernel's own structure: all zeroes is SIG_DFL without flags. SIGKILL and SIGSTOP refuse, as they may.
+    unsigned long action[4] = {0};
+    for (int number = 1; number <= 64; number++)
+        syscall(SYS_rt_sigaction, number, action, NULL, 8);
+}
+
 int cl_fcntl(int fd, int command, int argument) { return result(fcntl(fd, command, argument)); }
 
 int cl_ioctl(int fd, unsigned long request, void *argument) { return result(ioctl(fd, request, argument)); }
@@ -253,9 +260,9 @@ int cl_accept(int listener) { return result(accept4(listener, NULL, NULL, SOCK_C
 
 int cl_unshare(uint64_t flags) { return result(syscall(SYS_unshare, flags)); }
 
-int cl_setresuid(uid_t id) { return result(setresuid(id, id, id)); }
+int cl_setresuid(uid_t id) { return result(syscall(SYS_setresuid, id, id, id)); }
 
-int cl_setresgid(gid_t id) { return result(setresgid(id, id, id)); }
+int cl_setresgid(gid_t id) { return result(syscall(SYS_setresgid, id, id, id)); }
 
 int cl_memfd(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }
 

@@ -94,6 +94,9 @@ extension ContainerChild {
             return
         }
         _ = cl_close_range(0, UInt32.max, 0)
+        // It goes on in the launcher's program and memory, of which the container must see nothing: not dumpable, its entries
+        // in /proc are closed to all without CAP_SYS_PTRACE (prctl(2), and CVE-2019-5736).
+        try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
         while true {
             var signal: Int32 = 0
             guard sigwait(&all, &signal) == 0 else { continue }

@@ -159,12 +159,9 @@ extension ContainerChild {
         try check(cl_fsconfig(fs.raw, fsSetFlag, "volatile", nil, 0), "mount(overlay)", "volatile")
         try check(cl_fsconfig(fs.raw, fsCreate, nil, nil, 0), "mount(overlay)", layers.last ?? "")
         try settle(
-            try OwnedFD(
-                checking: cl_fsmount(fs.raw, UInt32(inUserNamespace ? attrNoDev : 0)), "fsmount",
-                "overlay"))
+            // Devices are in /dev alone: there is no devices cgroup that would tame a node made elsewhere.
+            try OwnedFD(checking: cl_fsmount(fs.raw, UInt32(attrNoDev)), "fsmount", "overlay"))
     }
-
-    private var inUserNamespace: Bool { trees.host.inUserNamespace }
 
     /// One call a layer, uppermost first (overlayfs.rst, "lowerdir+", Linux 6.8); one joined option before that.
     private func setLowers(_ fs: Int32, _ layers: [String]) throws(SystemError) {
@@ -258,6 +255,10 @@ extension ContainerChild {
 
     private func bind(_ source: String, _ destination: String, _ readOnly: Bool) throws(SystemError)
     {
+        guard destination.split(separator: "/").contains(where: { $0 != "." }) else {
+            throw SystemError(
+                "bind", destination, errno: EINVAL, hint: "a mount cannot replace the root")
+        }
         // Opened before the root is left behind, so it is the machine's path, with the machine's links.
         let tree = try OwnedFD(
             checking: cl_open_tree(AT_FDCWD, source, openTreeClone | atRecursive), "bind", source)
@@ -274,10 +275,14 @@ extension ContainerChild {
                 ? RootedPath.makeDirectories(root: root, destination)
                 : RootedPath.makeFile(root: root, destination)
         } catch {
-            guard error.errno == EROFS else { throw error }
-            throw SystemError(
-                "bind", destination, errno: EROFS,
-                hint: "the root is read-only and has no such path to mount on")
+            let hint: String? =
+                switch error.errno {
+                case EROFS: "the root is read-only and has no such path to mount on"
+                case ENOTDIR: "the source is a directory, the image has a file there"
+                case ENOENT, EEXIST: "the image has a link there that leads nowhere"
+                default: nil
+                }
+            throw SystemError("bind", destination, errno: error.errno, hint: hint)
         }
         try check(
             cl_move_mount(tree.raw, "", target.raw, "", moveFromEmptyPath | moveToEmptyPath),

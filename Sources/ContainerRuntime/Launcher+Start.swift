@@ -95,10 +95,9 @@ extension Launcher {
         _exit(127)
     }
 
+    /// What the launcher itself has changed; all others it set to their defaults when it began.
     private static func resetSignals() {
-        for number in 1...64 where number != Int(SIGKILL) && number != Int(SIGSTOP) {
-            signal(Int32(number), SIG_DFL)
-        }
+        signal(SIGPIPE, SIG_DFL)
         var none = sigset_t()
         sigemptyset(&none)
         sigprocmask(SIG_SETMASK, &none, nil)

@@ -37,6 +37,8 @@ public final class Launcher {
     var byPID: [pid_t: String] = [:]
     var ended: [String: Ended] = [:]
     private var agent: Int32?
+    /// What the agent's socket has had no room for yet: a stopped agent must not stall the launcher.
+    private var outbox: [LauncherEvent] = []
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
     private var shuttingDown = false
     private var journalSize = 0
@@ -44,6 +46,7 @@ public final class Launcher {
     /// Binds `socket`, replaces `journal`, and enters the launcher's namespaces. `workDirectory` becomes a mount point that
     /// nobody else sees. The process must have one thread.
     public init(socket: String, journal: String, workDirectory: String) throws(SystemError) {
+        cl_default_signals()
         listener = try UnixSocket.listen(socket, .messages)
         self.journal = try OwnedFD.open(
             journal, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, mode: 0o600)
@@ -81,6 +84,12 @@ public final class Launcher {
         }
         let raw = fd.release()
         agent = raw
+        do throws(SystemError) {
+            try loop.watch(raw, for: .read) { [unowned self] ready in
+                if ready.contains(.write) { self.flush() }
+                if ready != .write { self.readRequests() }
+            }
+        } catch { return dropAgent() }
         // Containers still being set up count as running, and exits are named before they are told one by one: whoever asks
         // the agent meanwhile must not hear that such an attempt was never started.
         tell(
@@ -88,10 +97,7 @@ public final class Launcher {
                 epoch: epoch, running: running.values.map(\.start),
                 exited: ended.values.map(\.exit)))
         // One message each: each may carry a descriptor, and all together may be large.
-        for ended in ended.values { tell(.exited(ended.exit), upper: ended.upper) }
-        do throws(SystemError) {
-            try loop.watch(raw, for: .read) { [unowned self] _ in self.readRequests() }
-        } catch { dropAgent() }
+        for ended in ended.values { tell(.exited(ended.exit)) }
     }
 
     private func dropAgent() {
@@ -99,6 +105,7 @@ public final class Launcher {
         loop.forget(fd)
         close(fd)
         agent = nil
+        outbox = []
     }
 
     /// Everything that waits, then back to the loop.
@@ -144,14 +151,46 @@ public final class Launcher {
         }
     }
 
-    func tell(_ event: LauncherEvent, upper: Int32? = nil) {
+    /// Sends now, or as soon as the agent reads again.
+    func tell(_ event: LauncherEvent) {
+        guard agent != nil else { return }
+        outbox.append(event)
+        if outbox.count == 1 { flush() }
+    }
+
+    private func flush() {
         guard let fd = agent else { return }
+        var sent = 0
         do throws(SystemError) {
-            try LauncherWire.send(fd, event.bytes, upper.map { [$0] } ?? [])
+            // A socket that polls writable takes a whole message: three quarters of its buffer are free.
+            while sent < outbox.count, Self.hasRoom(fd) {
+                try send(outbox[sent], to: fd)
+                sent += 1
+            }
+            let wasWaiting = outbox.count > 1
+            outbox.removeFirst(sent)
+            if wasWaiting || !outbox.isEmpty {
+                try loop.change(fd, to: outbox.isEmpty ? .read : [.read, .write])
+            }
         } catch {
             // The agent has gone. What it missed is told to the next one.
             dropAgent()
         }
+    }
+
+    private func send(_ event: LauncherEvent, to fd: Int32) throws(SystemError) {
+        var upper: Int32?
+        if case .exited(let exit) = event {
+            // Acknowledged while it waited here: then its layer has been closed, and nobody asks any more.
+            guard let kept = ended[exit.id] else { return }
+            upper = kept.upper
+        }
+        try LauncherWire.send(fd, event.bytes, upper.map { [$0] } ?? [])
+    }
+
+    private static func hasRoom(_ fd: Int32) -> Bool {
+        var poller = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+        return poll(&poller, 1, 0) > 0
     }
 
     // MARK: Exits
@@ -210,7 +249,7 @@ public final class Launcher {
         journalSize += bytes.count
         try? Files.writeAll(journal.raw, bytes, "journal")
         ended[exit.id] = Ended(exit: exit, upper: upper)
-        tell(.exited(exit), upper: upper)
+        tell(.exited(exit))
     }
 }
 

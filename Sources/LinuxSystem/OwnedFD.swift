@@ -28,6 +28,9 @@ public struct OwnedFD: ~Copyable, Sendable {
         OwnedFD(try check(cl_fcntl(raw, F_DUPFD_CLOEXEC, 3), "fcntl(F_DUPFD_CLOEXEC)"))
     }
 
+    /// Closes every descriptor from `first` on: what a careless parent left open.
+    public static func closeAll(from first: UInt32) { _ = cl_close_range(first, UInt32.max, 0) }
+
     public func setNonBlocking() throws(SystemError) {
         let flags = try check(cl_fcntl(raw, F_GETFL, 0), "fcntl(F_GETFL)")
         try check(cl_fcntl(raw, F_SETFL, flags | O_NONBLOCK), "fcntl(F_SETFL)")

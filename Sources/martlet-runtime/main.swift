@@ -9,6 +9,7 @@ guard arguments.count == 3, arguments[1] == "serve" else {
     exit(arguments.dropFirst().first == "--help" ? 0 : 2)
 }
 let directory = arguments[2]
+OwnedFD.closeAll(from: 3)
 do {
     try Files.makePrivateDirectory(directory)
     guard let lock = try FileLock.attempt(directory + "/launcher.lock") else {

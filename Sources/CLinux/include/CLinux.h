@@ -65,6 +65,9 @@ int cl_peer(int socket, pid_t *pid, uid_t *uid);
 int cl_unix_listen(const char *path, int type, int backlog);
 int cl_unix_connect(const char *path, int type);
 
+/// Sets every signal to its default, those too that glibc keeps for itself and a parent may have left ignored.
+void cl_default_signals(void);
+
 /// fcntl(2) with an integer argument.
 int cl_fcntl(int fd, int command, int argument);
 int cl_ioctl(int fd, unsigned long request, void *argument);
@@ -80,6 +83,7 @@ int cl_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 /// accept4(2), close-on-exec.
 int cl_accept(int listener);
 int cl_unshare(uint64_t flags);
+/// Real, effective and saved id of the calling thread alone, which after a bare clone3 is the process.
 int cl_setresuid(uid_t id);
 int cl_setresgid(gid_t id);
 /// memfd_create(2), close-on-exec.

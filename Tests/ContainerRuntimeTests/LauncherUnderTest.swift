@@ -1,0 +1,231 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import Testing
+
+@testable import ContainerRuntime
+
+/// Who runs the launcher.
+enum Runner: CustomTestStringConvertible, CaseIterable {
+    case root
+    /// A user that no file knows: no account, no subordinate ids.
+    case ordinaryUser
+
+    var testDescription: String { self == .root ? "root" : "ordinary user" }
+    /// Those that this process can be.
+    static let possible: [Runner] = geteuid() == 0 ? [.root, .ordinaryUser] : [.ordinaryUser]
+    static let rootOnly: [Runner] = possible.filter { $0 == .root }
+    var uid: UInt32 { self == .root ? 0 : geteuid() == 0 ? 54321 : geteuid() }
+}
+
+/// How a container ended, and what it said.
+struct Ended {
+    let exit: ContainerExit
+    let output: String
+    let errors: String
+    /// The writable layer, where it was kept. Closed by nobody: a test process is short.
+    let upper: Int32?
+}
+
+/// A launcher of its own for one test, spoken to as its agent speaks.
+final class LauncherUnderTest {
+    let folder: Folder
+    let runner: Runner
+    let image: TestImage
+    private(set) var pid: pid_t = 0
+    private var socket: OwnedFD
+    private var buffer = [UInt8](repeating: 0, count: 1 << 18)
+    private var count = 0
+
+    var directory: String { folder.path + "/run" }
+    var journal: String { directory + "/launcher.journal" }
+
+    init(_ runner: Runner) throws {
+        self.runner = runner
+        folder = try Folder()
+        chmod(folder.path, 0o755)
+        image = try TestImage(folder.path + "/image", owner: runner.uid)
+        try Files.makeDirectories(folder.path + "/run", mode: 0o700)
+        // The journal's name is the socket's neighbour; both are the runner's.
+        if runner.uid != geteuid() { chown(folder.path + "/run", runner.uid, runner.uid) }
+        pid = try Self.serve(runner, folder)
+        socket = try Self.connect(pid, runner, folder)
+        guard case .hello = try receive().event else {
+            throw SystemError("start", "launcher: no hello", errno: EPROTO)
+        }
+    }
+
+    deinit {
+        // A launcher takes its containers with it.
+        if pid > 0 {
+            kill(pid, SIGTERM)
+            Self.reap(pid)
+        }
+    }
+
+    private static func serve(_ runner: Runner, _ folder: Folder) throws -> pid_t {
+        let program = try executable(folder)
+        var command = [program, "serve", folder.path + "/run"]
+        if runner.uid != geteuid() {
+            let id = "\(runner.uid)"
+            command =
+                ["/usr/bin/setpriv", "--reuid", id, "--regid", id, "--clear-groups"] + command
+        }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        let log = folder.path + "/log"
+        for fd in [Int32(1), 2] {
+            posix_spawn_file_actions_addopen(
+                &actions, fd, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        }
+        let argv = command.map { strdup($0) } + [nil]
+        defer { for pointer in argv { free(pointer) } }
+        let secret = [strdup("LAUNCHER_SECRET=1"), nil]
+        defer { free(secret[0]) }
+        var pid: pid_t = 0
+        try check(-posix_spawn(&pid, command[0], &actions, nil, argv, secret), "start", program)
+        return pid
+    }
+
+    /// Waits until the launcher listens.
+    private static func connect(_ pid: pid_t, _ runner: Runner, _ folder: Folder) throws -> OwnedFD
+    {
+        let deadline = Clock.monotonic() + 10_000
+        while true {
+            let result = asRunner(runner, folder.path + "/run/launcher.sock") {
+                cl_unix_connect($0, Int32(SOCK_SEQPACKET.rawValue))
+            }
+            if result >= 0 { return OwnedFD(result) }
+            var status: Int32 = 0
+            guard Clock.monotonic() < deadline, waitpid(pid, &status, WNOHANG) == 0 else {
+                let said = (try? Files.text(folder.path + "/log")) ?? ""
+                throw SystemError("start", "launcher: \(said)", errno: -result)
+            }
+            usleep(1000)
+        }
+    }
+
+    /// Makes a descriptor as the runner would: a launcher trusts nobody but its own user. The work is done by a process that
+    /// shares this one's descriptors (CLONE_FILES) and allocates nothing, since this process has threads.
+    private static func asRunner(
+        _ runner: Runner, _ path: String, _ make: (UnsafePointer<CChar>) -> Int32
+    ) -> Int32 {
+        guard runner.uid != geteuid() else { return path.withCString(make) }
+        return path.withCString { path in
+            let child = pid_t(cl_clone3(0x400, nil, -1))
+            if child == 0 {
+                guard cl_setresgid(runner.uid) == 0, cl_setresuid(runner.uid) == 0 else {
+                    _exit(255)
+                }
+                let result = make(path)
+                _exit(result >= 0 && result < 200 ? result : 255)
+            }
+            var ended = cl_exit()
+            cl_wait(child, true, &ended)
+            return ended.code == 255 ? -ECONNREFUSED : ended.code
+        }
+    }
+
+    /// The built launcher; copied where the checkout may be out of the runner's reach.
+    private static func executable(_ folder: Folder) throws -> String {
+        var parts = #filePath.split(separator: "/")
+        parts.removeLast(3)
+        let built = "/" + parts.joined(separator: "/") + "/.build/bin/martlet-runtime"
+        let copy = folder.path + "/martlet-runtime"
+        try Files.writeAtomically(
+            copy, try Files.read(built, limit: 1 << 28), mode: 0o755, durable: false)
+        return copy
+    }
+
+    private static func reap(_ pid: pid_t) {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    }
+
+    /// SIGKILL, and gone when this returns.
+    func killLauncher() {
+        kill(pid, SIGKILL)
+        Self.reap(pid)
+        pid = 0
+    }
+
+    /// Drops the connection, as a dying agent does, and makes another. Returns the greeting.
+    func reconnect() throws -> LauncherEvent {
+        socket = try Self.connect(pid, runner, folder)
+        return try receive().event
+    }
+
+    // MARK: Speaking
+
+    func send(_ request: LauncherRequest, _ descriptors: [Int32] = []) throws {
+        try LauncherWire.send(socket.raw, request.bytes, descriptors)
+    }
+
+    func sendRaw(_ bytes: [UInt8]) throws { _ = try UnixSocket.send(socket.raw, bytes) }
+
+    /// Fails after ten seconds, or where the launcher has gone.
+    func receive() throws -> (event: LauncherEvent, descriptor: Int32?) {
+        var poller = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
+        guard poll(&poller, 1, 10_000) == 1 else {
+            throw SystemError("receive", "launcher: silent", errno: ETIMEDOUT)
+        }
+        guard let (bytes, descriptors) = try LauncherWire.receive(socket.raw, &buffer) else {
+            throw SystemError("receive", "launcher: gone", errno: EPIPE)
+        }
+        return (try LauncherEvent(bytes), descriptors.first)
+    }
+
+    /// Starts a container and returns its id; its outputs go to `out` and `err` of that name.
+    @discardableResult
+    func start(_ spec: ContainerSpec, _ rule: StopRule = StopRule(grace: 200)) throws -> String {
+        count += 1
+        let id = "7_\(count).1"
+        let flags = O_WRONLY | O_CREAT | O_TRUNC
+        let out = try OwnedFD.open(folder.path + "/\(id).out", flags)
+        let err = try OwnedFD.open(folder.path + "/\(id).err", flags)
+        try send(.start(id: id, spec, rule), [out.raw, err.raw])
+        return id
+    }
+
+    /// Waits for the exit of `id`, passing over what is told of others.
+    func finish(_ id: String, acknowledge: Bool = true) throws -> Ended {
+        while true {
+            let (event, descriptor) = try receive()
+            guard case .exited(let exit) = event, exit.id == id else { continue }
+            if acknowledge { try send(.acknowledge([id])) }
+            return Ended(
+                exit: exit, output: try Files.text(folder.path + "/\(id).out"),
+                errors: try Files.text(folder.path + "/\(id).err"), upper: descriptor)
+        }
+    }
+
+    /// Waits until `id` has run exec.
+    func awaitStart(_ id: String) throws {
+        while true {
+            switch try receive().event {
+            case .started(let start) where start.id == id: return
+            case .exited(let exit) where exit.id == id:
+                throw SystemError("start", "\(exit.status)", errno: ECHILD)
+            default: continue
+            }
+        }
+    }
+
+    func output(_ id: String) throws -> String { try Files.text(folder.path + "/\(id).out") }
+
+    func run(_ spec: ContainerSpec, _ rule: StopRule = StopRule(grace: 200)) throws -> Ended {
+        try finish(try start(spec, rule))
+    }
+
+    /// Runs a shell line in the test image.
+    func shell(_ line: String, _ change: (inout ContainerSpec) -> Void = { _ in }) throws -> Ended {
+        try run(spec(line, change))
+    }
+
+    func spec(_ line: String, _ change: (inout ContainerSpec) -> Void = { _ in }) -> ContainerSpec {
+        var spec = ContainerSpec(root: .layers([image.path]), arguments: ["sh", "-c", line])
+        change(&spec)
+        return spec
+    }
+}

@@ -1,0 +1,174 @@
+import Glibc
+import LinuxSystem
+import Testing
+
+@testable import ContainerRuntime
+
+/// Limits, stops, and what happens when agents and launchers die.
+@Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
+struct LifeTests {
+    @Test(arguments: Runner.possible)
+    func aTimeLimitAsksFirstAndThenKillsTheTree(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        // It has to be up before the limit strikes, even where the machine is busy.
+        let rule = StopRule(timeLimit: 400, signal: SIGTERM, grace: 5_000)
+        let polite = try launcher.run(
+            launcher.spec("trap 'echo asked; exit 9' TERM; while :; do sleep 0.02; done"), rule)
+        #expect(polite.exit.status == .code(9))
+        #expect(polite.output == "asked\n")
+        #expect(polite.exit.timedOut)
+        #expect(!polite.exit.stopped)
+        let deaf = try launcher.run(
+            launcher.spec("trap '' TERM; sleep 30 & sleep 30"),
+            StopRule(timeLimit: 100, signal: SIGTERM, grace: 100))
+        #expect(deaf.exit.status == .signal(SIGKILL))
+        #expect(deaf.exit.timedOut)
+        #expect(deaf.exit.ended - deaf.exit.started < 5_000)
+    }
+
+    @Test(arguments: Runner.possible)
+    func aStopEndsTheWholeTree(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let id = try launcher.start(
+            launcher.spec("sleep 31.25 & sh -c 'sleep 31.25' & sleep 31.25"), StopRule(grace: 100))
+        try launcher.awaitStart(id)
+        try launcher.send(.stop(id: id))
+        let ended = try launcher.finish(id)
+        #expect(ended.exit.stopped)
+        #expect(!ended.exit.timedOut)
+        #expect(Self.processes(named: "31.25", below: launcher.pid).isEmpty)
+    }
+
+    /// Processes whose command line holds `text` and that the launcher (or nobody any more) is above of.
+    private static func processes(named text: String, below launcher: pid_t) -> [pid_t] {
+        Launcher.descendants(of: launcher).filter {
+            ((try? Files.text("/proc/\($0)/cmdline")) ?? "").contains(text)
+        }
+    }
+
+    @Test(arguments: Runner.possible)
+    func containersDieWithTheirLauncher(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let id = try launcher.start(launcher.spec("echo up; sleep 30 & sleep 30"))
+        try launcher.awaitStart(id)
+        let tree = Launcher.descendants(of: launcher.pid)
+        #expect(!tree.isEmpty)
+        launcher.killLauncher()
+        #expect(eventually { tree.allSatisfy { kill($0, 0) != 0 || Self.isZombie($0) } })
+        // No exit was recorded, so nobody can take it for a success.
+        #expect(try LauncherJournal.read(launcher.journal).isEmpty)
+    }
+
+    private static func isZombie(_ pid: pid_t) -> Bool {
+        ((try? Files.text("/proc/\(pid)/stat")) ?? ") Z ").contains(") Z ")
+    }
+
+    @Test(arguments: Runner.possible)
+    func exitsAreJournalledAndToldUntilAcknowledged(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let ended = try launcher.start(launcher.spec("exit 4"))
+        _ = try launcher.finish(ended, acknowledge: false)
+        let running = try launcher.start(launcher.spec("sleep 30"))
+        try launcher.awaitStart(running)
+        guard case .hello(_, let alive, let exited) = try launcher.reconnect() else {
+            Issue.record("no hello")
+            return
+        }
+        #expect(alive.map(\.id) == [running])
+        #expect(exited.map(\.id) == [ended])
+        #expect(exited.first?.status == .code(4))
+        #expect(try launcher.finish(ended).exit.status == .code(4))
+        guard case .hello(_, _, let rest) = try launcher.reconnect() else {
+            Issue.record("no hello")
+            return
+        }
+        #expect(rest.isEmpty)
+        #expect(try LauncherJournal.read(launcher.journal).map(\.id) == [ended])
+        try launcher.send(.stop(id: running))
+        #expect(try launcher.finish(running).exit.stopped)
+    }
+
+    @Test func aStartThatIsSentAgainRunsOnce() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        let shared = launcher.folder.path + "/shared"
+        try Files.makeDirectories(shared)
+        let spec = launcher.spec("echo x >> /shared/count") {
+            $0.mounts = [.init(source: shared, destination: "/shared")]
+        }
+        let null = try OwnedFD.open("/dev/null", O_RDWR)
+        for _ in 0..<3 {
+            try launcher.send(.start(id: "1_1.1", spec, StopRule()), [null.raw, null.raw])
+        }
+        while case .started = try launcher.receive().event {}
+        #expect(try launcher.shell("true").exit.status == .code(0))
+        #expect(try Files.text(shared + "/count") == "x\n")
+    }
+
+    /// A stopped or slow agent must not stall the time limits of others.
+    @Test func anAgentThatDoesNotReadHoldsNothingUp() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        let null = try OwnedFD.open("/dev/null", O_RDWR)
+        let count = 600
+        for number in 0..<count {
+            let spec = launcher.spec("exit 0") {
+                // Long names make long exits, so that the socket fills.
+                $0.arguments = ["/missing/" + String(repeating: "x", count: 3000)]
+            }
+            try launcher.send(.start(id: "9_\(number).1", spec, StopRule()), [null.raw, null.raw])
+        }
+        let journalled = try eventually {
+            try LauncherJournal.read(launcher.journal).count == count
+        }
+        #expect(journalled)
+        var told: Set<String> = []
+        while told.count < count {
+            if case .exited(let exit) = try launcher.receive().event { told.insert(exit.id) }
+        }
+    }
+
+    @Test func aMessageThatMakesNoSenseEndsItsConnectionOnly() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        try launcher.sendRaw([0, 1, 255, 255, 255, 255, 255, 255, 255, 127])
+        #expect(throws: SystemError.self) { _ = try launcher.receive() }
+        _ = try launcher.reconnect()
+        #expect(try launcher.shell("echo on").output == "on\n")
+    }
+
+    @Test func aSpecLargerThanADatagramArrives() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        let large = String(repeating: "y", count: 100_000)
+        let ended = try launcher.shell("echo ${#LARGE1} ${#LARGE2} ${#LARGE3}") { spec in
+            spec.environment = (1...3).map { "LARGE\($0)=" + large }
+        }
+        #expect(ended.output == "100000 100000 100000\n")
+    }
+
+    @Test(arguments: Runner.possible)
+    func theLauncherHasOneThreadAndStaysSmall(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        for _ in 0..<50 { #expect(try launcher.shell("true").exit.status == .code(0)) }
+        let before = try Files.names(in: "/proc/\(launcher.pid)/fd").count
+        for _ in 0..<50 { _ = try launcher.shell("true") }
+        let status = try Files.text("/proc/\(launcher.pid)/status")
+        #expect(status.contains("\nThreads:\t1\n"))
+        let resident = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let kilobytes = resident?.split(separator: " ").dropLast().last.flatMap { Int($0) }
+        #expect(try #require(kilobytes) < 8 << 10)
+        #expect(try Files.names(in: "/proc/\(launcher.pid)/fd").count <= before + 1)
+        #expect(try Files.names(in: "/proc/\(launcher.pid)/task/\(launcher.pid)/..").count == 1)
+    }
+
+    @Test(arguments: Runner.possible)
+    func manyStartsOverlap(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let ids = try (0..<40).map { _ in try launcher.start(launcher.spec("echo $$")) }
+        var outcomes: [String: ContainerExit.Status] = [:]
+        while outcomes.count < ids.count {
+            if case .exited(let exit) = try launcher.receive().event {
+                outcomes[exit.id] = exit.status
+            }
+        }
+        #expect(outcomes.values.allSatisfy { $0 == .code(0) })
+        for id in ids { #expect(try launcher.output(id) == "1\n") }
+    }
+}

@@ -1,0 +1,158 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import Testing
+
+@testable import ContainerRuntime
+
+/// Layers, writable layers, bind mounts and tmpfs.
+@Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
+struct MountTests {
+    private func data(_ launcher: LauncherUnderTest) throws -> String {
+        let path = launcher.folder.path + "/data"
+        try Files.makeDirectories(path)
+        try launcher.folder.write("data/file", "from the machine\n")
+        if launcher.runner.uid != geteuid() {
+            chown(path, launcher.runner.uid, launcher.runner.uid)
+        }
+        return path
+    }
+
+    @Test(arguments: Runner.possible)
+    func writesGoToTheContainerAndNotToTheImage(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let ended = try launcher.shell(
+            "echo new > /etc/passwd; rm /etc/group; touch /made; cat /etc/passwd; ls /etc")
+        #expect(ended.output == "new\npasswd\n")
+        #expect(try Files.names(in: launcher.image.path).sorted() == ["bin", "etc", "tmp"])
+        #expect(Files.exists(launcher.image.path + "/etc/group"))
+        #expect(try launcher.shell("ls /etc").output == "group\npasswd\n")
+    }
+
+    @Test(arguments: Runner.possible)
+    func upperLayersReplaceHideAndRemove(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let upper = launcher.folder.path + "/upper"
+        for name in ["etc", "hidden"] { try Files.makeDirectories(upper + "/" + name) }
+        try Files.makeDirectories(launcher.image.path + "/hidden/below")
+        try launcher.folder.write("upper/etc/group", "replaced\n")
+        // overlayfs.rst: a whiteout is a character device 0:0, an opaque directory says "y".
+        try #require(
+            cl_mknodat(AT_FDCWD, upper + "/etc/passwd", mode_t(S_IFCHR) | 0o644, 0, 0) == 0
+                || geteuid() != 0)
+        let attribute = runner == .root ? "trusted.overlay.opaque" : "user.overlay.opaque"
+        try checkErrno(setxattr(upper + "/hidden", attribute, "y", 1, 0), "setxattr", upper)
+        let ended = try launcher.shell("cat /etc/group; ls /etc /hidden") {
+            $0.root = .layers([launcher.image.path, upper])
+        }
+        #expect(ended.output == "replaced\n/etc:\ngroup\n\n/hidden:\n")
+    }
+
+    @Test(arguments: Runner.possible)
+    func manyLayersAreStacked(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        var layers = [launcher.image.path]
+        for number in 0..<100 {
+            try Files.makeDirectories(launcher.folder.path + "/layer-\(number)")
+            try launcher.folder.write("layer-\(number)/top", "\(number)\n")
+            layers.append(launcher.folder.path + "/layer-\(number)")
+        }
+        let ended = try launcher.shell("cat /top") { $0.root = .layers(layers) }
+        #expect(ended.output == "99\n")
+    }
+
+    @Test(arguments: Runner.possible)
+    func theWritableLayerIsKeptUntilAcknowledged(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let id = try launcher.start(
+            launcher.spec("mkdir -p /work/deep; echo result > /work/deep/file") {
+                $0.keepUpper = true
+            })
+        let ended = try launcher.finish(id, acknowledge: false)
+        let upper = try #require(ended.upper)
+        let file = try RootedPath.open(root: upper, "/work/deep/file", O_RDONLY)
+        #expect(try Files.read(file.raw, "file") == Array("result\n".utf8))
+        // A new agent gets it too.
+        _ = try launcher.reconnect()
+        let again = try launcher.receive()
+        guard case .exited(let exit) = again.event else {
+            Issue.record("\(again.event)")
+            return
+        }
+        #expect(exit.id == id)
+        _ = try RootedPath.open(
+            root: try #require(again.descriptor), "/work/deep/file", O_RDONLY)
+    }
+
+    @Test(arguments: Runner.possible)
+    func aReadOnlyRootTakesNoWritesButMountsDo(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let ended = try launcher.shell("touch /x /etc/x; touch /dev/shm/a /scratch/b && echo ok") {
+            $0.readOnlyRoot = true
+            $0.mounts = [.init(.tmpfs, destination: "/scratch")]
+        }
+        #expect(ended.output == "ok\n")
+        #expect(ended.errors.split(separator: "\n").filter { $0.contains("Read-only") }.count == 2)
+    }
+
+    @Test(arguments: Runner.possible)
+    func bindMountsAreWritableOrNotAsAsked(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let data = try data(launcher)
+        let ended = try launcher.shell(
+            "cat /ro/file; echo new > /rw/made; echo bad > /ro/made; ls -ln /rw/made | tr -s ' '"
+        ) {
+            $0.mounts = [
+                .init(source: data, destination: "/rw"),
+                .init(source: data, destination: "/ro", readOnly: true),
+            ]
+        }
+        #expect(ended.output.hasPrefix("from the machine\n-rw-r--r-- 1 0 0 "))
+        #expect(ended.errors.contains("Read-only file system"))
+        #expect(try Files.text(data + "/made") == "new\n")
+        var status = stat()
+        #expect(stat(data + "/made", &status) == 0)
+        #expect(status.st_uid == runner.uid)
+    }
+
+    @Test(arguments: Runner.possible)
+    func filesCanBeBoundAndMountsNested(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let data = try data(launcher)
+        let ended = try launcher.shell("cat /a/b/file /single /etc/passwd; ls /a") {
+            // The inner one first: the order of the spec must not matter.
+            $0.mounts = [
+                .init(source: data, destination: "/a/b"),
+                .init(.tmpfs, destination: "/a"),
+                .init(source: data + "/file", destination: "/single"),
+                .init(source: data + "/file", destination: "/etc/passwd"),
+            ]
+        }
+        #expect(ended.output == "from the machine\nfrom the machine\nfrom the machine\nb\n")
+    }
+
+    @Test(arguments: Runner.possible)
+    func tmpfsAndSharedMemoryHaveTheirSizes(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let line = "for d in /scratch /dev/shm; do dd if=/dev/zero of=$d/f bs=4k count=512; done"
+        let ended = try launcher.shell(line + "; wc -c < /scratch/f; wc -c < /dev/shm/f") {
+            $0.mounts = [.init(.tmpfs, destination: "/scratch", size: 1 << 20)]
+            $0.shmSize = 1 << 19
+        }
+        #expect(ended.output == "1048576\n524288\n")
+    }
+
+    @Test(arguments: Runner.possible)
+    func filesOfAnotherContainerAreNotSeen(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let first = try launcher.start(
+            launcher.spec("touch /mine /dev/shm/mine /tmp/mine; sleep 5"))
+        try launcher.awaitStart(first)
+        let ended = try launcher.shell(
+            "ls /mine /dev/shm/mine /tmp/mine; ls /proc | grep -c '^[0-9]'")
+        #expect(
+            ended.output.split(separator: "\n").first.flatMap { Int($0) }.map { $0 <= 4 } == true)
+        try launcher.send(.stop(id: first))
+        _ = try launcher.finish(first)
+    }
+}

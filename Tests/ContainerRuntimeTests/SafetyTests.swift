@@ -1,0 +1,199 @@
+import Glibc
+import LinuxSystem
+import Testing
+
+@testable import ContainerRuntime
+
+/// What an image or a task tries against the machine, and does not get.
+@Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
+struct SafetyTests {
+    /// CVE-2019-16884 and its kin: the kernel's file systems would be mounted over the machine's own directories.
+    @Test(arguments: Runner.possible, ["/dev", "/proc", "/sys"])
+    func anImageWhoseKernelDirectoriesAreLinksIsRefused(runner: Runner, name: String) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let victim = launcher.folder.path + "/victim"
+        try Files.makeDirectories(victim)
+        try launcher.image.link(String(name.dropFirst()), to: "../../../../../.." + victim)
+        let ended = try launcher.shell("true")
+        guard case .startFailure(let step, let subject, let errno) = ended.exit.status else {
+            Issue.record("it ended with \(ended.exit.status)")
+            return
+        }
+        #expect(step == "mount")
+        #expect(subject.hasPrefix(name))
+        #expect(errno == ELOOP)
+        #expect(try Files.names(in: victim).isEmpty)
+    }
+
+    /// CVE-2021-30465: a target that leads out of the root.
+    @Test(arguments: Runner.possible)
+    func mountTargetsBehindLinksStayInTheRoot(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let victim = launcher.folder.path + "/victim"
+        try Files.makeDirectories(victim)
+        try Files.makeDirectories(launcher.folder.path + "/source")
+        chmod(victim, 0o777)
+        // Where a container's `/` is the top, the climbing link leads here.
+        for inner in [launcher.folder.path, victim, "/inner"] {
+            try Files.makeDirectories(launcher.image.path + inner)
+            chown(launcher.image.path + inner, runner.uid, runner.uid)
+        }
+        try launcher.image.link("climb", to: "../../../../../../.." + victim)
+        try launcher.image.link("absolute", to: "/inner")
+        let source = launcher.folder.path + "/source"
+        let ended = try launcher.shell("ls -d /inner/deep; ls \(victim)") {
+            $0.mounts = [
+                .init(source: source, destination: "/absolute/deep"),
+                .init(source: source, destination: "/climb/deep"),
+            ]
+        }
+        // Both were made, below the container's own `/`.
+        #expect(ended.output == "/inner/deep\ndeep\n")
+        #expect(try Files.names(in: victim).isEmpty)
+    }
+
+    /// CVE-2024-45310: a file made through a dangling link.
+    @Test(arguments: Runner.possible)
+    func fileTargetsAreNotMadeThroughDanglingLinks(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let victim = launcher.folder.path + "/victim"
+        try Files.makeDirectories(victim)
+        chmod(victim, 0o777)
+        try launcher.image.link("etc/planted", to: "../../../../../../.." + victim + "/made")
+        let ended = try launcher.shell("true") {
+            $0.mounts = [.init(source: "/etc/hostname", destination: "/etc/planted")]
+        }
+        guard case .startFailure = ended.exit.status else {
+            Issue.record("it ended with \(ended.exit.status)")
+            return
+        }
+        #expect(try Files.names(in: victim).isEmpty)
+    }
+
+    /// CVE-2024-21626: a working directory that is a leaked descriptor of the machine.
+    @Test(arguments: Runner.possible, Array(3...12))
+    func theWorkingDirectoryCannotBeADescriptorOfTheMachine(runner: Runner, fd: Int) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let ended = try launcher.shell("pwd; ls ../../../../..") {
+            $0.workingDirectory = "/proc/self/fd/\(fd)"
+        }
+        if case .code = ended.exit.status {
+            // Then it was a directory of the container, and nothing above it is the machine's.
+            #expect(!ended.output.contains("martlet-test"))
+            #expect(ended.output.contains("bin\n"))
+        }
+    }
+
+    @Test(arguments: Runner.possible)
+    func theMachinesTreeIsGone(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let mounts = try launcher.shell("cat /proc/self/mountinfo").output
+        let points = mounts.split(separator: "\n").map { $0.split(separator: " ")[4] }
+        #expect(points.first == "/")
+        for point in points.dropFirst() {
+            #expect(["/proc", "/dev", "/sys"].contains { point.hasPrefix($0) }, "\(point)")
+        }
+        // The classic way out of a chroot, with the capability for it.
+        let escape = try launcher.shell(
+            "mkdir /x; chroot /x /bin/sh; cd /; ls ../../../..; cd ..; pwd")
+        #expect(!escape.output.contains("martlet-test"))
+        #expect(escape.output.hasSuffix("/\n"))
+    }
+
+    @Test(arguments: Runner.possible)
+    func devicesAreTheHarmlessOnes(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let listing = try launcher.shell(
+            "ls /dev; echo x > /dev/null && head -c 3 /dev/zero | wc -c")
+        #expect(
+            listing.output.split(separator: "\n").map(String.init) == [
+                "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin",
+                "stdout", "tty", "urandom", "zero", "3",
+            ])
+        let changes = try launcher.shell(
+            "touch /dev/new; rm /dev/null; ln -s /x /dev/y; chmod 0 /dev")
+        #expect(changes.exit.status != .code(0))
+        #expect(changes.errors.split(separator: "\n").count == 4)
+    }
+
+    /// Without a devices cgroup, a node that root may make must be of no use.
+    @Test(arguments: Runner.possible)
+    func aDeviceNodeMadeInsideOpensNothing(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let shared = launcher.folder.path + "/shared"
+        try Files.makeDirectories(shared)
+        chmod(shared, 0o777)
+        let line = """
+            for place in / /tmp /shared /dev/shm /scratch; do
+                mknod $place/disk c 1 5 2>/dev/null && head -c 1 $place/disk | wc -c
+            done; echo done
+            """
+        let ended = try launcher.shell(line) {
+            $0.mounts = [
+                .init(source: shared, destination: "/shared"),
+                .init(.tmpfs, destination: "/scratch"),
+            ]
+        }
+        #expect(ended.output.split(separator: "\n").allSatisfy { $0 == "0" || $0 == "done" })
+        #expect(ended.output.hasSuffix("done\n"))
+    }
+
+    @Test(arguments: Runner.possible)
+    func kernelSettingsCannotBeWritten(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        for path in [
+            "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sysrq-trigger",
+            "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/power/state",
+        ] where Files.exists(path) {
+            let ended = try launcher.shell("printf '' > \(path)")
+            #expect(ended.exit.status != .code(0), "\(path)")
+        }
+        let secrets = try launcher.shell(
+            "cat /proc/kcore /proc/keys /proc/timer_list | wc -c")
+        if runner == .root { #expect(secrets.output == "0\n") }
+    }
+
+    @Test(arguments: Runner.possible)
+    func mountingAndUnmountingAreRefused(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        for line in [
+            "mount -t tmpfs none /tmp", "umount /proc", "mount -o remount,rw /sys",
+            "mount -o remount,rw,bind /dev",
+        ] {
+            #expect(try launcher.shell(line).exit.status != .code(0), "\(line)")
+        }
+    }
+
+    /// The init of a container shares its program and its memory with the launcher.
+    @Test(arguments: Runner.possible)
+    func theInitShowsNothingOfTheLauncher(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let ended = try launcher.shell(
+            "cat /proc/1/environ; readlink /proc/1/exe; ls /proc/1/fd; head -c 4 /proc/1/exe"
+        ) { $0.withInit = true }
+        #expect(ended.output == "")
+    }
+
+    @Test(arguments: Runner.possible)
+    func theMachinesOwnRootIsReadOnly(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let victim = launcher.folder.path + "/victim"
+        try Files.makeDirectories("/var/tmp")
+        var spec = ContainerSpec(
+            root: .host,
+            arguments: [
+                "/bin/sh", "-c",
+                "touch /var/tmp/martlet-test-x /etc/martlet-x; ls /tmp; touch /tmp/y && echo $(ls /tmp) $$",
+            ])
+        let ended = try launcher.run(spec)
+        #expect(ended.output == "y 1\n")
+        #expect(!Files.exists("/var/tmp/martlet-test-x"))
+        #expect(!Files.exists("/etc/martlet-x"))
+        #expect(!Files.exists(victim))
+        // Writable where a mount says so.
+        spec.mounts = [.init(source: launcher.directory, destination: launcher.directory)]
+        spec.arguments = ["/bin/sh", "-c", "echo in > \(launcher.directory)/file"]
+        #expect(try launcher.run(spec).exit.status == .code(0))
+        #expect(try Files.text(launcher.directory + "/file") == "in\n")
+    }
+}
