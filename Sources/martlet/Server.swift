@@ -29,8 +29,13 @@ struct Server: ParsableCommand {
         ) var tasks = false
         @Flag(name: .shortAndLong, help: "Print nothing.") var quiet = false
 
+        private func reach() throws -> Connection? {
+            if let connection = Connection.existing() { return connection }
+            return tasks && Server.agentRuns() ? try Connection.open() : nil
+        }
+
         func run() throws {
-            guard let connection = tasks ? try Connection.open() : Connection.existing() else {
+            guard let connection = try reach() else {
                 if !quiet { Terminal.write("no server runs\n") }
                 return
             }
@@ -48,6 +53,11 @@ struct Server: ParsableCommand {
                         : "stopped the server; running tasks run on\n")
             }
         }
+    }
+
+    /// Where a server was killed its tasks run on, and it takes a server to end them.
+    private static func agentRuns() -> Bool {
+        (try? UnixSocket.connect(Directories.current().agentSocket, .stream)) != nil
     }
 
     struct StatusCommand: ParsableCommand {
