@@ -14,7 +14,9 @@ do {
             exit(3)
         }
         try lock.write("\(getpid())\n")
-        let agent = try Agent(directories: directories) { () throws(SystemError) in
+        let systemRoot = ProcessEnvironment.all()["MARTLET_SYSROOT"] ?? "/"
+        let agent = try Agent(directories: directories, systemRoot: systemRoot) {
+            () throws(SystemError) in
             try Daemon.start(
                 [try Daemon.sibling("martlet-runtime"), "serve", directories.run],
                 log: directories.run + "/launcher.log")
@@ -24,7 +26,7 @@ do {
         try StdioRelay.run(directories)
     default:
         note("usage: martlet-agent serve | stdio")
-        exit(2)
+        exit(CommandLine.arguments.dropFirst() == ["--help"] ? 0 : 2)
     }
 } catch {
     note("martlet-agent: \(error)")

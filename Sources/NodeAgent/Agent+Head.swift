@@ -1,0 +1,121 @@
+internal import ContainerRuntime
+internal import Glibc
+internal import JobModel
+internal import LinuxSystem
+internal import NodeLink
+
+/// What the head says, and what it is told when it comes.
+extension Agent {
+    /// Connections that have not said hello; more than these are a mistake.
+    private static let mostGuests = 16
+
+    func acceptHead(_ listener: Int32) {
+        // A connection that cannot be accepted is tried again by its owner.
+        guard let fd = try? UnixSocket.accept(listener) else { return }
+        let raw = fd.release()
+        do throws(SystemError) {
+            if guests.count >= Self.mostGuests { guests.removeFirst().close() }
+            guests.append(
+                try HeadSession(raw, loop) { [unowned self] session, message in
+                    self.handle(message, from: session)
+                } onEnd: { [unowned self] session in
+                    self.guests.removeAll { $0 === session }
+                    if self.session === session { self.session = nil }
+                })
+        } catch { close(raw) }
+    }
+
+    private func handle(_ message: ToAgent, from guest: HeadSession) {
+        if case .hello(let hello) = message { return greet(guest, hello) }
+        // Only the head that said hello last is listened to.
+        guard guest === session else { return guest.close() }
+        switch message {
+        case .hello: break
+        case .job(let template):
+            templates.add(template)
+            adoptOrphans(of: template)
+        case .run(let tasks):
+            for task in tasks { accept(task) }
+            pump()
+        case .cancel(let attempts): cancel(attempts)
+        case .recall(let attempts): recall(attempts)
+        case .acknowledge(let attempts): acknowledge(attempts)
+        case .forget(let job): templates.remove(job)
+        case .shutdown: shutdown()
+        }
+    }
+
+    private func greet(_ guest: HeadSession, _ hello: HeadHello) {
+        guests.removeAll { $0 === guest }
+        if session !== guest { session?.close() }
+        session = guest
+        isHelloOwed = true
+        if identity.isAnother(hello.head) {
+            note("head \(hello.head) takes this node over; what the former one left is ended")
+            startAnew()
+        }
+        identity.remember(hello.head)
+        answerHello()
+    }
+
+    /// As soon as the launcher has said what runs, or is known not to start.
+    func answerHello() {
+        guard isHelloOwed, !isStartingAnew, launcherEpoch != nil || search.hasFailed else { return }
+        isHelloOwed = false
+        // The hello holds them all.
+        outgoingStarts = []
+        outgoingExits = []
+        toldHold = nil
+        session?.send(
+            .hello(
+                AgentHello(
+                    agentEpoch: epoch, launcherEpoch: launcherEpoch ?? "", bootID: Self.bootID(),
+                    inventory: inventory, accepted: Array(live.keys) + Array(orphans.keys),
+                    started: live.values.compactMap(\.started), exited: Array(ended.values))))
+        tellHold()
+    }
+
+    /// Changes with every boot, random(4).
+    private static func bootID() -> String {
+        // Where /proc is hidden the boot is unknown, and stays the same unknown.
+        let text = (try? Files.text("/proc/sys/kernel/random/boot_id")) ?? "unknown"
+        return String(text.prefix { !$0.isWhitespace })
+    }
+
+    private func acknowledge(_ attempts: [AttemptID]) {
+        for id in attempts {
+            ended[id] = nil
+            if let upper = orphans.removeValue(forKey: id)?.upper { close(upper) }
+        }
+        if ended.isEmpty, orphans.isEmpty, collections.isEmpty { journals.removeSetAside() }
+        withLauncher { launcher throws(SystemError) in
+            try launcher.acknowledge(attempts.map(\.description))
+        }
+    }
+
+    private func shutdown() {
+        note("told to shut down")
+        // One that is gone has nothing left to end.
+        try? launcher?.shutdown()
+        session?.close()
+        unlink(directories.agentSocket)
+        loop.stop()
+    }
+
+    // MARK: Holds
+
+    func hold(_ cause: Hold, _ reason: String?) {
+        guard holds[cause] != reason else { return }
+        holds[cause] = reason
+        if let reason { note("held: \(reason)") }
+        tellHold()
+    }
+
+    private func tellHold() {
+        guard !isHelloOwed else { return }
+        let reason = Hold.allCases.lazy.compactMap { self.holds[$0] }.first
+        guard reason != toldHold else { return }
+        toldHold = reason
+        session?.send(.held(reason: reason))
+    }
+}

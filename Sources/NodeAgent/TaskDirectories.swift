@@ -1,0 +1,21 @@
+public import JobModel
+
+/// Where one attempt's files lie on the node.
+public struct TaskDirectories: Sendable, Hashable {
+    public let task: String
+    public let attempt: String
+    /// Kept across attempts; nil where the job has no second one.
+    public let checkpoint: String?
+
+    public init(job directory: String, attempt id: AttemptID, keepsCheckpoint: Bool) {
+        task = directory + "/tasks/\(id.task.index)"
+        attempt = task + "/\(id.number)"
+        checkpoint = keepsCheckpoint ? task + "/checkpoint" : nil
+    }
+    public var stdout: String { attempt + "/stdout" }
+    public var stderr: String { attempt + "/stderr" }
+    /// Only where the job's script is run as a file.
+    public var script: String { attempt + "/script" }
+    public var results: String { attempt + "/results" }
+    public var exitRecord: String { attempt + "/exit.json" }
+}

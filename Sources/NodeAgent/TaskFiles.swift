@@ -1,0 +1,80 @@
+internal import Glibc
+internal import JobModel
+internal import LinuxSystem
+internal import NodeLink
+
+/// What is made on disk before a task starts.
+enum TaskFiles {
+    /// Free bytes below which no task is started: less would only make tasks fail in the middle. A fiftieth of a small disk.
+    private static let reserve: UInt64 = 16 << 20
+
+    /// Makes the attempt's directories and outputs. Throws ENOSPC also where there is hardly any room.
+    /// Most often only the two inner directories are missing, so the common path is one statvfs, two mkdir and two open.
+    static func make(_ directories: TaskDirectories, script: String?, user: String)
+        throws(SystemError) -> (stdout: Int32, stderr: Int32)
+    {
+        if mkdir(directories.attempt, 0o755) < 0, errno != EEXIST {
+            try Files.makeDirectories(directories.attempt)
+        }
+        try checkRoom(directories.attempt)
+        let isRoot = ["", "0", "root"].contains(user.prefix { $0 != ":" })
+        for directory in [directories.results, directories.checkpoint].compactMap({ $0 }) {
+            if mkdir(directory, 0o755) < 0, errno != EEXIST {
+                throw SystemError.last("mkdir", directory)
+            }
+            // The task's user is nobody that is known here, and it has to write there.
+            if !isRoot { try checkErrno(chmod(directory, 0o777), "chmod", directory) }
+        }
+        if let script {
+            try Files.writeAtomically(
+                directories.script, script.utf8, mode: 0o755, durable: false)
+        }
+        let flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW
+        let stdout = try OwnedFD.open(directories.stdout, flags)
+        let stderr = try OwnedFD.open(directories.stderr, flags)
+        return (stdout.release(), stderr.release())
+    }
+
+    private static func checkRoom(_ path: String) throws(SystemError) {
+        var disk = statvfs()
+        try checkErrno(statvfs(path, &disk), "statvfs", path)
+        let (free, total) = (
+            UInt64(disk.f_bavail) * UInt64(disk.f_frsize),
+            UInt64(disk.f_blocks) * UInt64(disk.f_frsize)
+        )
+        // A file system that does not count its blocks (0 in all) is not judged.
+        guard total == 0 || free >= min(reserve, total / 50) else {
+            throw SystemError("find room", path, errno: ENOSPC, hint: "\(free) bytes are free")
+        }
+    }
+}
+
+/// Values that are read when a task starts, and kept nowhere.
+enum Secrets {
+    static func read(_ sources: [String: SecretSource]) throws(SystemError) -> [String: String] {
+        var secrets: [String: String] = [:]
+        for (name, source) in sources { secrets[name] = try read(name, source) }
+        return secrets
+    }
+
+    private static func read(_ name: String, _ source: SecretSource) throws(SystemError) -> String {
+        switch source {
+        case .file(let path):
+            var text = try Files.text(path)
+            // The line end that every editor adds is not part of it.
+            if text.last == "\n" || text.last == "\r\n" { text.removeLast() }
+            guard !text.utf8.contains(0) else {
+                throw SystemError(
+                    "read secret \(name)", path, errno: EINVAL,
+                    hint: "it holds a NUL byte, which no environment variable can")
+            }
+            return text
+        case .environment(let variable):
+            guard let value = ProcessEnvironment.all()[variable] else {
+                throw SystemError(
+                    "read secret \(name) from the environment", variable, errno: ENOENT)
+            }
+            return value
+        }
+    }
+}

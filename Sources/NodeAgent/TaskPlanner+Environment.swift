@@ -1,0 +1,52 @@
+internal import JobModel
+internal import NodeLink
+internal import OCISpec
+internal import Topology
+
+extension TaskPlanner {
+    /// Later entries win: image, spec, secrets, and then what Martlet itself says.
+    func environment(for task: RunTask, _ image: ImageProcess, _ places: Places) -> [String] {
+        var values: [(String, String)] = image.environment.compactMap { entry in
+            guard let equals = entry.firstIndex(of: "=") else { return nil }
+            return (String(entry[..<equals]), String(entry[entry.index(after: equals)...]))
+        }
+        values += template.spec.env.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        values += secrets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        values += own(for: task, places)
+        var last: [String: Int] = [:]
+        for (place, value) in values.enumerated() { last[value.0] = place }
+        return values.enumerated().filter { last[$0.element.0] == $0.offset }.map {
+            "\($0.element.0)=\($0.element.1)"
+        }
+    }
+
+    private func own(for task: RunTask, _ places: Places) -> [(String, String)] {
+        let (job, index) = (task.attempt.task.job, task.attempt.task.index)
+        var own: [(String, String)] = [
+            ("MARTLET_JOB_ID", "\(job)"), ("MARTLET_TASK_INDEX", "\(index)"),
+            ("MARTLET_TASK_COUNT", "\(template.taskCount)"),
+            ("MARTLET_ATTEMPT", "\(task.attempt.number)"),
+            ("MARTLET_PARAMS", task.point.json), ("MARTLET_RESULTS", places.results),
+            ("MARTLET_METRICS", places.results + "/metrics.jsonl"),
+            ("MARTLET_CPUS", CPUList.text(task.placement.cpus)),
+            ("MARTLET_NUMA_NODES", CPUList.text(task.placement.numaNodes)),
+            ("MARTLET_GPUS", task.placement.gpus.joined(separator: ",")),
+        ]
+        if let checkpoint = places.checkpoint { own.append(("MARTLET_CHECKPOINT", checkpoint)) }
+        own += task.point.parameters.map {
+            ("MARTLET_PARAM_" + Self.variable($0.name), $0.value.description)
+        }
+        // So that scripts written for a Slurm job array run unchanged, sbatch(1).
+        own += [
+            ("SLURM_ARRAY_JOB_ID", "\(job)"), ("SLURM_ARRAY_TASK_ID", "\(index)"),
+            ("SLURM_ARRAY_TASK_COUNT", "\(template.taskCount)"), ("SLURM_ARRAY_TASK_MIN", "0"),
+            ("SLURM_ARRAY_TASK_MAX", "\(template.taskCount - 1)"),
+        ]
+        return own
+    }
+
+    /// `learning-rate` → `LEARNING_RATE`.
+    private static func variable(_ name: String) -> String {
+        String(name.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+    }
+}
