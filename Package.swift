@@ -100,6 +100,7 @@ let package = Package(
             dependencies: [
                 "ImageStore", "JobModel", "LinuxSystem", "NodeLink", "OCISpec", "Registry",
                 "Scheduling", "StateStore",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .target(
@@ -169,6 +170,8 @@ let package = Package(
                 "JobModel", "JobServer", "NodeLink", "OCISpec", "Scheduling", "StateStore",
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
     ]
