@@ -1,5 +1,11 @@
+internal import DequeModule
 public import JobModel
 public import LinuxSystem
+internal import Logging
+internal import NodeLink
+internal import OCISpec
+internal import Scheduling
+internal import StateStore
 
 /// The head: takes jobs, keeps them on disk, places their tasks on nodes, and knows what became of them.
 ///
@@ -9,65 +15,84 @@ public import LinuxSystem
 /// Start here, then `JobServer+Inbox.swift` (the one loop), then `JobServer+Effects.swift`.
 public actor JobServer {
     let directories: Directories
+    let seams: ServerSeams
+    let inbox = Inbox()
+    private let log = Logger(label: "martlet.server")
+
+    var state = ServerState()
+    var store: StateStore?
+    /// What is to be done when each of the writes under way is on disk, oldest first.
+    var uncommitted = Deque<[Effect]>()
+    var node: NodeConnection?
+    let startedAt = ServerClock()
+
+    /// Points of jobs that have not ended.
+    var expansions: [JobID: SweepExpansion] = [:]
+    /// Root filesystems of jobs whose image is here.
+    var roots: [JobID: RootFilesystem] = [:]
+    /// Jobs that wait for an image, by what is fetched.
+    var fetching: [String: [JobID]] = [:]
+    /// What was meant for a node of jobs whose root filesystem is not known yet, after a restart.
+    var rootless: [JobID: [Dispatch]] = [:]
+    var lastFailures: [JobID: String] = [:]
+    var wakeUp: Task<Void, Never>?
+
+    var versions: [JobID: Int64] = [:]
+    var waiters: [JobID: [Int: CheckedContinuation<Void, Never>]] = [:]
+    var lastWaiter = 0
+    var isPublishPlanned = false
+    var unpublished: Set<JobID> = []
 
     /// Nothing is opened or started before `start()`.
     public init(directories: Directories) {
+        self.init(directories: directories, seams: .local(directories))
+    }
+
+    init(directories: Directories, seams: ServerSeams) {
         self.directories = directories
+        self.seams = seams
     }
 
     /// Opens the database, restores every job, connects to the local node (starting its agent where none runs) and goes on.
     /// The caller holds the lock that says that no other server serves these directories.
-    public func start() async throws(ErrorReport) {}
-
-    // MARK: Asking
-
-    /// Newest last.
-    public func jobs() -> [JobSummary] { [] }
-
-    public func summary(_ id: JobID) throws(ErrorReport) -> JobSummary {
-        throw ErrorReport(error: "no job \(id)")
+    public func start() async throws(ErrorReport) {
+        guard store == nil else { return }
+        inbox.onWork = { [weak self] in await self?.drain() }
+        let store = try openStore()
+        self.store = store
+        let nodeName = try await restore(from: store)
+        try connectNode(nodeName, store)
     }
 
-    /// The job with those of its tasks that are selected and, where states are given, in one of them; ascending by index.
-    public func report(_ selection: TaskSelection, states: Set<TaskState>? = nil)
-        async throws(ErrorReport) -> JobReport
-    {
-        throw ErrorReport(error: "no job \(selection.job)")
+    /// Milliseconds since 1970 that never run backwards while this server lives.
+    var now: Timestamp { startedAt.now }
+
+    /// A line in the server's log, for whoever looks into what happened.
+    func note(_ text: String) { log.notice("\(text)") }
+
+    private func openStore() throws(ErrorReport) -> StateStore {
+        do {
+            try Files.makeDirectories(directories.state + "/jobs", mode: 0o700)
+            try Files.makePrivateDirectory(directories.run)
+            return try StateStore(path: directories.database) { [inbox] condition in
+                switch condition {
+                case .held(let error): inbox.post(.event(.held("\(error)")))
+                case .released: inbox.post(.event(.released))
+                }
+            }
+        } catch {
+            throw ErrorReport(error: "the server cannot start: \(error)")
+        }
     }
+}
 
-    /// One row a point, ascending by index.
-    public func results(_ id: JobID) async throws(ErrorReport) -> ResultsReport {
-        throw ErrorReport(error: "no job \(id)")
+/// The wall clock at the start, carried on by the monotonic one: setting the clock moves no deadline.
+struct ServerClock: Sendable {
+    private let wall = Clock.now()
+    private let monotonic = Clock.monotonic()
+
+    var now: Timestamp {
+        Timestamp(milliseconds: wall + Clock.monotonic() - monotonic)
     }
-
-    /// Answers at once where the job's version is not `version`, else with its next change or after `milliseconds`,
-    /// whichever comes first. Pass 0 to be answered at once.
-    public func waitForChange(_ id: JobID, after version: Int64, milliseconds: Int64)
-        async throws(ErrorReport) -> JobChange
-    {
-        throw ErrorReport(error: "no job \(id)")
-    }
-
-    public func status() -> ServerStatus { ServerStatus() }
-
-    // MARK: Telling
-
-    /// On disk when it returns. A repeated key returns the first submit's job.
-    public func submit(_ request: SubmitRequest) async throws(ErrorReport) -> SubmitReply {
-        throw ErrorReport(error: "not yet")
-    }
-
-    /// Ends the selected tasks that have not ended. Queued ones are cancelled when it returns; running ones get their
-    /// signal, their grace and then SIGKILL. Returns how many tasks it met, by job in the order given.
-    public func cancel(_ selections: [TaskSelection]) async throws(ErrorReport) -> [Int] { [] }
-
-    /// Queues again those of the selected tasks that ended in one of `states`, as new attempts. A job whose image could not be
-    /// brought in tries that again. Returns how many tasks it queued, by job in the order given.
-    public func retry(
-        _ selections: [TaskSelection], states: Set<TaskState> = [.failed, .cancelled, .lost]
-    ) async throws(ErrorReport) -> [Int] { [] }
-
-    /// Writes what is left to write and lets go of the nodes. Tasks run on, unless `stopNodes` ends them, their launcher
-    /// and their agent; those are queued again at the next start.
-    public func shutdown(stopNodes: Bool) async {}
+    var start: Timestamp { Timestamp(milliseconds: wall) }
 }

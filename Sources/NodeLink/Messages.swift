@@ -15,6 +15,8 @@ public enum ToAgent: Sendable, Codable {
     case run([RunTask])
     /// Stop: queued ones never start; running ones get the signal, the grace, then SIGKILL.
     case cancel([AttemptID])
+    /// Give back those that are still queued, as never started; one that runs is left alone.
+    case recall([AttemptID])
     /// The head has these exit records on disk: the agent may forget them.
     case acknowledge([AttemptID])
     /// No task of this job will come any more.

@@ -129,3 +129,8 @@ public struct JobRecord: Sendable {
         return counts.cancelled > 0 ? .cancelled : .succeeded
     }
 }
+
+extension JobRecord {
+    /// State of one task, 0 ..< taskCount; of no meaning where the job is not loaded.
+    public func state(of index: Int) -> TaskState { tasks[index].state }
+}

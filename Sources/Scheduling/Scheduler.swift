@@ -127,27 +127,13 @@ extension Scheduler {
         }
         if let wanted = request.memory, let memory = most(\.memory), memory < wanted {
             return
-                "needs \(Self.size(wanted)) of memory, the largest node has \(Self.size(memory))"
+                "needs \(ByteText.text(wanted)) of memory, the largest node has \(ByteText.text(memory))"
         }
         if let gpus = most(\.gpuCount), gpus < request.gpus {
             return "needs \(request.gpus) GPU\(request.gpus == 1 ? "" : "s"), "
                 + (gpus == 0 ? "no node has one" : "the node with most has \(gpus)")
         }
-        return "needs \(request.cpus) CPUs, \(Self.size(request.memory ?? 0)) of memory and "
+        return "needs \(request.cpus) CPUs, \(ByteText.text(request.memory ?? 0)) of memory and "
             + "\(request.gpus) GPUs together, no node has all of them"
-    }
-
-    /// `1.5 GiB`, in the largest unit that keeps it at or above 1.
-    static func size(_ bytes: Int64) -> String {
-        let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
-        var value = Double(bytes)
-        var unit = 0
-        while value >= 1024, unit < units.count - 1 {
-            value /= 1024
-            unit += 1
-        }
-        let tenths = (value * 10).rounded() / 10
-        let text = tenths == tenths.rounded() ? String(Int64(tenths)) : String(tenths)
-        return "\(text) \(units[unit])"
     }
 }

@@ -6,8 +6,7 @@ public enum ServerEvent: Sendable {
     case submitted(NewJob)
     /// The image is here; nil where it has no digest.
     case imageReady(JobID, digest: String?)
-    /// `isTransient`: another try may succeed.
-    case imageFailed(JobID, reason: String, isTransient: Bool)
+    case imageFailed(JobID, reason: String, ImageFailure)
 
     /// A connection to a node's agent stands, with all that the agent knows.
     case nodeConnected(String, NodeHello)
@@ -29,6 +28,16 @@ public enum ServerEvent: Sendable {
     case released
     /// The time that `Effect.wake` asked for has come.
     case tick
+}
+
+/// How an image that could not be brought in is to be taken.
+public enum ImageFailure: Sendable, Hashable {
+    /// It will fail again: the job fails.
+    case permanent
+    /// Another try soon may succeed; after a few the job fails.
+    case passing
+    /// It will succeed one day (room on the disk, the registry's limit): the job waits.
+    case waiting
 }
 
 /// An agent's first words, without what belongs to the wire.

@@ -15,14 +15,16 @@ extension ServerState {
         return job.tasks[task.index].state
     }
 
-    /// Where a task is that is with a node, and since when it runs.
-    public func liveTask(_ task: TaskID) -> (
-        attempt: Int, placement: Placement, started: Timestamp?
-    )? {
-        guard let live = jobs[task.job]?.live[task.index], let lane = lanes[live.lane] else {
-            return nil
+    /// Tasks of a job that are with a node, by index.
+    public func liveTasks(of id: JobID) -> [Int: LiveTask] {
+        guard let job = jobs[id] else { return [:] }
+        return job.live.compactMapValues { live in
+            lanes[live.lane].map {
+                LiveTask(
+                    attempt: live.attempt, placement: $0.placement, started: live.started,
+                    isCancelling: live.cancelRequested)
+            }
         }
-        return (live.attempt, lane.placement, live.started)
     }
 
     /// How many of the selected tasks have one of these states.
@@ -74,4 +76,13 @@ public struct NodeReport: Sendable {
     public let heldReason: String?
     public let resources: NodeResources
     public let tasks: Int
+}
+
+/// A task that is with a node.
+public struct LiveTask: Sendable {
+    public let attempt: Int
+    public let placement: Placement
+    /// Nil until it is known to have started.
+    public let started: Timestamp?
+    public let isCancelling: Bool
 }

@@ -21,21 +21,23 @@ extension ServerState {
 
     /// Seconds between the tries to bring in an image whose failure may pass; after the last the job fails.
     private static let imageBackoff: [Int64] = [1, 3]
+    /// Seconds between the tries where waiting is all that helps.
+    private static let imagePatience: Int64 = 30
 
     mutating func imageFailed(
-        _ id: JobID, _ reason: String, isTransient: Bool, _ now: Timestamp
+        _ id: JobID, _ reason: String, _ failure: ImageFailure, _ now: Timestamp
     ) {
         guard let job = jobs[id], job.ended == nil, case .pending(let tries, _) = job.image else {
             return
         }
         jobs[id]?.image = .pending(tries: tries + 1, reason: reason)
         outbox.changed.insert(id)
-        // With tasks on nodes or done, the image was here once: it comes back.
-        let isOld = job.started != nil
-        guard isTransient, isOld || tries < Self.imageBackoff.count else {
+        let isSoon = failure != .waiting && tries < Self.imageBackoff.count
+        // With tasks on nodes or done, the image was here once: it may come back.
+        guard isSoon && failure == .passing || failure == .waiting || job.started != nil else {
             return fail(id, reason, now)
         }
-        let seconds = tries < Self.imageBackoff.count ? Self.imageBackoff[tries] : 60
+        let seconds = isSoon ? Self.imageBackoff[tries] : Self.imagePatience
         imageRetries[id] = Timestamp(milliseconds: now.milliseconds + seconds * 1000)
     }
 

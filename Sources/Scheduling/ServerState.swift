@@ -59,8 +59,8 @@ public struct ServerState: Sendable {
         switch event {
         case .submitted(let job): submit(job, now)
         case .imageReady(let job, let digest): imageReady(job, digest)
-        case .imageFailed(let job, let reason, let isTransient):
-            imageFailed(job, reason, isTransient: isTransient, now)
+        case .imageFailed(let job, let reason, let failure):
+            imageFailed(job, reason, failure, now)
         case .nodeConnected(let node, let hello): connect(node, hello, now)
         case .nodeDisconnected(let node, let reason): disconnect(node, reason)
         case .nodeHeld(let node, let reason): nodes[node]?.heldReason = reason

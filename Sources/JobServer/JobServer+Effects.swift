@@ -1,0 +1,113 @@
+internal import DequeModule
+internal import JobModel
+internal import LinuxSystem
+internal import NodeLink
+internal import Scheduling
+internal import StateStore
+
+extension JobServer {
+    /// Saves what is to be saved, and does the rest once that is on disk. What tells nobody anything is done at once.
+    func carryOut(_ effects: [Effect]) {
+        var writes: [StoreWrite] = []
+        var jobs: [JobID] = []
+        var later: [Effect] = []
+        for effect in effects {
+            switch effect {
+            case .saveJob(let id): jobs.append(id)
+            case .saveNode(let name, let incarnation):
+                writes.append(
+                    .node(
+                        name, agentEpoch: incarnation.agentEpoch,
+                        launcherEpoch: incarnation.launcherEpoch, bootID: incarnation.bootID))
+            case .saveTasks(let changes): writes += changes.map(write)
+            case .fetchImage(let id): fetchImage(of: id)
+            case .wake(let time): wake(at: time)
+            default: later.append(effect)
+            }
+        }
+        // After the tasks: the job's row quotes the last failure among them.
+        writes += jobs.compactMap(progress).map { .job($0) }
+        if writes.isEmpty, uncommitted.isEmpty { return perform(later) }
+        if writes.isEmpty, later.isEmpty { return }
+        uncommitted.append(later)
+        store?.write(writes) { [inbox] in inbox.post(.committed) }
+    }
+
+    /// What may be told now.
+    func perform(_ effects: [Effect]) {
+        for effect in effects {
+            switch effect {
+            case .run(_, let connection, let dispatches): run(dispatches, connection: connection)
+            case .cancel(_, let attempts): node?.send(attempts) { .cancel($0) }
+            case .recall(_, let attempts): node?.send(attempts) { .recall($0) }
+            case .acknowledge(_, let attempts): node?.send(attempts) { .acknowledge($0) }
+            case .forget(let id): forget(id)
+            case .notify(let id, let outcome): notify(id, outcome)
+            case .changed(let id): publish(id)
+            default: break
+            }
+        }
+    }
+
+    private func forget(_ id: JobID) {
+        // Somebody may have asked for it again meanwhile.
+        guard state.job(id)?.isFinal ?? true else { return }
+        node?.send(.forget(id))
+        node?.announced.remove(id)
+        expansions[id] = nil
+        roots[id] = nil
+        rootless[id] = nil
+    }
+
+    private func wake(at time: Timestamp) {
+        wakeUp?.cancel()
+        let pause = max(0, time.milliseconds - now.milliseconds)
+        wakeUp = Task { [inbox] in
+            // Cancelled means that another time was asked for.
+            guard (try? await Task.sleep(for: .milliseconds(pause))) != nil else { return }
+            inbox.post(.event(.tick))
+        }
+    }
+
+    private func notify(_ id: JobID, _ outcome: JobState) {
+        guard let job = state.job(id), let notification = job.spec.notify else { return }
+        let command = NotificationCommand(notification, job: id, name: job.name, state: outcome)
+        do {
+            try command.run(log: directories.jobDirectory(id.rawValue) + "/notify.log")
+        } catch {
+            note("the notification of job \(id) failed: \(error)")
+        }
+    }
+
+    // MARK: Rows
+
+    func progress(of id: JobID) -> JobProgress? {
+        state.job(id).map {
+            JobProgress(
+                id: id, started: $0.started, ended: $0.ended, digest: $0.digest,
+                failure: $0.failure, lastFailure: lastFailures[id], counts: $0.counts)
+        }
+    }
+
+    private func write(_ change: TaskChange) -> StoreWrite {
+        switch change {
+        case .dispatched(let dispatch):
+            return .dispatched(dispatch.attempt, dispatch.placement, memory: dispatch.memory)
+        case .cancelling(let task): return .cancelling(task)
+        case .ended(let record, let outcome, let budget):
+            let job = state.job(record.attempt.task.job)
+            let reason = EndReason.text(record, outcome, spec: job?.spec, budget: budget)
+            if let reason, outcome == .failed || outcome == .lost {
+                lastFailures[record.attempt.task.job] = "\(record.attempt.task): \(reason)"
+            }
+            return .ended(
+                record, outcome, failures: budget.failures, memory: budget.memory, reason: reason)
+        case .marked(let task, let outcome, let budget):
+            return .marked(
+                task, outcome, attempt: budget.attempt, failures: budget.failures,
+                memory: budget.memory,
+                reason: outcome == .cancelled ? state.job(task.job)?.failure : nil)
+        case .markedUntouched(let id, let range, let outcome): return .range(id, range, outcome)
+        }
+    }
+}

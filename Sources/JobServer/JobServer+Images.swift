@@ -1,0 +1,66 @@
+internal import ImageStore
+internal import JobModel
+internal import LinuxSystem
+internal import NodeLink
+internal import OCISpec
+internal import Scheduling
+
+extension JobServer {
+    /// Brings a job's image in on a thread of its own; jobs that want the same one wait for the same fetch.
+    func fetchImage(of id: JobID) {
+        guard let job = state.job(id) else { return }
+        let reference = Self.pinned(job.spec.image, job.digest)
+        fetching[reference, default: []].append(id)
+        guard fetching[reference]?.count == 1 else { return }
+        do {
+            try BackgroundThread.run { [self, seams] in
+                let result: Result<StoredImage, ImageError>
+                do throws(ImageError) {
+                    result = .success(try seams.fetchImage(reference))
+                } catch { result = .failure(error) }
+                Task { await self.fetched(reference, result) }
+            }
+        } catch {
+            let failed = fetching.removeValue(forKey: reference) ?? []
+            for id in failed {
+                inbox.post(.event(.imageFailed(id, reason: "\(error)", .waiting)))
+            }
+        }
+    }
+
+    /// What was resolved once stays: later attempts run what the first ones ran.
+    private static func pinned(_ reference: String, _ digest: String?) -> String {
+        guard let digest, let digest = Digest(digest),  // not of the form that can be asked for by name
+            let parsed = try? ImageReference(reference)  // a path has no digest to be asked for
+        else { return reference }
+        return parsed.pinned(to: digest).description
+    }
+
+    private func fetched(_ reference: String, _ result: Result<StoredImage, ImageError>) {
+        let ids = fetching.removeValue(forKey: reference) ?? []
+        var events: [ServerEvent] = []
+        for id in ids {
+            switch result {
+            case .success(let image):
+                roots[id] = .layers(image.layers, image.process)
+                events.append(.imageReady(id, digest: image.digest))
+            case .failure(let error):
+                note("the image of job \(id) failed: \(error)")
+                events.append(.imageFailed(id, reason: "\(error)", ImageFailure(error)))
+            }
+        }
+        apply(events)
+        for id in ids { runRootless(id) }
+    }
+}
+
+extension ImageFailure {
+    init(_ error: ImageError) {
+        switch error.kind {
+        case .malformed, .notFound, .denied, .corrupt, .hostile, .unsupported, .cancelled:
+            self = .permanent
+        case .unreachable, .registry, .system: self = .passing
+        case .rateLimited, .diskFull: self = .waiting
+        }
+    }
+}

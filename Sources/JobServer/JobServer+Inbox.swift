@@ -1,0 +1,66 @@
+internal import DequeModule
+internal import JobModel
+internal import NodeLink
+internal import Scheduling
+internal import Synchronization
+
+/// What came from other threads, in order. However much comes while the actor works, it is woken once.
+final class Inbox: Sendable {
+    enum Item: Sendable {
+        case event(ServerEvent)
+        case node(NodeLine.Event)
+        /// The oldest writes under way are on disk.
+        case committed
+    }
+
+    private struct Contents {
+        var items: [Item] = []
+        var isWoken = false
+        var onWork: (@Sendable () async -> Void)?
+    }
+    private let contents = Mutex(Contents())
+
+    var onWork: (@Sendable () async -> Void)? {
+        get { contents.withLock { $0.onWork } }
+        set { contents.withLock { $0.onWork = newValue } }
+    }
+
+    func post(_ item: Item) {
+        let onWork = contents.withLock { contents -> (@Sendable () async -> Void)? in
+            contents.items.append(item)
+            guard !contents.isWoken, let onWork = contents.onWork else { return nil }
+            contents.isWoken = true
+            return onWork
+        }
+        if let onWork { Task { await onWork() } }
+    }
+
+    func take() -> [Item] {
+        contents.withLock { contents in
+            contents.isWoken = false
+            defer { contents.items = [] }
+            return contents.items
+        }
+    }
+}
+
+extension JobServer {
+    /// Takes in all that has come since the last time, plans once, and carries out what follows.
+    func drain() {
+        var events: [ServerEvent] = []
+        for item in inbox.take() {
+            switch item {
+            case .event(let event): events.append(event)
+            case .node(let event): receive(event, &events)
+            case .committed:
+                // What was saved before is done before what is decided now.
+                if let effects = uncommitted.popFirst() { perform(effects) }
+            }
+        }
+        if !events.isEmpty { apply(events) }
+    }
+
+    func apply(_ events: [ServerEvent]) {
+        carryOut(state.apply(events, now: now))
+    }
+}

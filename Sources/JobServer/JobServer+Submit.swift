@@ -1,0 +1,86 @@
+internal import FoundationEssentials
+public import JobModel
+internal import LinuxSystem
+internal import NodeLink
+internal import Scheduling
+internal import StateStore
+
+extension JobServer {
+    /// On disk when it returns. A repeated key returns the first submit's job.
+    public func submit(_ request: SubmitRequest) async throws(ErrorReport) -> SubmitReply {
+        guard let store else { throw ErrorReport(error: "the server is not running") }
+        if let reason = state.heldReason { throw ErrorReport(error: "submit: \(reason)") }
+        let dependencies = try resolve(request.spec.after)
+        let expansion = try await SubmitCheck.expansion(of: request.spec)
+        try check(dependencies, expansion.count)
+        let folder = try JobFolder.stage(request.source, in: directories)
+        let draft = JobDraft(
+            spec: request.spec, key: request.key, taskCount: expansion.count,
+            dependencies: (try? JSONEncoder().encode(dependencies)).map(Array.init) ?? [],  // two plain fields encode
+            submitted: now)
+        let inserted: InsertedJob
+        do {
+            inserted = try await withCheckedThrowingContinuation { continuation in
+                store.insert(draft) { continuation.resume(with: $0) }
+            }
+        } catch {
+            folder.discard()
+            throw ErrorReport(error: "submit: \(error)")
+        }
+        if inserted.isNew {
+            folder.place(inserted.id)
+            admit(inserted.id, draft, expansion, dependencies)
+        } else {
+            folder.discard()
+        }
+        return SubmitReply(id: inserted.id, name: inserted.name, tasks: inserted.taskCount)
+    }
+
+    private func admit(
+        _ id: JobID, _ draft: JobDraft, _ expansion: SweepExpansion,
+        _ dependencies: [JobDependency]
+    ) {
+        expansions[id] = expansion
+        if draft.spec.image == "host" { roots[id] = .host }
+        apply([
+            .submitted(
+                NewJob(
+                    id: id, spec: draft.spec, taskCount: draft.taskCount,
+                    submitted: draft.submitted, dependencies: dependencies))
+        ])
+    }
+
+    /// From numbers and names to the jobs that they mean now: of several with a name, the last.
+    private func resolve(_ dependencies: [Dependency]) throws(ErrorReport) -> [JobDependency] {
+        var resolved: [JobDependency] = []
+        for dependency in dependencies {
+            let job =
+                Int64(dependency.job).flatMap { state.job(JobID($0)) }
+                ?? state.allJobs.last { $0.name == dependency.job }
+            guard let job else {
+                throw ErrorReport(
+                    error: "after: there is no job \(dependency.job)",
+                    hint: "`martlet ls` lists all jobs")
+            }
+            resolved.append(JobDependency(condition: dependency.condition, job: job.id))
+        }
+        return resolved
+    }
+
+    private func check(_ dependencies: [JobDependency], _ count: Int) throws(ErrorReport) {
+        for dependency in dependencies where dependency.condition == .each {
+            guard let job = state.job(dependency.job) else { continue }
+            guard job.isLoaded else {
+                throw ErrorReport(
+                    error: "after.each: job \(job.id) ended before this server started",
+                    hint: "use after.ok")
+            }
+            guard job.taskCount == count else {
+                throw ErrorReport(
+                    error:
+                        "after.each: job \(job.id) has \(job.taskCount) tasks, this one \(count)",
+                    hint: "the sweeps have to be of one size")
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import JobModel
+internal import Scheduling
+internal import StateStore
+
+/// Makes reports of one job from its rows and from what memory knew when they were read. Off the actor: a job may be large.
+struct TaskReporter: Sendable {
+    let job: JobRecord
+    let stored: StoredTasks
+    let expansion: SweepExpansion
+    /// Why its queued tasks wait.
+    let waitReason: String?
+    let live: [Int: LiveTask]
+    let directory: String
+
+    @concurrent
+    func tasks(_ selection: TaskSelection, _ states: Set<TaskState>?) async -> [TaskReport] {
+        var reports: [TaskReport] = []
+        var rows = stored.rows[...]
+        for range in selection.ranges(of: job.taskCount).sorted(by: {
+            $0.lowerBound < $1.lowerBound
+        }) {
+            for index in range where index > (reports.last?.index ?? -1) {
+                let row = Self.next(&rows, index)
+                let state = self.state(index, row)
+                if let states, !states.contains(state) { continue }
+                reports.append(report(index, state, row))
+            }
+        }
+        return reports
+    }
+
+    @concurrent
+    func results() async -> ResultsReport {
+        var rows = stored.rows[...]
+        var names: Set<String> = []
+        let points = (0..<job.taskCount).map { index -> ResultsReport.Row in
+            let row = Self.next(&rows, index)
+            names.formUnion(row?.metrics.keys ?? [:].keys)
+            return ResultsReport.Row(
+                index: index, state: state(index, row), params: params(index),
+                metrics: row?.metrics ?? [:],
+                seconds: row.flatMap { row in
+                    row.started.flatMap { started in row.ended?.seconds(since: started) }
+                })
+        }
+        let goals = job.spec.metrics
+        let wanted = goals.map(\.name)
+        return ResultsReport(
+            id: job.id, name: job.name, parameterNames: expansion.names,
+            metricNames: wanted + names.subtracting(wanted).sorted(), goals: goals,
+            points: points)
+    }
+
+    /// Rows and indexes both ascend.
+    private static func next(_ rows: inout ArraySlice<TaskRow>, _ index: Int) -> TaskRow? {
+        while let row = rows.first, row.index < index { rows = rows.dropFirst() }
+        return rows.first.flatMap { $0.index == index ? $0 : nil }
+    }
+
+    private func params(_ index: Int) -> [String: ParameterValue] {
+        Dictionary(
+            expansion.point(at: index).parameters.map { ($0.name, $0.value) },
+            uniquingKeysWith: { $1 })
+    }
+
+    /// Memory knows best; of an ended job whose tasks were not loaded, the rows know.
+    private func state(_ index: Int, _ row: TaskRow?) -> TaskState {
+        if job.isLoaded { return job.state(of: index) }
+        return row?.state ?? stored.ranges.last { $0.0.contains(index) }?.1 ?? .queued
+    }
+
+    private func report(_ index: Int, _ state: TaskState, _ row: TaskRow?) -> TaskReport {
+        let live = live[index]
+        var report = TaskReport(
+            index: index, attempt: live?.attempt ?? row?.attempt ?? 0, state: state,
+            params: params(index))
+        let placement = live?.placement ?? row?.placement
+        report.node = placement?.node
+        report.cpus = placement?.cpus ?? []
+        report.numaNodes = placement?.numaNodes ?? []
+        report.gpus = placement?.gpus ?? []
+        if live != nil || row?.started != nil || row?.ended != nil {
+            let attempt = "\(directory)/tasks/\(index)/\(report.attempt)"
+            report.stdout = attempt + "/stdout"
+            report.stderr = attempt + "/stderr"
+        }
+        report.started = (live?.started ?? row?.started)?.description
+        if live == nil, let row { finish(&report, row) }
+        if state == .queued, report.reason == nil { report.reason = waitReason }
+        if live?.isCancelling == true { report.reason = "is being cancelled" }
+        if state == .cancelled, report.reason == nil { report.reason = job.failure }
+        return report
+    }
+
+    private func finish(_ report: inout TaskReport, _ row: TaskRow) {
+        report.ended = row.ended?.description
+        report.exitCode = row.code
+        report.signal = row.signal
+        report.metrics = row.metrics
+        report.reason = row.reason
+        report.enforcement = row.enforcement
+        report.peakMemory = row.peakMemory
+        if let user = row.userMicroseconds, let system = row.systemMicroseconds {
+            report.cpuSeconds = Double(user + system) / 1e6
+        }
+    }
+}
