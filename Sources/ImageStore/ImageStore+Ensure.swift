@@ -59,6 +59,7 @@ extension ImageStore {
     ) throws(ImageError) -> StoredImage {
         let name = reference.description
         let use = try StoreUse(paths, form)
+        defer { use.close() }
         progress(PullProgress(phase: .resolving, reference: name))
         let client = RegistryClient(
             settings: settings.registry, insecure: options.insecure,

@@ -32,6 +32,7 @@ extension ImageStore {
                 progress)
         case .archive:
             let use = try StoreUse(paths, form)
+            defer { use.close() }
             stored = try bringArchive(
                 local.path, name: name, use, keepsBlobs: true, options, progress)
         }
@@ -48,6 +49,7 @@ extension ImageStore {
         for layer in known.manifest.layers where !blobs.has(layer.digest) {
             let file = path.path + "/blobs/sha256/" + layer.digest.hex
             let use = try StoreUse(paths, form)
+            defer { use.close() }
             _ = try keep(try ArchiveFile(file), layer, use)
         }
     }

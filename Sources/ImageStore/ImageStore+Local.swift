@@ -33,6 +33,7 @@ extension ImageStore {
                 return image.stored(layers)
             }
             let use = try StoreUse(paths, form)
+            defer { use.close() }
             let stored = try bringArchive(
                 path.path, name: path.path, use, keepsBlobs: false, options, progress)
             try remember(stored, origin: origin)
@@ -81,6 +82,7 @@ extension ImageStore {
         _ progress: @escaping @Sendable (PullProgress) -> Void
     ) throws(ImageError) -> StoredImage {
         let use = try StoreUse(paths, form)
+        defer { use.close() }
         return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
     }
 

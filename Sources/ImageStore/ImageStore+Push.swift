@@ -16,7 +16,7 @@ extension ImageStore {
         let destination = try target.map { text throws(ImageError) in try Self.parse(text) } ?? name
         let image = try stored(name, options.platform)
         let use = try StoreUse(paths, form)
-        defer { withExtendedLifetime(use) {} }
+        defer { use.close() }
         let client = RegistryClient(
             settings: settings.registry, insecure: options.insecure,
             isCancelled: options.isCancelled)

@@ -54,7 +54,9 @@ struct ReferenceStore: Sendable {
     func all() -> [ReferenceRecord] {
         // No directory yet, no records.
         let names = (try? Files.names(in: paths.references)) ?? []
-        return names.compactMap { read(paths.references + "/" + $0) }.sorted {
+        return names.filter { Digest(hex: $0) != nil }.compactMap {
+            read(paths.references + "/" + $0)
+        }.sorted {
             $0.reference < $1.reference
         }
     }

@@ -33,10 +33,10 @@ final class StoreUse: Sendable {
         }
     }
 
-    deinit {
-        // What cannot be removed now is swept up by the next pull.
-        try? TreeRemoval.remove(path: staging)
-    }
+    deinit { close() }
+
+    /// Removes what was staged and not given a name. What cannot be removed now is swept up by the next pull.
+    func close() { try? TreeRemoval.remove(path: staging) }
 
     /// A name of its own in the staging directory.
     func temporary(_ what: String) -> String {

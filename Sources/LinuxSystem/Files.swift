@@ -13,7 +13,7 @@ public enum Files {
         -> [UInt8]
     {
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: min(limit + 1, 65_536))
+        var chunk = [UInt8](repeating: 0, count: min(limit + 1, 16_384))
         while true {
             let count = Glibc.read(fd, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
@@ -47,7 +47,9 @@ public enum Files {
     public static func writeAtomically(
         _ path: String, _ bytes: some Collection<UInt8>, mode: UInt32 = 0o644, durable: Bool = true
     ) throws(SystemError) {
-        let temporary = path + ".new-\(getpid())"
+        // Unique within the process too: two threads may write the same file.
+        let temporary =
+            path + ".new-\(getpid())-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
         do throws(SystemError) {
             let file = try OwnedFD.open(
                 temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
