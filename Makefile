@@ -10,7 +10,7 @@ EXECUTABLES := martlet martlet-agent martlet-runtime
 
 build:
 	@.ci/packages build
-	swift build -c release $(foreach e,$(EXECUTABLES),--product $(e))
+	swift build -c release
 	@mkdir -p $(BIN)
 	@for e in $(EXECUTABLES); do \
 		strip -o $(BIN)/.$$e.new .build/release/$$e && mv -f $(BIN)/.$$e.new $(BIN)/$$e || exit 1; \
