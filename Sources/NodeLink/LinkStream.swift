@@ -66,7 +66,7 @@ struct LinkStream {
     }
 
     /// Called where nothing came: a peer that has been silent for too long is behind a broken link.
-    func checkAlive() throws(LinkError) {
+    mutating func checkAlive() throws(LinkError) {
         let silence = Clock.monotonic() - lastHeard
         guard silence < Heartbeat.patience else {
             throw ended("nothing came for \(silence / 1000) s")
@@ -75,11 +75,8 @@ struct LinkStream {
 
     /// What has come, as whole messages; throws at the end of the connection.
     mutating func receive() throws -> [FromAgent] {
-        while let (count, _) = try UnixSocket.receive(socket, into: &buffer) {
-            guard count > 0 else {
-                listenToComplaint()
-                throw ended("the agent has gone")
-            }
+        while let count = try read() {
+            guard count > 0 else { throw ended("the agent has gone") }
             lastHeard = Clock.monotonic()
             reader.append(buffer[..<count])
             if count < buffer.count { break }
@@ -91,7 +88,15 @@ struct LinkStream {
         return messages
     }
 
-    private func ended(_ what: String) -> LinkError {
+    /// Bytes put into `buffer`, 0 at the end; nil where nothing waits.
+    private mutating func read() throws(LinkError) -> Int? {
+        do throws(SystemError) {
+            return try UnixSocket.receive(socket, into: &buffer)?.count
+        } catch { throw ended("\(error)") }
+    }
+
+    private mutating func ended(_ what: String) -> LinkError {
+        listenToComplaint()
         let words = String(decoding: complaint, as: UTF8.self).split(separator: "\n")
         return LinkError(words.last.map { "\(what): \($0)" } ?? what)
     }
