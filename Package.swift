@@ -144,8 +144,10 @@ let package = Package(
             name: "SchedulingTests", dependencies: ["JobModel", "Scheduling"], swiftSettings: strict
         ),
         .testTarget(
-            name: "StateStoreTests", dependencies: ["JobModel", "StateStore"], swiftSettings: strict
-        ),
+            name: "StateStoreTests",
+            dependencies: [
+                "JobModel", "StateStore", .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict
         ),

@@ -13,7 +13,7 @@ extension JobServer {
     }
 
     private func summary(_ job: JobRecord) -> JobSummary {
-        let standing = state.standing(of: job.id)
+        let standing = state.standing(of: job.id, now: now)
         return JobSummary(
             id: job.id, name: job.name, state: standing.state, reason: standing.reason,
             counts: job.counts,
@@ -49,7 +49,7 @@ extension JobServer {
         var expansion = expansions[id]
         if expansion == nil { expansion = try await SubmitCheck.points(of: job.spec) }
         guard let expansion else { throw ErrorReport(error: "job \(id) has no points") }
-        let standing = state.standing(of: id)
+        let standing = state.standing(of: id, now: now)
         return TaskReporter(
             job: job, stored: rows, expansion: expansion,
             waitReason: job.isFinal ? nil : standing.reason,

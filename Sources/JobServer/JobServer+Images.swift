@@ -30,8 +30,9 @@ extension JobServer {
 
     /// What was resolved once stays: later attempts run what the first ones ran.
     private static func pinned(_ reference: String, _ digest: String?) -> String {
-        guard let digest, let digest = Digest(digest),  // not of the form that can be asked for by name
-            let parsed = try? ImageReference(reference)  // a path has no digest to be asked for
+        // A digest of another kind cannot be asked for by name, and a path has none.
+        guard let digest = digest.flatMap({ Digest($0) }),
+            let parsed = try? ImageReference(reference)
         else { return reference }
         return parsed.pinned(to: digest).description
     }

@@ -16,8 +16,7 @@ extension JobServer {
         let folder = try JobFolder.stage(request.source, in: directories)
         let draft = JobDraft(
             spec: request.spec, key: request.key, taskCount: expansion.count,
-            dependencies: (try? JSONEncoder().encode(dependencies)).map(Array.init) ?? [],  // two plain fields encode
-            submitted: now)
+            dependencies: Self.bytes(of: dependencies), submitted: now)
         let inserted: InsertedJob
         do {
             inserted = try await withCheckedThrowingContinuation { continuation in
@@ -34,6 +33,11 @@ extension JobServer {
             folder.discard()
         }
         return SubmitReply(id: inserted.id, name: inserted.name, tasks: inserted.taskCount)
+    }
+
+    private static func bytes(of dependencies: [JobDependency]) -> [UInt8] {
+        // Two plain fields: they encode.
+        (try? JSONEncoder().encode(dependencies)).map(Array.init) ?? []
     }
 
     private func admit(

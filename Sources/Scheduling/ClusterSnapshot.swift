@@ -20,11 +20,16 @@ public struct ClusterSnapshot: Sendable {
         public var node: String
         /// Tasks in it that have not ended.
         public var depth: Int
-        public init(id: LaneID, demand: DemandID, node: String, depth: Int) {
+        /// One of them has run for long: whatever came behind it would wait.
+        public var isStuck: Bool
+        public init(
+            id: LaneID, demand: DemandID, node: String, depth: Int, isStuck: Bool = false
+        ) {
             self.id = id
             self.demand = demand
             self.node = node
             self.depth = depth
+            self.isStuck = isStuck
         }
     }
 

@@ -77,7 +77,7 @@ public struct Scheduler {
         -> Int
     {
         let standing = lanes[demand.id, default: []].filter { lane in
-            !reserved.contains(lane.node)
+            !lane.isStuck && !reserved.contains(lane.node)
                 && nodes.contains { $0.name == lane.node && $0.acceptsWork }
         }
         let openings = first..<plan.openings.count

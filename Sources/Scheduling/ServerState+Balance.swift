@@ -29,6 +29,15 @@ extension ServerState {
         }
     }
 
+    /// Whether one of a lane's tasks has run for long.
+    func isStuck(_ lane: Lane, _ now: Timestamp) -> Bool {
+        guard let job = jobs[lane.demand.job] else { return false }
+        return lane.tasks.contains { index in
+            guard let started = job.live[index]?.started else { return false }
+            return now.milliseconds - started.milliseconds >= Self.stuckAfter
+        }
+    }
+
     /// Asks for the tasks back that wait behind a long one.
     mutating func recallStuck(_ now: Timestamp) {
         for id in active where isHungry(id) {
@@ -37,12 +46,7 @@ extension ServerState {
     }
 
     private mutating func recall(_ id: LaneID, of job: JobID, _ now: Timestamp) {
-        guard let lane = lanes[id] else { return }
-        let isStuck = lane.tasks.contains { index in
-            guard let started = jobs[job]?.live[index]?.started else { return false }
-            return now.milliseconds - started.milliseconds >= Self.stuckAfter
-        }
-        guard isStuck else { return }
+        guard let lane = lanes[id], isStuck(lane, now) else { return }
         for index in lane.tasks {
             guard let live = jobs[job]?.live[index], live.started == nil, !live.recalled else {
                 continue

@@ -5,7 +5,7 @@ extension ServerState {
     /// Plans, and carries the plan out on the state.
     mutating func dispatch(_ now: Timestamp) {
         guard heldReason == nil, nodes.values.contains(where: \.acceptsWork) else { return }
-        let snapshot = snapshot(of: active)
+        let snapshot = snapshot(of: active, now)
         guard !snapshot.demands.isEmpty else { return watchBalance(now) }
         let plan = Scheduler.plan(snapshot)
         for opening in plan.openings { open(opening) }
@@ -15,7 +15,7 @@ extension ServerState {
     }
 
     /// Ready work of these jobs, and what there is to do it with.
-    func snapshot(of ids: [JobID]) -> ClusterSnapshot {
+    func snapshot(of ids: [JobID], _ now: Timestamp) -> ClusterSnapshot {
         var demands: [ClusterSnapshot.Demand] = []
         var headroom: [JobID: Int] = [:]
         for id in ids {
@@ -30,7 +30,8 @@ extension ServerState {
             ? []
             : lanes.map { id, lane in
                 ClusterSnapshot.Lane(
-                    id: id, demand: lane.demand, node: lane.placement.node, depth: lane.tasks.count)
+                    id: id, demand: lane.demand, node: lane.placement.node, depth: lane.tasks.count,
+                    isStuck: isStuck(lane, now))
             }.sorted { $0.id.rawValue < $1.id.rawValue }
         let known = nodes.sorted { $0.key < $1.key }.map { name, node in
             ClusterSnapshot.Node(

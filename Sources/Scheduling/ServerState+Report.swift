@@ -37,7 +37,7 @@ extension ServerState {
     }
 
     /// Where a job stands, and why, in a sentence, where there is something to say.
-    public func standing(of id: JobID) -> (state: JobState, reason: String?) {
+    public func standing(of id: JobID, now: Timestamp) -> (state: JobState, reason: String?) {
         guard let job = jobs[id] else { return (.waiting, nil) }
         if job.isFinal { return (job.state, job.failure) }
         if let heldReason { return (.held, heldReason) }
@@ -52,7 +52,7 @@ extension ServerState {
         if !held.isEmpty, !nodes.values.contains(where: \.acceptsWork) {
             return (.held, held.min())
         }
-        guard let wait = Scheduler.plan(snapshot(of: [id])).waits[id] else {
+        guard let wait = Scheduler.plan(snapshot(of: [id], now)).waits[id] else {
             return (job.state, nil)
         }
         return (wait.isNever ? .held : job.state, wait.description)

@@ -27,7 +27,6 @@ enum JournalMode: Sendable {
         configuration.busyMode = .timeout(30)
         configuration.journalMode = self == .wal ? .wal : .default
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL")
             // 8 MiB: the working set is the end of one table.
             try database.execute(sql: "PRAGMA cache_size = -8192")
         }
@@ -45,7 +44,9 @@ enum JournalMode: Sendable {
         return configuration
     }
 
+    /// After the opening, which sets `synchronous` to NORMAL for WAL: a commit would not survive a power cut.
     func prepare(_ database: Database) throws {
         if self == .rollback { try database.execute(sql: "PRAGMA journal_mode = DELETE") }
+        try database.execute(sql: "PRAGMA synchronous = FULL")
     }
 }

@@ -1,0 +1,50 @@
+import JobModel
+import Testing
+
+@testable import Scheduling
+
+@Suite("Dependencies")
+struct DependencyTests {
+    @Test(
+        "a job waits for another; whether it runs depends on the condition",
+        arguments: [
+            (Dependency.Condition.ok, Int32(0), JobState.running), (.ok, 1, .failed),
+            (.any, 1, .running),
+        ])
+    func whole(condition: Dependency.Condition, code: Int32, state: JobState) {
+        var cluster = Cluster()
+        cluster.connect()
+        let first = cluster.submit(1)
+        let second = cluster.submit(
+            2, after: [JobDependency(condition: condition, job: first)])
+        #expect(cluster.jobState(second) == .waiting)
+        cluster.end([.of("1_0.1")], .code(code))
+        #expect(cluster.jobState(second) == state)
+        #expect(cluster.sent.isEmpty == (state == .failed))
+    }
+
+    @Test("with each, a task follows the one of its index")
+    func each() {
+        var cluster = Cluster()
+        cluster.connect()
+        let first = cluster.submit(2)
+        let second = cluster.submit(2, after: [JobDependency(condition: .each, job: first)])
+        cluster.end([.of("1_1.1")])
+        #expect(cluster.sentNames == ["2_1.1"])
+        cluster.end([.of("1_0.1")], .code(1))
+        #expect(cluster.sent.isEmpty)
+        #expect(cluster.counts(second).cancelled == 1)
+        cluster.end([.of("2_1.1")])
+        #expect(cluster.jobState(second) == .cancelled)
+    }
+
+    @Test("a dependency that has already ended counts at once")
+    func ended() {
+        var cluster = Cluster()
+        cluster.connect()
+        let first = cluster.submit(1)
+        cluster.end([.of("1_0.1")])
+        cluster.submit(1, after: [JobDependency(condition: .ok, job: first)])
+        #expect(cluster.sentNames == ["2_0.1"])
+    }
+}
