@@ -1,3 +1,7 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+
 /// Capability sets as bit masks, capability(7).
 public enum Capabilities {
     /// linux/capability.h, in the order of their numbers.
@@ -22,6 +26,17 @@ public enum Capabilities {
         "setpcap",
         "net_bind_service", "sys_chroot", "kill", "audit_write",
     ])
+
+    /// Takes from this process's bounding set all that is not in `keep`: what it executes can never have more (capability(7)).
+    /// Done once by the launcher, which keeps its own capabilities, and inherited by every child.
+    static func bound(to keep: UInt64) throws(SystemError) {
+        for capability in 0..<UInt(64) where keep & 1 << capability == 0 {
+            let result = cl_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+            // This kernel knows no capability of that number, nor any above it.
+            if result == -EINVAL { return }
+            try check(result, "prctl(PR_CAPBSET_DROP)", "\(capability)")
+        }
+    }
 
     static func mask(_ names: [String]) -> UInt64 {
         names.reduce(0) { mask, name in

@@ -41,14 +41,6 @@ extension ContainerChild {
             ? nil
             : "without subordinate ids (/etc/subuid) only root, which is you, exists in a container"
         try check(cl_setresgid(account.gid), "setresgid", "\(account.gid)", hint: hint)
-        // The bounding set first: dropping from it takes CAP_SETPCAP, which the next line may take away.
-        for capability in 0..<UInt(Capabilities.all.count)
-        where Capabilities.docker & 1 << capability == 0 {
-            let result = cl_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-            if result < 0, result != -EINVAL {
-                try check(result, "prctl(PR_CAPBSET_DROP)", Capabilities.all[Int(capability)])
-            }
-        }
         try check(cl_setresuid(account.uid), "setresuid", "\(account.uid)", hint: hint)
         self.account = account
     }

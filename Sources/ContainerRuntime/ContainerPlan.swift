@@ -71,15 +71,26 @@ public struct HostFacts: Sendable, Hashable {
     public var canSetGroups: Bool
     /// Entries of /proc that exist here, of Docker's lists (moby, oci/defaults.go).
     public var readOnlyProc: [String]
-    public var maskedProc: [String]
+    public var maskedProc: [MaskedEntry]
 
     public init(
-        inUserNamespace: Bool, canSetGroups: Bool, readOnlyProc: [String], maskedProc: [String]
+        inUserNamespace: Bool, canSetGroups: Bool, readOnlyProc: [String],
+        maskedProc: [MaskedEntry]
     ) {
         self.inUserNamespace = inUserNamespace
         self.canSetGroups = canSetGroups
         self.readOnlyProc = readOnlyProc
         self.maskedProc = maskedProc
+    }
+}
+
+/// An entry of /proc that the container sees empty.
+public struct MaskedEntry: Sendable, Hashable {
+    public var name: String
+    public var isDirectory: Bool
+    public init(name: String, isDirectory: Bool) {
+        self.name = name
+        self.isDirectory = isDirectory
     }
 }
 
@@ -95,7 +106,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case handOverUpper
     case proc
     case readOnlyProc(String)
-    case maskProc(String)
+    case maskProc(MaskedEntry)
     case dev(shm: Int64?, ownTerminalGroup: Bool)
     case sys
     case bind(String, String, readOnly: Bool)
@@ -125,7 +136,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .handOverUpper: "upper         kept for collecting"
         case .proc: "mount         /proc"
         case .readOnlyProc(let name): "read-only     /proc/\(name)"
-        case .maskProc(let name): "mask          /proc/\(name)"
+        case .maskProc(let entry): "mask          /proc/\(entry.name)"
         case .dev(let shm, _):
             "mount         /dev, /dev/pts, /dev/shm\(shm.map { " of \($0) bytes" } ?? "")"
         case .sys: "mount         /sys, read-only"

@@ -31,8 +31,10 @@ public struct PreparedTrees: Sendable {
         for name in ["dev", "sys", "empty", "up", "root"] {
             try Files.makeDirectories(directory + "/" + name)
         }
+        try Self.bindOntoItself(directory + "/empty")
         try Self.makeDevices(directory + "/dev")
         try Self.makeSys(directory, inUserNamespace: ids.inUserNamespace)
+        try Capabilities.bound(to: Capabilities.docker)
         self.directory = directory
         host = HostFacts.detect(
             inUserNamespace: ids.inUserNamespace, canSetGroups: ids.canSetGroups)
@@ -64,7 +66,7 @@ public struct PreparedTrees: Sendable {
             try checkErrno(symlink(target, dev + "/" + name), "symlink", dev + "/" + name)
         }
         for name in ["pts", "shm", "mqueue"] { try Files.makeDirectories(dev + "/" + name) }
-        try bindOntoItself(dev, readOnly: true)
+        try bindOntoItself(dev)
     }
 
     private static func makeSys(_ directory: String, inUserNamespace: Bool) throws(SystemError) {
@@ -88,13 +90,14 @@ public struct PreparedTrees: Sendable {
         }
     }
 
-    private static func bindOntoItself(_ path: String, readOnly: Bool) throws(SystemError) {
+    /// Makes a directory a read-only mount, for children to clone.
+    private static func bindOntoItself(_ path: String) throws(SystemError) {
         let tree = try OwnedFD(
             checking: cl_open_tree(AT_FDCWD, path, openTreeClone | atRecursive), "open_tree", path)
         try check(
             cl_mount_setattr(
-                tree.raw, "", atEmptyPath, (readOnly ? attrReadOnly : 0) | attrNoSuid | attrNoExec,
-                0, 0), "mount_setattr", path)
+                tree.raw, "", atEmptyPath, attrReadOnly | attrNoSuid | attrNoExec, 0, 0),
+            "mount_setattr", path)
         try check(
             cl_move_mount(tree.raw, "", AT_FDCWD, path, moveFromEmptyPath), "move_mount", path)
     }
@@ -103,6 +106,7 @@ public struct PreparedTrees: Sendable {
 extension HostFacts {
     static func detect(inUserNamespace: Bool, canSetGroups: Bool) -> HostFacts {
         func here(_ names: [String]) -> [String] { names.filter { Files.exists("/proc/" + $0) } }
+        func isDirectory(_ name: String) -> Bool { Files.exists("/proc/" + name + "/.") }
         return HostFacts(
             inUserNamespace: inUserNamespace, canSetGroups: canSetGroups,
             readOnlyProc: here(["bus", "fs", "irq", "sys", "sysrq-trigger"]),
@@ -110,7 +114,7 @@ extension HostFacts {
                 "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list",
                 "timer_stats",
                 "sched_debug", "scsi",
-            ]))
+            ]).map { MaskedEntry(name: $0, isDirectory: isDirectory($0)) })
     }
 
     /// As a launcher of this user would find the machine, without entering anything: for printing plans.
