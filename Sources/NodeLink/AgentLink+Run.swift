@@ -6,32 +6,44 @@ internal import Synchronization
 extension AgentLink {
     /// Milliseconds.
     static let longestPause: Int64 = 5000
-    /// How long an agent may take from its start to its socket, before another is started.
-    static let agentStart: Int64 = 3000
+    /// How long an agent may take from its start to its socket, before another is started. One too many ends by itself,
+    /// so it is short: an agent that was killed while it started is replaced soon.
+    static let agentStart: Int64 = 500
 
     private var isClosed: Bool { outbox.withLock { $0.isClosed } }
 
     func run() {
-        var pause: Int64 = 5
-        var lastStart: Int64?
+        // Connections in a row that ended before a hello, and starts that failed.
+        var failures = 0
+        var startedAt: Int64?
         while !isClosed {
-            var reached = false
             do {
-                try connect { reached = true }
+                try connect { (failures, startedAt) = (0, nil) }
             } catch let error as SystemError where isNobodyThere(error) {
                 let now = Clock.monotonic()
-                if now - (lastStart ?? .min / 2) >= Self.agentStart {
-                    lastStart = now
-                    do { try startAgent() } catch {
-                        deliver(.disconnected("the agent does not start: \(error)"))
-                    }
+                if now - (startedAt ?? .min / 2) < Self.agentStart {
+                    rest(min(10, now - (startedAt ?? now) + 1))
+                    continue
                 }
+                startedAt = startsAgent() ? now : nil
+                if startedAt != nil { continue }
             } catch {
                 if !isClosed { deliver(.disconnected("\(error)")) }
+                // Whoever accepted that connection has gone, and may have to be started again.
+                startedAt = nil
             }
-            if reached { (pause, lastStart) = (5, nil) }
-            rest(pause)
-            pause = min(pause * 2, Self.longestPause)
+            failures += 1
+            rest(min(5 << Int64(min(failures, 20)), Self.longestPause))
+        }
+    }
+
+    private func startsAgent() -> Bool {
+        do {
+            try startAgent()
+            return true
+        } catch {
+            deliver(.disconnected("the agent does not start: \(error)"))
+            return false
         }
     }
 
