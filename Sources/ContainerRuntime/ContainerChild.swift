@@ -27,7 +27,12 @@ struct ContainerChild: ~Copyable {
             try check(cl_sethostname(name, name.utf8.count), "sethostname", name)
         case .hostRoot: try mountHostRoot()
         case .writableLayer(let size): try mountWritableLayer(size)
-        case .overlay(let layers, let userXattr): try mountOverlay(layers, userXattr)
+        case .overlay(let layers, let userXattr, let oneByOne):
+            if oneByOne {
+                try mountOverlay(layers, userXattr)
+            } else {
+                try mountOverlayAtOnce(layers, userXattr)
+            }
         case .handOverUpper: try handOverUpper()
         case .proc: try mountProc()
         case .readOnlyProc(let name): try makeReadOnly(name)
@@ -74,7 +79,7 @@ extension ContainerChild {
             checking: cl_open_tree(AT_FDCWD, path, openTreeClone | atRecursive), "open_tree", path)
     }
 
-    private func newMount(
+    func newMount(
         _ type: String, _ options: [(String, String?)], attributes: UInt64
     ) throws(SystemError) -> OwnedFD {
         let fs = try OwnedFD(checking: cl_fsopen(type), "fsopen", type)
@@ -130,58 +135,8 @@ extension ContainerChild {
         try settle(tree)
     }
 
-    private mutating func mountWritableLayer(_ size: Int64?) throws(SystemError) {
-        var options: [(String, String?)] = [("mode", "0755")]
-        if let size { options.append(("size", "\(size)")) }
-        let upper = try newMount("tmpfs", options, attributes: attrNoDev)
-        for name in ["u", "w"] { try checkErrno(mkdirat(upper.raw, name, 0o755), "mkdir", "upper") }
-        // overlayfs takes its upper only from a mount that is attached.
-        try check(
-            cl_move_mount(upper.raw, "", AT_FDCWD, trees.directory + "/up", moveFromEmptyPath),
-            "move_mount", "upper")
-    }
-
-    private mutating func mountOverlay(_ layers: [String], _ userXattr: Bool) throws(SystemError) {
-        let fs = try OwnedFD(checking: cl_fsopen("overlay"), "fsopen", "overlay")
-        func set(_ key: String, _ value: String) throws(SystemError) {
-            try check(
-                value.withCString { cl_fsconfig(fs.raw, fsSetString, key, $0, 0) },
-                "mount(overlay) \(key)", value)
-        }
-        try setLowers(fs.raw, layers)
-        try set("upperdir", trees.directory + "/up/u")
-        try set("workdir", trees.directory + "/up/w")
-        if userXattr {
-            try check(
-                cl_fsconfig(fs.raw, fsSetFlag, "userxattr", nil, 0), "mount(overlay)", "userxattr")
-        }
-        // Not `volatile`: on tmpfs there is nothing to flush anyway, and its marks in the work directory take 0.1 ms.
-        try check(cl_fsconfig(fs.raw, fsCreate, nil, nil, 0), "mount(overlay)", layers.last ?? "")
-        try settle(
-            // Devices are in /dev alone: there is no devices cgroup that would tame a node made elsewhere.
-            try OwnedFD(checking: cl_fsmount(fs.raw, UInt32(attrNoDev)), "fsmount", "overlay"))
-    }
-
-    /// One call a layer, uppermost first (overlayfs.rst, "lowerdir+", Linux 6.8); one joined option before that.
-    private func setLowers(_ fs: Int32, _ layers: [String]) throws(SystemError) {
-        for (place, layer) in layers.reversed().enumerated() {
-            let result = layer.withCString { cl_fsconfig(fs, fsSetString, "lowerdir+", $0, 0) }
-            if result == -EINVAL, place == 0 {
-                let joined = layers.reversed().map(Self.escapeLower).joined(separator: ":")
-                try check(
-                    joined.withCString { cl_fsconfig(fs, fsSetString, "lowerdir", $0, 0) },
-                    "mount(overlay) lowerdir", joined)
-                return
-            }
-            try check(result, "mount(overlay) lowerdir+", layer)
-        }
-    }
-
-    private static func escapeLower(_ path: String) -> String {
-        String(path.flatMap { $0 == ":" || $0 == "\\" ? ["\\", $0] : [$0] })
-    }
-
-    private mutating func settle(_ tree: borrowing OwnedFD) throws(SystemError) {
+    /// Attaches the tree that is to be the root, and keeps it open.
+    mutating func settle(_ tree: borrowing OwnedFD) throws(SystemError) {
         let path = trees.directory + "/root"
         try check(
             cl_move_mount(tree.raw, "", AT_FDCWD, path, moveFromEmptyPath), "move_mount", "root")

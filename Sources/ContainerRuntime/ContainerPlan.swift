@@ -12,7 +12,10 @@ public struct ContainerPlan: Sendable {
             steps.append(.hostRoot)
         case .layers(let layers):
             steps.append(.writableLayer(size: nil))
-            steps.append(.overlay(layers: layers, userXattr: host.inUserNamespace))
+            steps.append(
+                .overlay(
+                    layers: layers, userXattr: host.inUserNamespace,
+                    oneByOne: host.takesLayersOneByOne))
             if spec.keepUpper { steps.append(.handOverUpper) }
         }
         steps.append(.proc)
@@ -69,16 +72,20 @@ public struct HostFacts: Sendable, Hashable {
     public var inUserNamespace: Bool
     /// False where only one id is mapped: then setgroups(2) is denied, user_namespaces(7).
     public var canSetGroups: Bool
+    /// overlayfs knows `lowerdir+`: Linux 6.8.
+    public var takesLayersOneByOne: Bool
     /// Entries of /proc that exist here, of Docker's lists (moby, oci/defaults.go).
     public var readOnlyProc: [String]
     public var maskedProc: [MaskedEntry]
 
     public init(
-        inUserNamespace: Bool, canSetGroups: Bool, readOnlyProc: [String],
+        inUserNamespace: Bool, canSetGroups: Bool, takesLayersOneByOne: Bool,
+        readOnlyProc: [String],
         maskedProc: [MaskedEntry]
     ) {
         self.inUserNamespace = inUserNamespace
         self.canSetGroups = canSetGroups
+        self.takesLayersOneByOne = takesLayersOneByOne
         self.readOnlyProc = readOnlyProc
         self.maskedProc = maskedProc
     }
@@ -102,7 +109,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case hostname(String)
     case hostRoot
     case writableLayer(size: Int64?)
-    case overlay(layers: [String], userXattr: Bool)
+    case overlay(layers: [String], userXattr: Bool, oneByOne: Bool)
     case handOverUpper
     case proc
     case readOnlyProc(String)
@@ -131,7 +138,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .hostname(let name): "hostname      \(name)"
         case .hostRoot: "root          the machine's own, read-only"
         case .writableLayer(let size): "upper         tmpfs\(size.map { " of \($0) bytes" } ?? "")"
-        case .overlay(let layers, let userXattr):
+        case .overlay(let layers, let userXattr, _):
             "root          overlay of \(layers.count) layers\(userXattr ? " (userxattr)" : ""): \(layers.joined(separator: " "))"
         case .handOverUpper: "upper         kept for collecting"
         case .proc: "mount         /proc"

@@ -109,12 +109,20 @@ extension HostFacts {
         func isDirectory(_ name: String) -> Bool { Files.exists("/proc/" + name + "/.") }
         return HostFacts(
             inUserNamespace: inUserNamespace, canSetGroups: canSetGroups,
+            takesLayersOneByOne: kernel().lexicographicallyPrecedes([6, 8]) == false,
             readOnlyProc: here(["bus", "fs", "irq", "sys", "sysrq-trigger"]),
             maskedProc: here([
                 "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list",
                 "timer_stats",
                 "sched_debug", "scsi",
             ]).map { MaskedEntry(name: $0, isDirectory: isDirectory($0)) })
+    }
+
+    /// Version and patch level of uname(2): [6, 1] for 6.1.0-13-amd64.
+    static func kernel() -> [Int] {
+        // Without /proc nothing works, and something else says so.
+        let release = (try? Files.text("/proc/sys/kernel/osrelease")) ?? ""
+        return release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
     }
 
     /// As a launcher of this user would find the machine, without entering anything: for printing plans.

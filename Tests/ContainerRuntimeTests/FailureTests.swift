@@ -64,7 +64,7 @@ struct FailureTests {
             $0.workingDirectory = "/etc/passwd"
         },
         Case(
-            name: "missing layer", step: "mount(overlay) lowerdir+", errno: ENOENT,
+            name: "missing layer", step: "mount(overlay) layer", errno: ENOENT,
             says: "/does/not"
         ) {
             $0.root = .layers(["/does/not/exist"])

@@ -24,7 +24,7 @@ final class Folder {
 
     func open() throws -> OwnedFD { try OwnedFD.open(path, O_RDONLY | O_DIRECTORY) }
 
-    private static func remove(_ path: String) {
+    static func remove(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         if status.st_mode & S_IFMT == S_IFDIR {
@@ -33,6 +33,16 @@ final class Folder {
         } else {
             unlink(path)
         }
+    }
+}
+
+/// A directory of this whole process, gone when it exits.
+struct ProcessFolder {
+    let path = "/tmp/martlet-test-\(getpid())"
+
+    init() {
+        mkdir(path, 0o755)
+        atexit { Folder.remove("/tmp/martlet-test-\(getpid())") }
     }
 }
 

@@ -64,7 +64,7 @@ final class LauncherUnderTest {
     }
 
     private static func serve(_ runner: Runner, _ folder: Folder) throws -> pid_t {
-        let program = try executable(folder)
+        let program = try executable.get()
         var command = [program, "serve", folder.path + "/run"]
         if runner.uid != geteuid() {
             let id = "\(runner.uid)"
@@ -127,16 +127,18 @@ final class LauncherUnderTest {
         }
     }
 
-    /// The built launcher; copied where the checkout may be out of the runner's reach.
-    private static func executable(_ folder: Folder) throws -> String {
+    /// The built launcher, copied once to where every runner can reach it.
+    private static let executable = Result<String, any Error> {
         var parts = #filePath.split(separator: "/")
         parts.removeLast(3)
         let built = "/" + parts.joined(separator: "/") + "/.build/bin/martlet-runtime"
-        let copy = folder.path + "/martlet-runtime"
+        chmod(executableFolder.path, 0o755)
+        let copy = executableFolder.path + "/martlet-runtime"
         try Files.writeAtomically(
             copy, try Files.read(built, limit: 1 << 28), mode: 0o755, durable: false)
         return copy
     }
+    private static let executableFolder = ProcessFolder()
 
     private static func reap(_ pid: pid_t) {
         var status: Int32 = 0
