@@ -1,0 +1,80 @@
+import Testing
+
+@testable import ContainerRuntime
+
+/// The plan is data: what will be done, in which order, can be read before it is done.
+@Suite struct PlanTests {
+    static let root = HostFacts(
+        inUserNamespace: false, canSetGroups: true, takesLayersOneByOne: true,
+        readOnlyProc: ["sys"], maskedProc: [.init(name: "kcore", isDirectory: false)])
+    static let user = HostFacts(
+        inUserNamespace: true, canSetGroups: false, takesLayersOneByOne: true, readOnlyProc: [],
+        maskedProc: [])
+
+    private func lines(_ spec: ContainerSpec, _ host: HostFacts) -> [String] {
+        ContainerPlan(spec, on: host).steps.map {
+            $0.description.split(separator: " ", omittingEmptySubsequences: true)
+                .joined(separator: " ")
+        }
+    }
+
+    @Test func aPlanReadsAsItIsDone() {
+        var spec = ContainerSpec(root: .layers(["/l/base", "/l/top"]), arguments: ["run", "--it"])
+        spec.mounts = [
+            .init(source: "/data", destination: "/a/b", readOnly: true),
+            .init(.tmpfs, destination: "/a", size: 4096),
+        ]
+        spec.cpus = [2, 3]
+        spec.user = "worker"
+        spec.workingDirectory = "/work"
+        #expect(
+            lines(spec, Self.root) == [
+                "session of its own", "hostname martlet", "upper tmpfs",
+                "root overlay of 2 layers: /l/base /l/top", "mount /proc", "read-only /proc/sys",
+                "mask /proc/kcore", "mount /dev, /dev/pts, /dev/shm", "mount /sys, read-only",
+                "tmpfs /a of 4096 bytes", "bind /data on /a/b, read-only",
+                "pivot_root and let the machine's tree go", "cpus 2,3", "user worker",
+                "capabilities "
+                    + Capabilities.names(in: Capabilities.docker).joined(separator: " "),
+                "directory /work", "no_new_privs", "pdeathsig SIGKILL with the launcher",
+                "exec run --it",
+            ])
+    }
+
+    /// Each pair is a rule: what stands first must be done first.
+    @Test(arguments: [PlanTests.root, PlanTests.user])
+    func theOrderKeepsItsPromises(host: HostFacts) throws {
+        var spec = ContainerSpec(root: .layers(["/l"]), arguments: ["x"])
+        spec.readOnlyRoot = true
+        spec.withInit = true
+        spec.mounts = [.init(source: "/data", destination: "/data")]
+        let steps = ContainerPlan(spec, on: host, cgroups: ["/cg"]).steps
+        func place(_ name: String) throws -> Int {
+            try #require(steps.firstIndex { "\($0)".hasPrefix(name) }, "\(name)")
+        }
+        for (first, second) in [
+            ("cgroup", "upper"), ("mount         /proc", "bind"),
+            ("bind", "root          read-only"),
+            ("root          read-only", "pivot_root"), ("bind", "pivot_root"),
+            ("pivot_root", "user"), ("user", "capabilities"), ("capabilities", "directory"),
+            ("user", "pdeathsig"), ("no_new_privs", "exec"), ("pdeathsig", "init"),
+            ("init", "exec"),
+        ] {
+            #expect(try place(first) < place(second), "\(first) before \(second)")
+        }
+        #expect("\(steps.last.map { "\($0)" } ?? "")".hasPrefix("exec"))
+    }
+
+    @Test func anOrdinaryUsersPlanLeavesOutWhatOnlyRootNeeds() {
+        let lines = lines(ContainerSpec(root: .layers(["/l"]), arguments: ["x"]), Self.user)
+        #expect(lines.contains("root overlay of 1 layers (userxattr): /l"))
+        #expect(!lines.contains { $0.hasPrefix("mask") || $0.hasPrefix("read-only") })
+    }
+
+    @Test func theMachinesOwnRootGetsItsOwnTemporaryDirectory() {
+        let lines = lines(ContainerSpec(root: .host, arguments: ["x"]), Self.root)
+        #expect(lines.contains("root the machine's own, read-only"))
+        #expect(lines.contains("tmpfs /tmp"))
+        #expect(!lines.contains { $0.hasPrefix("upper") })
+    }
+}
