@@ -173,7 +173,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI"], swiftSettings: strict),
+            name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI"], swiftSettings: strict
+        ),
         .testTarget(
             name: "EndToEndTests", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
     ]

@@ -171,8 +171,13 @@ struct SavedImage {
     let layers: [String]
 
     private struct Item: Decodable {
-        var Config: String
-        var Layers: [String]
+        var config: String
+        var layers: [String]
+
+        private enum CodingKeys: String, CodingKey {
+            case config = "Config"
+            case layers = "Layers"
+        }
     }
 
     /// Nil where there is none, or a file of that name that is something else.
@@ -188,9 +193,9 @@ struct SavedImage {
                 .unsupported, "read", "docker archive", "it holds \(items.count) images",
                 hint: "save one alone")
         }
-        config = try ImageStore.read(try Self.inside(directory, item.Config))
+        config = try ImageStore.read(try Self.inside(directory, item.config))
         var layers: [String] = []
-        for layer in item.Layers { layers.append(try Self.inside(directory, layer)) }
+        for layer in item.layers { layers.append(try Self.inside(directory, layer)) }
         self.layers = layers
     }
 

@@ -17,7 +17,8 @@ public enum ParameterValue: Hashable, Sendable, Codable, CustomStringConvertible
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if let value = try? container.decode(Bool.self) {  // the type is not known beforehand: each failure means "the next"
+        // The type is not known beforehand: each failure means "the next".
+        if let value = try? container.decode(Bool.self) {
             self = .bool(value)
         } else if let value = try? container.decode(Int64.self) {
             self = .int(value)

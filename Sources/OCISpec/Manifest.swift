@@ -54,7 +54,8 @@ public enum ManifestDocument: Hashable, Sendable {
     /// transport's: both could be read in two ways (CVE-2021-41190).
     public init(_ bytes: some Collection<UInt8>, contentType: String = "") throws(DocumentError) {
         let data = Data(bytes)
-        guard let shape = try? JSONDecoder().decode(Shape.self, from: data) else {  // the error speaks of Swift types
+        // The decoder's error speaks of Swift types.
+        guard let shape = try? JSONDecoder().decode(Shape.self, from: data) else {
             throw DocumentError("manifest", "it is no JSON manifest")
         }
         let transport = MediaType.withoutParameters(contentType)

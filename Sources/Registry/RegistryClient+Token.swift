@@ -116,10 +116,10 @@ extension RegistryClient {
         }
         // Whatever it is, it is no token.
         let token = try? JSONDecoder().decode(TokenBody.self, from: Data(response.body))
-        guard let value = token?.token ?? token?.access_token, !value.isEmpty,
+        guard let value = token?.token ?? token?.accessToken, !value.isEmpty,
             value.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
         else { throw RegistryError(.malformed, "authenticate", realm.shown, "it sent no token") }
-        return ("Bearer " + value, max(token?.expires_in ?? Self.shortestLife, Self.shortestLife))
+        return ("Bearer " + value, max(token?.expiresIn ?? Self.shortestLife, Self.shortestLife))
     }
 
     /// GET with the user's name and password, or none at all; OAuth2 POST with a refresh token.
@@ -174,9 +174,15 @@ extension RegistryClient {
     }
 }
 
-/// docs.docker.com, "Token authentication specification"; the names are its own.
+/// docs.docker.com, "Token authentication specification".
 private struct TokenBody: Decodable {
     var token: String?
-    var access_token: String?
-    var expires_in: Int?
+    var accessToken: String?
+    var expiresIn: Int?
+
+    private enum CodingKeys: String, CodingKey {
+        case token
+        case accessToken = "access_token"
+        case expiresIn = "expires_in"
+    }
 }

@@ -29,7 +29,8 @@ struct JSONReply: ResponseGenerator {
 struct ErrorReports<Context: RequestContext>: RouterMiddleware {
     @concurrent
     func handle(
-        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+        _ request: Request, context: Context,
+        next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         do {
             return try await next(request, context)

@@ -13,7 +13,10 @@ struct ImageList: ParsableCommand {
     func run() throws {
         let images = ImageDoor.store().list()
         if json { return try ImageJSON.print(ListDocument(images: images)) }
-        if quiet { return images.forEach { print($0.reference) } }
+        if quiet {
+            for image in images { print(image.reference) }
+            return
+        }
         let rows = images.map { image in
             [
                 image.reference, String(image.digest.dropFirst(7).prefix(12)), image.platform,
