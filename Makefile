@@ -22,15 +22,18 @@ demo:
 	@$(MAKE) --no-print-directory build
 	@JobSpecs/digits/demo
 
+# One test after the other: most of them run processes of their own, and on two cores a crowd of them meets its time limits.
+TEST := swift test --disable-xctest --no-parallel
+
 test:
 	@.ci/packages test
 	@$(MAKE) --no-print-directory build lint
-	swift test --disable-xctest
+	$(TEST)
 
 test-long:
 	@.ci/packages test
 	@$(MAKE) --no-print-directory build
-	MARTLET_TEST_LONG=1 swift test --disable-xctest
+	MARTLET_TEST_LONG=1 $(TEST)
 
 bench:
 	@.ci/packages bench

@@ -26,7 +26,7 @@ struct BadInputTests {
                 "image: host", "command: [a, '{leaning_rate}']",
                 "sweep: {grid: {learning_rate: [1]}}",
             ],
-            place: "2:14", says: "learning_rate"),
+            place: "2:15", says: "learning_rate"),
         BadSpec(
             title: "duplicate parameter",
             lines: [
@@ -37,7 +37,7 @@ struct BadInputTests {
             place: "3:1", says: "image"),
         BadSpec(
             title: "empty sweep",
-            lines: ["image: host", "command: [a]", "sweep: {grid: {lr: []}}"], place: "3:19",
+            lines: ["image: host", "command: [a]", "sweep: {grid: {lr: []}}"], place: "3:20",
             says: "lr"),
         BadSpec(
             title: "zip of unequal lengths",
@@ -59,7 +59,8 @@ struct BadInputTests {
         BadSpec(
             title: "missing command and image", lines: ["name: empty"], place: "1:1", says: "image"),
         BadSpec(
-            title: "not YAML at all", lines: ["image: host", "command: [a"], place: "3:1", says: ""),
+            title: "not YAML at all", lines: ["image: host", "command: [a"], place: "3:1",
+            says: "YAML"),
     ]
 
     @Test("a bad spec names file, line and column", arguments: specs)
