@@ -23,9 +23,23 @@ import Testing
         #expect(lines.contains("1 " + log))
         #expect(lines.contains("2 " + log))
         #expect(!lines.contains { $0.hasSuffix(" " + folder.path) })
-        // proc(5): pid, name, state, parent, group, session.
+        // proc(5): pid, name, state, parent, group, session. The session began with a process that is gone.
         let fields = try #require(lines.first { $0.hasPrefix("stat ") }).split(separator: " ")
-        #expect(fields[1] == fields[6])
+        #expect(fields[6] != "\(getsid(0))")
+        #expect(fields[4] != "\(getpid())")
+    }
+
+    @Test func aDaemonIsNobodysZombie() throws {
+        let folder = try Folder()
+        for _ in 0..<5 { try Daemon.start(["/bin/true"], log: folder.path + "/log") }
+        // It is not this process's child, dead or alive.
+        let children = try Files.names(in: "/proc/self/task").flatMap {
+            try Files.text("/proc/self/task/\($0)/children").split(separator: " ")
+        }
+        for child in children {
+            let name = try? Files.text("/proc/\(child)/comm")
+            #expect(name != "true\n")
+        }
     }
 
     @Test func aMissingProgramIsAnErrorOfTheStarter() throws {
