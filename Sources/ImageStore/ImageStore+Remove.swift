@@ -85,7 +85,7 @@ extension ImageStore {
             return
         }
         let aside = paths.staging + "/removed-" + name
-        guard rename(path, aside) == 0 else {
+        guard Raw.renameDirectory(path, aside) else {
             throw ImageError(
                 system: SystemError.last("rename", path), "remove layer \(name.prefix(12))")
         }

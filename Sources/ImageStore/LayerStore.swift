@@ -52,7 +52,7 @@ struct LayerStore: Sendable {
         } catch {
             throw ImageError(system: error, "store layer \(key.short)")
         }
-        guard rename(staging, path) != 0 else { return path }
+        if Raw.renameDirectory(staging, path) { return path }
         guard errno == EEXIST || errno == ENOTEMPTY else {
             throw ImageError(system: SystemError.last("rename", path), "store layer \(key.short)")
         }

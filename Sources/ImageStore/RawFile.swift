@@ -95,6 +95,21 @@ enum Raw {
         }
     }
 
+    /// rename(2) of a directory to another parent, which its owner may do only where he may write into it: some images'
+    /// roots are 0555.
+    static func renameDirectory(_ from: String, _ to: String) -> Bool {
+        if rename(from, to) == 0 { return true }
+        var status = stat()
+        guard errno == EACCES, stat(from, &status) == 0, chmod(from, 0o700) == 0 else {
+            return false
+        }
+        let isDone = rename(from, to) == 0
+        let reason = errno
+        chmod(isDone ? to : from, status.st_mode & 0o7777)
+        errno = reason
+        return isDone
+    }
+
     static func isDirectory(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
     static func isLink(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFLNK }
     static func isWhiteout(_ status: stat) -> Bool {
