@@ -193,31 +193,27 @@ def quiet(command, **environment):
 
 
 def contenders(options, folder, image):
-    """Name -> (pull into an empty store, remove it again)."""
-    store = os.path.join(folder, "store")
+    """Name -> function of an empty directory that pulls the image into it."""
     martlet = os.path.join(os.path.abspath(options.bin), "martlet")
-    result = {"martlet": (lambda: quiet([martlet, "image", "pull", image], MARTLET_HOME=store), None)}
+    result = {"martlet": lambda store: quiet([martlet, "image", "pull", image], MARTLET_HOME=store)}
     if shutil.which("podman"):
-        root = ["podman", "--root", store + "/root", "--runroot", store + "/run", "--storage-driver", "overlay"]
-        result["podman pull"] = (lambda: quiet(root + ["pull", "-q", "--tls-verify=false", image]), None)
+        result["podman pull"] = lambda store: quiet(
+            ["podman", "--root", store + "/root", "--runroot", store + "/run", "--storage-driver", "overlay", "pull", "-q",
+             "--tls-verify=false", image])
     if shutil.which("docker") and subprocess.run(["docker", "version"], capture_output=True).returncode == 0:
-        result["docker pull"] = (lambda: quiet(["docker", "pull", "-q", image]),
-                                 lambda: quiet(["docker", "image", "rm", "-f", image]))
+        result["docker pull"] = lambda store: quiet(["docker", "pull", "-q", image])
     if shutil.which("skopeo"):
-        result["skopeo copy (no unpacking)"] = (
-            lambda: quiet(["skopeo", "copy", "-q", "--src-tls-verify=false", "docker://" + image,
-                           f"oci:{store}/oci:latest"]), None)
+        result["skopeo copy (no unpacking)"] = lambda store: quiet(
+            ["skopeo", "copy", "-q", "--src-tls-verify=false", "docker://" + image, f"oci:{store}/oci:latest"])
 
-    def measure(contender):
-        pull, remove = contender
-        os.makedirs(store)
-        # What the last one left to be written is not this one's burden.
+    def measure(pull):
+        if "docker pull" in result:
+            subprocess.run(["docker", "image", "rm", "-f", image], capture_output=True)
+        # Stores stay until the end: for minutes ext4 searches long for inodes beside those just deleted, and whoever came
+        # after a removal would pay for it. What the last one left to be written is not this one's burden either.
+        store = tempfile.mkdtemp(dir=folder)
         os.sync()
-        seconds = bench.timed(pull)
-        if remove:
-            remove()
-        shutil.rmtree(store)
-        return seconds
+        return bench.timed(pull, store)
     return result, measure
 
 
