@@ -9,21 +9,22 @@ internal import StateStore
 extension JobServer {
     /// Fills the state from the database. Returns the name of the local node.
     func restore(from store: StateStore) async throws(ErrorReport) -> String {
-        let stored = try await read { () throws(StoreError) in
-            let state = try store.restore()
-            var tasks: [JobID: StoredTasks] = [:]
-            for job in state.jobs where job.progress.ended == nil {
-                tasks[job.progress.id] = try store.tasks(of: job.progress.id)
+        let (stored, jobs) = try await read { () throws(StoreError) in
+            let stored = try store.restore()
+            var jobs = stored.jobs.map { RestoredJob($0) }
+            let needed = RestoredJob.needingTasks(jobs)
+            for place in jobs.indices where needed.contains(jobs[place].job.id) {
+                jobs[place].fill(try store.tasks(of: jobs[place].job.id))
             }
-            return (state, tasks)
+            return (stored, jobs)
         }
-        for job in stored.0.jobs {
+        for job in stored.jobs {
             lastFailures[job.progress.id] = job.progress.lastFailure
             guard job.progress.ended == nil else { continue }
             expansions[job.progress.id] = try await SubmitCheck.points(of: job.spec)
             if job.spec.image == "host" { roots[job.progress.id] = .host }
         }
-        let incarnations = stored.0.nodes.map {
+        let incarnations = stored.nodes.map {
             (
                 $0.name,
                 NodeIncarnation(
@@ -33,22 +34,22 @@ extension JobServer {
         }
         carryOut(
             state.restore(
-                stored.0.jobs.map { RestoredJob($0, stored.1[$0.progress.id]) },
-                nodes: Dictionary(incarnations, uniquingKeysWith: { $1 }), now: now))
+                jobs, nodes: Dictionary(incarnations, uniquingKeysWith: { $1 }), now: now))
         // A machine may change its name, and its tasks stay its own.
-        return stored.0.nodes.first?.name ?? Self.hostname()
+        return stored.nodes.first?.name ?? Self.hostname()
     }
 
     /// Reads the tasks of an ended job back, before one of them is queued again.
     func load(_ id: JobID) async throws(ErrorReport) {
         guard !(try job(id).isLoaded), let store else { return }
-        let stored = try await read { () throws(StoreError) -> (StoredJob?, StoredTasks) in
-            (
-                try store.restore().jobs.first { $0.progress.id == id },
-                try store.tasks(of: id)
-            )
+        let restored = try await read { () throws(StoreError) -> RestoredJob? in
+            guard let stored = try store.restore().jobs.first(where: { $0.progress.id == id })
+            else { return nil }
+            var restored = RestoredJob(stored)
+            restored.fill(try store.tasks(of: id))
+            return restored
         }
-        if let job = stored.0 { state.load(RestoredJob(job, stored.1)) }
+        if let restored { state.load(restored) }
     }
 
     private static func hostname() -> String {
@@ -60,7 +61,7 @@ extension JobServer {
 }
 
 extension RestoredJob {
-    init(_ stored: StoredJob, _ tasks: StoredTasks?) {
+    init(_ stored: StoredJob) {
         // Written by this module; an unreadable list would be a job without dependencies, which were met or not long ago.
         let dependencies =
             (try? JSONDecoder().decode([JobDependency].self, from: Data(stored.dependencies)))
@@ -74,8 +75,12 @@ extension RestoredJob {
         digest = stored.progress.digest
         failure = stored.progress.failure
         counts = stored.progress.counts
-        ranges = tasks?.ranges ?? []
-        self.tasks = (tasks?.rows ?? []).map { row in
+    }
+
+    mutating func fill(_ stored: StoredTasks) {
+        isWhole = true
+        ranges = stored.ranges
+        tasks = stored.rows.map { row in
             Task(
                 index: row.index, state: row.state,
                 budget: TaskBudget(

@@ -11,6 +11,9 @@ extension JobServer {
         guard let store else { throw ErrorReport(error: "the server is not running") }
         if let reason = state.heldReason { throw ErrorReport(error: "submit: \(reason)") }
         let dependencies = try resolve(request.spec.after)
+        for dependency in dependencies where dependency.condition == .each {
+            try await load(dependency.job)
+        }
         let expansion = try await SubmitCheck.expansion(of: request.spec)
         try check(dependencies, expansion.count)
         let folder = try JobFolder.stage(request.source, in: directories)
@@ -74,11 +77,6 @@ extension JobServer {
     private func check(_ dependencies: [JobDependency], _ count: Int) throws(ErrorReport) {
         for dependency in dependencies where dependency.condition == .each {
             guard let job = state.job(dependency.job) else { continue }
-            guard job.isLoaded else {
-                throw ErrorReport(
-                    error: "after.each: job \(job.id) ended before this server started",
-                    hint: "use after.ok")
-            }
             guard job.taskCount == count else {
                 throw ErrorReport(
                     error:

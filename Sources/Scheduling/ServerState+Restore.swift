@@ -32,11 +32,20 @@ public struct RestoredJob: Sendable {
     /// Untouched tasks that were marked many at once, in the order of marking.
     public var ranges: [(Range<Int>, TaskState)] = []
     public var tasks: [Task] = []
+    /// Whether `ranges` and `tasks` are given.
+    public var isWhole = false
     public init(_ job: NewJob) { self.job = job }
+
+    /// Jobs whose tasks are needed at the start: those that have not ended, and those whose tasks others follow one by one.
+    public static func needingTasks(_ jobs: [RestoredJob]) -> Set<JobID> {
+        let active = jobs.filter { $0.ended == nil }
+        let followed = active.flatMap(\.job.dependencies).filter { $0.condition == .each }
+        return Set(active.map(\.job.id)).union(followed.map(\.job))
+    }
 }
 
 extension ServerState {
-    /// Fills an empty state. What was with a node stays there until that node's hello says what became of it.
+    /// Fills an empty state; jobs that `needingTasks` names have to be whole. What was with a node stays there until that node's hello says what became of it.
     public mutating func restore(
         _ restored: [RestoredJob], nodes incarnations: [String: NodeIncarnation], now: Timestamp
     ) -> [Effect] {
@@ -62,17 +71,17 @@ extension ServerState {
     /// The tasks of an ended job, of which only the counts were known.
     public mutating func load(_ restored: RestoredJob) {
         guard jobs[restored.job.id]?.isLoaded == false else { return }
-        add(restored, withTasks: true)
+        add(restored)
     }
 
-    private mutating func add(_ restored: RestoredJob, withTasks: Bool = false) {
+    private mutating func add(_ restored: RestoredJob) {
         let id = restored.job.id
         var record = JobRecord(restored.job)
         record.started = restored.started
         record.ended = restored.ended
         record.digest = restored.digest
         record.failure = restored.failure
-        if restored.ended != nil, !withTasks {
+        guard restored.isWhole else {
             record.isLoaded = false
             record.restoredCounts = restored.counts
             jobs[id] = record

@@ -1,0 +1,104 @@
+import JobModel
+
+@testable import Scheduling
+
+/// What a database would hold after each commit: the changes, and nothing else.
+struct SimulatedDisk {
+    struct Row {
+        var state = TaskState.queued
+        var budget = TaskBudget(attempt: 0)
+        var placement: Placement?
+        var isCancelling = false
+    }
+    struct Job {
+        var new: NewJob
+        var started: Timestamp?
+        var ended: Timestamp?
+        var failure: String?
+        var counts: TaskCounts?
+        var ranges: [(Range<Int>, TaskState)] = []
+        var rows: [Int: Row] = [:]
+    }
+    var jobs: [JobID: Job] = [:]
+    var nodes: [String: NodeIncarnation] = [:]
+
+    /// What of an answer's effects is to be saved, with the values that it has at this moment.
+    enum Write {
+        case job(JobRecord)
+        case node(String, NodeIncarnation)
+        case task(TaskChange)
+    }
+
+    mutating func apply(_ write: Write) {
+        switch write {
+        case .job(let record):
+            jobs[record.id]?.started = record.started
+            jobs[record.id]?.ended = record.ended
+            jobs[record.id]?.failure = record.failure
+            jobs[record.id]?.counts = record.counts
+        case .node(let name, let incarnation): nodes[name] = incarnation
+        case .task(let change): apply(change)
+        }
+    }
+
+    private mutating func apply(_ change: TaskChange) {
+        func update(_ task: TaskID, _ body: (inout Row) -> Void) {
+            body(&jobs[task.job]!.rows[task.index, default: Row()])
+        }
+        switch change {
+        case .dispatched(let dispatch):
+            update(dispatch.attempt.task) {
+                $0.state = .running
+                $0.budget.attempt = dispatch.attempt.number
+                $0.budget.memory = dispatch.memory
+                $0.placement = dispatch.placement
+                $0.isCancelling = false
+            }
+        case .cancelling(let task): update(task) { $0.isCancelling = true }
+        case .ended(let record, let state, let budget):
+            update(record.attempt.task) {
+                $0.state = state
+                $0.budget = budget
+                $0.isCancelling = false
+            }
+        case .marked(let task, let state, let budget):
+            update(task) {
+                $0.state = state
+                $0.budget = budget
+                $0.isCancelling = false
+            }
+        case .markedUntouched(let job, let range, let state):
+            jobs[job]!.ranges.append((range, state))
+        }
+    }
+
+    /// State of a task as the next server would take it.
+    func state(_ task: TaskID) -> TaskState? {
+        guard let job = jobs[task.job] else { return nil }
+        return job.rows[task.index]?.state
+            ?? job.ranges.last { $0.0.contains(task.index) }?.1 ?? .queued
+    }
+
+    var restored: [RestoredJob] {
+        let all = jobs.values.map { job in
+            var restored = RestoredJob(job.new)
+            restored.started = job.started
+            restored.ended = job.ended
+            restored.failure = job.failure
+            restored.counts = job.counts
+            restored.ranges = job.ranges
+            restored.tasks = job.rows.map { index, row in
+                RestoredJob.Task(
+                    index: index, state: row.state, budget: row.budget,
+                    placement: row.placement, cancelRequested: row.isCancelling)
+            }
+            return restored
+        }
+        let needed = RestoredJob.needingTasks(all)
+        return all.map { job in
+            var job = job
+            job.isWhole = needed.contains(job.job.id)
+            return job
+        }
+    }
+}

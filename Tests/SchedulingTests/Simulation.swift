@@ -1,0 +1,161 @@
+import JobModel
+import Testing
+
+@testable import Scheduling
+
+/// A server, its disk, its node and the wire between them, driven by one random number after the other. Every step
+/// checks what must hold at any moment.
+struct Simulation {
+    struct Random: RandomNumberGenerator {
+        var state: UInt64
+        /// SplitMix64.
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
+    }
+
+    var random: Random
+    var server = ServerState()
+    var disk = SimulatedDisk()
+    var node = SimulatedNode()
+    var now = Timestamp(milliseconds: 1_000_000)
+    var isConnected = false
+    var connection = 0
+    /// Answers whose saving is under way, oldest first.
+    var uncommitted: [(writes: [SimulatedDisk.Write], later: [Effect])] = []
+    var toNode: [Effect] = []
+    var acknowledgedJobs: [JobID: Int] = [:]
+    /// Tasks whose success is on disk.
+    var settled: Set<TaskID> = []
+    var nextJob: Int64 = 1
+    var violations: [String] = []
+
+    init(seed: UInt64) { random = Random(state: seed) }
+
+    mutating func chance(_ percent: Int) -> Bool {
+        Int.random(in: 0..<100, using: &random) < percent
+    }
+
+    // MARK: The server
+
+    mutating func apply(_ event: ServerEvent) {
+        let effects = server.apply(event, now: now)
+        carryOut(effects)
+    }
+
+    private mutating func carryOut(_ effects: [Effect]) {
+        var writes: [SimulatedDisk.Write] = []
+        var later: [Effect] = []
+        for effect in effects {
+            switch effect {
+            case .saveJob(let id): writes.append(.job(server.job(id)!))
+            case .saveNode(let name, let incarnation): writes.append(.node(name, incarnation))
+            case .saveTasks(let changes): writes += changes.map { .task($0) }
+            case .fetchImage, .wake, .changed, .forget, .notify: break
+            default: later.append(effect)
+            }
+        }
+        if !writes.isEmpty || !later.isEmpty { uncommitted.append((writes, later)) }
+    }
+
+    mutating func commit() {
+        guard !uncommitted.isEmpty else { return }
+        let answer = uncommitted.removeFirst()
+        for write in answer.writes { disk.apply(write) }
+        for write in answer.writes {
+            if case .task(.ended(let record, .succeeded, _)) = write {
+                settled.insert(record.attempt.task)
+            }
+        }
+        guard isConnected else { return }
+        for effect in answer.later {
+            if case .run(_, let decided, _) = effect, decided != connection { continue }
+            toNode.append(effect)
+        }
+    }
+
+    mutating func submit() {
+        let id = JobID(nextJob)
+        nextJob += 1
+        var spec = JobSpec(name: "j", image: "host", command: ["true"])
+        spec.resources.cpus = Int.random(in: 1...2, using: &random)
+        spec.retry.attempts = chance(70) ? 3 : 1
+        if chance(30) { spec.limits.parallel = 2 }
+        if chance(30) { spec.retry.backoff.initial = 1000 }
+        var after: [JobDependency] = []
+        let count = Int.random(in: 1...30, using: &random)
+        if chance(20), let other = disk.jobs.keys.randomElement(using: &random),
+            server.job(other)?.isLoaded == true
+        {
+            let isSameSize = disk.jobs[other]?.new.taskCount == count
+            after = [JobDependency(condition: isSameSize ? .each : .any, job: other)]
+        }
+        let job = NewJob(
+            id: id, spec: spec, taskCount: count, submitted: now, dependencies: after)
+        // The insertion is a commit of its own, and the submit is answered after it.
+        disk.jobs[id] = SimulatedDisk.Job(new: job)
+        acknowledgedJobs[id] = count
+        apply(.submitted(job))
+    }
+
+    mutating func crashServer() {
+        uncommitted = []
+        cut()
+        server = ServerState()
+        carryOut(server.restore(disk.restored, nodes: disk.nodes, now: now))
+    }
+
+    // MARK: The wire
+
+    mutating func cut() {
+        toNode = []
+        node.outbox = []
+        if isConnected { apply(.nodeDisconnected("n", reason: "cut")) }
+        isConnected = false
+    }
+
+    mutating func connect() {
+        guard !isConnected else { return }
+        isConnected = true
+        node.outbox = []
+        apply(.nodeConnected("n", node.hello))
+        connection = server.nodes["n"]?.connection ?? 0
+    }
+
+    mutating func deliver() {
+        if !toNode.isEmpty, chance(50) {
+            let message = toNode.removeFirst()
+            node.receive(message)
+            if chance(10) { node.receive(message) }
+        } else if !node.outbox.isEmpty, isConnected {
+            let event = node.outbox.removeFirst()
+            apply(event)
+            if chance(10) { apply(event) }
+        }
+    }
+
+    // MARK: The node
+
+    mutating func work() {
+        if chance(60), let dispatch = node.startNext() { checkStart(dispatch) }
+        let attempts = node.running.keys.sorted { $0.task < $1.task }
+        if chance(50), let attempt = attempts.randomElement(using: &random) {
+            node.finish(attempt, chance(85) ? .code(0) : .code(1))
+        }
+    }
+
+    private mutating func checkStart(_ dispatch: Dispatch) {
+        let task = dispatch.attempt.task
+        if settled.contains(task) { violations.append("\(task) succeeded and was run again") }
+        if node.running.keys.filter({ $0.task == task }).count > 1 {
+            violations.append("\(task) runs twice at once")
+        }
+        guard disk.jobs[task.job]?.rows[task.index] != nil else {
+            return violations.append("\(dispatch.attempt) was sent before it was on disk")
+        }
+    }
+}
