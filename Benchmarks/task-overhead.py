@@ -14,21 +14,6 @@ import tempfile
 
 import bench
 
-TRUE_SOURCE = "int main(void) { return 0; }\n"
-
-
-def static_true(folder):
-    """A root filesystem that holds one static program."""
-    root = os.path.join(folder, "root")
-    os.makedirs(os.path.join(root, "bin"), exist_ok=True)
-    source = os.path.join(folder, "true.c")
-    with open(source, "w") as file:
-        file.write(TRUE_SOURCE)
-    program = os.path.join(root, "bin", "true")
-    subprocess.run(["cc", "-O2", "-static", "-o", program, source], check=True)
-    return root, program
-
-
 class Martlet:
     def __init__(self, binaries, folder, root):
         self.program = os.path.join(os.path.abspath(binaries), "martlet")
@@ -48,10 +33,13 @@ class Martlet:
 
 def parallel(program, tasks):
     numbers = "".join(f"{n}\n" for n in range(tasks)).encode()
-    subprocess.run(["parallel", "-n0", "--will-cite", program], input=numbers, check=True, stdout=subprocess.DEVNULL)
+    # Its temporary files in memory: faster for it, and on ext4 whoever comes next would search long for inodes beside those
+    # just deleted.
+    subprocess.run(["parallel", "-n0", "--will-cite", "--tmpdir", "/dev/shm", program], input=numbers, check=True,
+                   stdout=subprocess.DEVNULL)
 
 
-def hyperqueue_python(folder):
+def hyperqueue_python():
     """A Python that can import hyperqueue, made once in a virtual environment; None where PyPI does not answer."""
     venv = os.path.abspath(os.path.join(".build", "bench", "hyperqueue"))
     python = os.path.join(venv, "bin", "python3")
@@ -69,7 +57,7 @@ import os, sys, tempfile, time
 from hyperqueue import Job, LocalCluster
 from hyperqueue.cluster import WorkerConfig
 program, tasks = sys.argv[1], int(sys.argv[2])
-os.chdir(tempfile.mkdtemp())
+os.chdir(tempfile.mkdtemp(dir=sys.argv[3]))
 with LocalCluster() as cluster:
     cluster.start_worker(WorkerConfig(cores=os.cpu_count()))
     client = cluster.client()
@@ -85,8 +73,9 @@ with LocalCluster() as cluster:
 """
 
 
-def hyperqueue(python, program, tasks):
-    out = subprocess.run([python, "-c", HYPERQUEUE, program, str(tasks)], capture_output=True, text=True, check=True)
+def hyperqueue(python, program, tasks, folder):
+    """Its tasks' logs stay in `folder` until all has been measured."""
+    out = subprocess.run([python, "-c", HYPERQUEUE, program, str(tasks), folder], capture_output=True, text=True, check=True)
     return float(out.stdout.strip().split("\n")[-1])
 
 
@@ -99,15 +88,15 @@ def main():
     options = parser.parse_args()
 
     folder = tempfile.mkdtemp(prefix="martlet-bench-")
-    root, program = static_true(folder)
+    root, program = bench.static_true(folder)
     ours = Martlet(options.bin, folder, root)
     try:
         contenders = {"martlet (containers)": lambda: bench.timed(ours.run, options.tasks)}
         if shutil.which("parallel"):
             contenders["GNU parallel (bare)"] = lambda: bench.timed(parallel, program, options.tasks)
-        python = hyperqueue_python(folder)
+        python = hyperqueue_python()
         if python:
-            contenders["HyperQueue (bare)"] = lambda: hyperqueue(python, program, options.tasks)
+            contenders["HyperQueue (bare)"] = lambda: hyperqueue(python, program, options.tasks, folder)
         ours.run(min(200, options.tasks))
         results = bench.paired(contenders, options.runs, lambda contender: contender())
     finally:
@@ -124,7 +113,9 @@ def main():
                 ["", "total", "per task", "rate", "martlet / it"], rows)
     bench.write_json(options.json, {
         "benchmark": "task-overhead", "tasks": options.tasks, "seconds": results,
-        "versions": {"parallel": bench.version(["parallel", "--version"])},
+        "versions": {"parallel": bench.version(["parallel", "--version"]),
+                     "hyperqueue": python and bench.version(
+                         [python, "-c", "from importlib.metadata import version; print(version('hyperqueue'))"])},
         "ratio": {name: bench.ratio(first, seconds) for name, seconds in results.items()},
     })
 

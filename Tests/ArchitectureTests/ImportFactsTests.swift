@@ -75,14 +75,36 @@ struct ImportFactsTests {
         }
     }
 
-    @Test("every module says once what it owns and where to start")
+    @Test("every module says in one place what it owns and where to start")
     func everyModuleIsDescribed() throws {
         let house = try #require(house)
-        for module in house.modules.keys
-        where !module.hasPrefix("C") || module == "ContainerRuntime" {
-            #expect(house.files[module]?.isEmpty == false)
-        }
         #expect(house.modules.count >= 15)
+        for (module, files) in house.files where files.contains(module + ".swift") {
+            let text = try house.text(of: module + ".swift", in: module)
+            let comment = text.split(separator: "\n").filter { $0.hasPrefix("///") }.joined()
+            #expect(comment.contains("Start "), "\(module).swift does not say where to start")
+        }
+        for module in house.modules.keys where module.first?.isUppercase == true {
+            let isC = module.hasPrefix("C") && module.dropFirst().first?.isUppercase == true
+            let main = isC ? "include/\(module).h" : module + ".swift"
+            #expect(
+                house.files[module]?.contains(main) == true, "\(module) has no file of its name")
+        }
+    }
+
+    @Test(
+        "what is fully static asks for no loader",
+        .enabled(if: SourceTree.hasExecutables, "run `make build` first"),
+        arguments: ["martlet-agent", "martlet-runtime"])
+    func noLoader(executable: String) throws {
+        let bytes = try Data(contentsOf: SourceTree.executables.appendingPathComponent(executable))
+        // elf(5), 64 bit: the program headers begin at e_phoff, and one of type PT_INTERP names a loader.
+        func word(_ offset: Int, _ size: Int) -> Int {
+            bytes[offset..<offset + size].reversed().reduce(0) { $0 << 8 | Int($1) }
+        }
+        let (start, size, count) = (word(32, 8), word(54, 2), word(56, 2))
+        #expect(count > 0)
+        for header in 0..<count { #expect(word(start + header * size, 4) != 3) }
     }
 }
 
@@ -91,10 +113,20 @@ struct SourceTree {
     var modules: [String: Set<String>] = [:]
     var files: [String: [String]] = [:]
 
-    static func load(file: String = #filePath) throws -> SourceTree {
-        let root = URL(fileURLWithPath: file).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
-                "Sources")
+    static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+    static let root = repository.appendingPathComponent("Sources")
+    static let executables = repository.appendingPathComponent(".build/bin")
+    static let hasExecutables = FileManager.default.fileExists(
+        atPath: executables.appendingPathComponent("martlet-runtime").path)
+
+    func text(of file: String, in module: String) throws -> String {
+        try String(
+            contentsOf: Self.root.appendingPathComponent(module).appendingPathComponent(file),
+            encoding: .utf8)
+    }
+
+    static func load() throws -> SourceTree {
         var tree = SourceTree()
         for module in try FileManager.default.contentsOfDirectory(atPath: root.path) {
             let folder = root.appendingPathComponent(module)

@@ -87,6 +87,39 @@ final class Sandbox: Sendable {
         return Outcome(status: status, output: text(output), errors: text(errors))
     }
 
+    /// A program that has to succeed.
+    @discardableResult
+    func tool(_ command: String...) throws -> Outcome {
+        let outcome = try run(command)
+        try #require(outcome.status == 0, "\(command.joined(separator: " ")): \(outcome.errors)")
+        return outcome
+    }
+
+    /// A shell script that has to succeed, in the sandbox's folder.
+    func shell(_ script: String) throws { try tool("/bin/sh", "-c", script) }
+
+    /// Asks again and again, for up to a minute.
+    func waitUntil(_ what: String, _ condition: () throws -> Bool) throws {
+        let deadline = Date().addingTimeInterval(60)
+        while try !condition() {
+            try #require(Date() < deadline, "never seen: \(what)")
+        }
+    }
+
+    /// Kills every process that has this sandbox's home in its environment, as a power cut would.
+    func killEverything() throws {
+        let mine = "MARTLET_HOME=\(folder)/home\0"
+        // A process may start another one while the list is read; in the end none is left.
+        try waitUntil("no process is left") {
+            let names = try FileManager.default.contentsOfDirectory(atPath: "/proc")
+            let alive = names.compactMap { pid_t($0) }.filter {
+                Machine.text("/proc/\($0)/environ").contains(mine)
+            }
+            for pid in alive { kill(pid, SIGKILL) }
+            return alive.isEmpty
+        }
+    }
+
     func write(_ name: String, _ text: String) throws -> String {
         let path = folder + "/" + name
         try FileManager.default.createDirectory(
@@ -178,6 +211,15 @@ enum Machine {
     static let isRoot = geteuid() == 0
     static let hasExecutables = ["martlet", "martlet-agent", "martlet-runtime"].allSatisfy {
         FileManager.default.isExecutableFile(atPath: Sandbox.binaries + "/" + $0)
+    }
+    /// Whether all of these programs are on the path.
+    static func has(_ programs: String...) -> Bool {
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        return programs.allSatisfy { program in
+            folders.contains {
+                FileManager.default.isExecutableFile(atPath: "\($0)/\(program)")
+            }
+        }
     }
     static let isLong = ProcessInfo.processInfo.environment["MARTLET_TEST_LONG"] != nil
 
