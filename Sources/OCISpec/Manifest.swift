@@ -99,8 +99,10 @@ public enum ManifestDocument: Hashable, Sendable {
                 "manifest",
                 "a layer of type \(layer.mediaType.prefix(80)): this is no container image")
         }
-        guard manifest.config.size >= 0, manifest.layers.allSatisfy({ $0.size >= 0 }) else {
-            throw DocumentError("manifest", "a size is negative")
+        let sizes = [manifest.config.size] + manifest.layers.map(\.size)
+        guard sizes.allSatisfy((0...OCISpec.blobLimit).contains) else {
+            throw DocumentError(
+                "manifest", "a size is not between 0 and \(OCISpec.blobLimit) bytes")
         }
         return manifest
     }

@@ -7,6 +7,8 @@
 public enum OCISpec {
     /// Greatest size in bytes of a manifest, index or image configuration (distribution-spec: 4 MiB should be supported).
     public static let documentLimit = 4 << 20
+    /// Greatest size in bytes of a blob that a descriptor may promise: 1 TiB, so that no sum of sizes overflows.
+    public static let blobLimit: Int64 = 1 << 40
     /// Most layers in an image: what Docker allows, and well below what an overlay mount takes.
     public static let layerLimit = 127
 }

@@ -46,6 +46,13 @@ public struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
         }
     }
 
+    /// Whether an image that says it is made for `other` may run on this: of the same system, and of an architecture that its
+    /// processors run. Configurations often leave the variant out.
+    public func runs(_ other: Platform) -> Bool {
+        let other = other.normalised
+        return acceptable.contains { $0.os == other.os && $0.architecture == other.architecture }
+    }
+
     /// What runs here, best first. An amd64 machine without a stated variant takes the base level alone: a binary of a
     /// higher one may not run.
     var acceptable: [Platform] {

@@ -24,6 +24,10 @@ struct DocumentTests {
                 #"{"schemaVersion":1,"name":"x","tag":"y","fsLayers":[]}"#,
                 "application/vnd.docker.distribution.manifest.v1+prettyjws", "schema 1"
             ),
+            (
+                #"{"schemaVersion":2,"config":\#(config),"layers":[{"mediaType":"\#(MediaType.layerGzip)","digest":"sha256:\#(hex)","size":9223372036854775807}]}"#,
+                "", "size"
+            ),
             (#"{"schemaVersion":2}"#, MediaType.manifest, "neither"),
             (#"{"schemaVersion":2,"config":\#(config)}"#, "", "layers"),
             (
@@ -40,7 +44,7 @@ struct DocumentTests {
             ),
             (
                 #"{"schemaVersion":2,"config":{"mediaType":"x","digest":"sha256:\#(hex)","size":-2},"layers":[]}"#,
-                "", "negative"
+                "", "size"
             ),
             ("<html>", "text/html", "no JSON"),
         ])
@@ -100,5 +104,16 @@ struct DocumentTests {
             process.workingDirectory == "/srv" && process.user == "1000:100"
                 && process.stopSignal == 37)
         #expect(throws: DocumentError.self) { try ImageConfig(Array(text.utf8), layerCount: 2) }
+    }
+
+    @Test(
+        "an image for an older processor of the same family runs, one for another family does not",
+        arguments: [
+            ("linux/arm64", "linux/arm/v7", true), ("linux/arm64", "linux/arm", true),
+            ("linux/arm64", "linux/arm64/v8", true), ("linux/amd64", "linux/x86_64", true),
+            ("linux/amd64", "linux/arm64", false), ("linux/amd64", "windows/amd64", false),
+        ])
+    func runs(machine: String, image: String, isTrue: Bool) throws {
+        #expect(try #require(Platform(machine)).runs(try #require(Platform(image))) == isTrue)
     }
 }
