@@ -29,6 +29,8 @@ public final class BlobDownload: Sendable {
         var running = 0
         /// Whether a range was answered with one; nil while it is not known, or not asked.
         var takesRanges: Bool?
+        /// Bytes of the running answer that are here already: a server without ranges begins anew each time.
+        var repeated: Int64 = 0
         var failure: RegistryError?
     }
 
@@ -114,25 +116,36 @@ extension BlobDownload {
                     return refuse(&state, "it answered another range than the one asked for")
                 }
                 state.takesRanges = true
+                state.repeated = 0
                 return true
             }
-            guard index == 0, response.status == 200 else {
+            // Other transfers rely on the chunks once ranges were spoken.
+            guard index == 0, response.status == 200,
+                state.takesRanges != true || state.chunks.count == 1
+            else {
                 return refuse(
                     &state, "it answered status \(response.status) to a request for a range")
             }
-            // The whole blob from its start: ranges are not spoken here, or none was asked.
+            // The whole blob from its start: ranges are not spoken here, or none was asked. What came before may have been
+            // read and hashed, and is never written again.
             if state.chunks.count > 1 || from > 0 {
                 state.takesRanges = false
-                state.chunks = [Chunk(start: 0, end: size)]
+                state.chunks = [Chunk(start: 0, end: size, received: from)]
                 state.head = 0
             }
+            state.repeated = from
             return true
         }
     }
 
     /// Writes a piece to its place; false ends the transfer, with `failure` set where trying again is useless.
     func take(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> Bool {
-        let chunk = chunk(index)
+        let (chunk, dropped) = state.quietly { state in
+            let dropped = index == 0 ? Int(min(state.repeated, Int64(bytes.count))) : 0
+            state.repeated -= Int64(dropped)
+            return (state.chunks[index], dropped)
+        }
+        let bytes = UnsafeRawBufferPointer(rebasing: bytes[dropped...])
         guard Int64(bytes.count) <= chunk.end - chunk.position else {
             return state.withLock { refuse(&$0, "it sent more than the \(size) bytes of the blob") }
         }

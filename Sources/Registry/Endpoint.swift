@@ -17,7 +17,10 @@ extension RegistryClient {
 
     /// Whether the host is this machine, as names say it: localhost, 127.0.0.0/8, ::1.
     static func isLoopback(_ domain: String) -> Bool {
-        guard let url = URLParts("http://" + domain) else { return false }
+        URLParts("http://" + domain).map(isLoopback) ?? false
+    }
+
+    static func isLoopback(_ url: URLParts) -> Bool {
         if url.host == "localhost" || url.host == "[::1]" { return true }
         let parts = url.host.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
@@ -64,18 +67,6 @@ extension RegistryClient {
             default: throw error
             }
         }
-    }
-
-    /// Explains a failed TLS handshake: perhaps plain HTTP is spoken there.
-    func explainTLS(_ error: RegistryError, domain: String) -> RegistryError {
-        guard !insecure, error.kind == .tls else { return error }
-        let host = Self.host(of: domain)
-        // Only asked to say more in the error; what it answers is not used.
-        guard let answer = try? ping("http://" + host, verifiesTLS: false), answer.status != 400
-        else { return error }
-        return RegistryError(
-            .plainHTTP, error.step, error.subject, "\(host) speaks plain HTTP, not TLS",
-            hint: "use --insecure if you trust the network to it")
     }
 }
 

@@ -57,12 +57,7 @@ extension RegistryClient {
             if let authorization, let home, url.isSameOrigin(as: home) {
                 request.headers.append(("Authorization", authorization))
             }
-            let response: HTTPResponse
-            do throws(RegistryError) {
-                response = try transfer(request, isAbandoned: call.isAbandoned, sink: sink)
-            } catch {
-                throw explainTLS(error, domain: call.domain)
-            }
+            let response = try transfer(request, isAbandoned: call.isAbandoned, sink: sink)
             guard [301, 302, 303, 307, 308].contains(response.status),
                 let location = response.header("location"),
                 call.method == "GET" || call.method == "HEAD"

@@ -26,12 +26,16 @@ extension RegistryClient {
                 case nil: .some(nil)
                 case .asked?: nil
                 case .known(let authorization, let until)?:
-                    until.map { $0 > .now } ?? true ? .some(authorization) : .some(nil)
+                    Self.isGood(until) ? .some(authorization) : .some(nil)
                 }
             }
             if let found { return found }
         }
         throw RegistryError(.cancelled, call.method, call.domain, "cancelled")
+    }
+
+    private static func isGood(_ until: ContinuousClock.Instant?) -> Bool {
+        until.map { $0 > .now } ?? true
     }
 
     /// Answers a challenge: one thread asks for the token, the others wait for it. Nil where nothing more can be offered.
@@ -42,7 +46,10 @@ extension RegistryClient {
         let isMine = tokens.quietly { tokens in
             switch tokens[key] {
             case .asked?: return false
-            case .known(let authorization, _)? where authorization != refused: return false
+            // Another thread has a fresh one; an old one that ran out unused is asked for anew.
+            case .known(let authorization, let until)?
+            where authorization != refused && Self.isGood(until):
+                return false
             default:
                 tokens[key] = .asked
                 return true

@@ -6,10 +6,25 @@ extension RegistryClient {
     /// Seconds between tries, at most.
     static let longestDelay = 60.0
 
+    /// Whoever named the URL (a person, a redirect, a challenge, an upload's location): plain HTTP goes to this machine alone,
+    /// or where it was asked for.
+    private func checkIsAllowed(_ request: HTTPRequest) throws(RegistryError) {
+        guard let url = URLParts(request.url) else {
+            throw RegistryError(.malformed, request.method, "the registry", "it names no URL")
+        }
+        guard url.scheme == "https" || insecure || Self.isLoopback(url) else {
+            throw RegistryError(
+                .plainHTTP, request.method, url.shown,
+                "plain HTTP, which anybody on the way can read",
+                hint: "use --insecure if you trust the network to it")
+        }
+    }
+
     /// One request to one URL. Throws where no whole answer came; any status is an answer.
     func transfer(
         _ request: HTTPRequest, isAbandoned: @Sendable () -> Bool = { false }, sink: BodySink?
     ) throws(RegistryError) -> HTTPResponse {
+        try checkIsAllowed(request)
         var request = request
         request.headers.append(("User-Agent", Self.userAgent))
         let transfer = Transfer(request, settings: settings, sink: sink)
@@ -46,7 +61,8 @@ extension RegistryClient {
                 "its certificate is not trusted: name its authority's file in SSL_CERT_FILE, or use --insecure"
             )
         case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_USE_SSL_FAILED:
-            return error(.tls)
+            return error(
+                .tls, "where it speaks plain HTTP, use --insecure if you trust the network to it")
         case CURLE_ABORTED_BY_CALLBACK:
             return RegistryError(.cancelled, method, shown, "cancelled")
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_WEIRD_SERVER_REPLY:

@@ -6,7 +6,7 @@ public struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible 
         /// The connection broke or stalled; trying again may help.
         case interrupted
         case tls
-        /// TLS was expected and plain HTTP is spoken.
+        /// Plain HTTP to another machine, which nobody asked for.
         case plainHTTP
         /// 401, or a token that was not granted.
         case unauthorized
