@@ -27,7 +27,8 @@ final class BlobReader {
         guard offset < size else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         if ready <= offset, let download {
             do throws(RegistryError) {
-                ready = try download.wait(past: offset)
+                // The first piece holds the magic number whole.
+                ready = try download.wait(past: offset == 0 ? Compression.magicSize - 1 : offset)
             } catch {
                 throw LayerError(.cancelled, "the download ended: \(error)")
             }

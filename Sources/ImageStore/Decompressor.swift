@@ -8,6 +8,9 @@ protocol Decompressor: AnyObject {
 enum Compression: Sendable {
     case none, gzip, zstd
 
+    /// Bytes that tell it.
+    static let magicSize: Int64 = 4
+
     init(magic bytes: UnsafeRawBufferPointer) {
         if bytes.starts(with: [0x1f, 0x8b]) {
             self = .gzip

@@ -26,7 +26,6 @@ struct TarHeader {
     }
 
     var type: UInt8 { block[156] }
-    var isGNU: Bool { format == .gnu }
     var link: [UInt8] { text(157..<257) }
     var mode: Int64? { number(100..<108) }
     var uid: Int64? { number(108..<116) }

@@ -7,6 +7,9 @@ final class TarReader {
     private var left: Int64 = 0
     private var padding: Int64 = 0
     private var count = 0
+    /// Bytes of extended headers since the last entry, and of global ones since the beginning.
+    private var headerBytes: Int64 = 0
+    private var globalBytes: Int64 = 0
 
     init(_ stream: ArchiveStream, limits: LayerLimits) {
         self.stream = stream
@@ -20,18 +23,23 @@ final class TarReader {
         var longPath: [UInt8]?
         var longLink: [UInt8]?
         while let header = try nextHeader() {
-            guard let size = header.size, size >= 0 else {
-                throw LayerError(.corrupt, "an entry of negative size")
+            guard let size = header.size else {
+                throw LayerError(.corrupt, "a damaged entry header")
             }
+            try check(size)
             switch header.type {
             case UInt8(ascii: "x"), UInt8(ascii: "X"):
                 try pax.add(try extended(size))
                 hasPax = true
-            case UInt8(ascii: "g"): try global.add(try extended(size))
+            case UInt8(ascii: "g"):
+                try global.add(try extended(size))
+                (globalBytes, headerBytes) = (globalBytes + size, headerBytes - size)
+                try checkHeaders(globalBytes)
             case UInt8(ascii: "L"): longPath = Self.text(try extended(size))
             case UInt8(ascii: "K"): longLink = Self.text(try extended(size))
-            case UInt8(ascii: "V"): try skipContent(size)
+            case UInt8(ascii: "V"): try stream.skip(size + Self.padding(size))
             default:
+                headerBytes = 0
                 let records = hasPax ? merged(pax) : global
                 count += 1
                 guard count <= limits.entries else {
@@ -80,10 +88,8 @@ final class TarReader {
     private static func padding(_ size: Int64) -> Int64 { (512 - size % 512) % 512 }
 
     private func extended(_ size: Int64) throws(LayerError) -> [UInt8] {
-        guard size <= limits.header else {
-            throw LayerError(
-                .hostile, "an extended header of \(size) bytes; \(limits.header) are allowed")
-        }
+        headerBytes += size
+        try checkHeaders(headerBytes)
         let bytes = try stream.read(Int(size)) ?? []
         guard bytes.count == Int(size) else {
             throw LayerError(.corrupt, "the archive ends within an entry")
@@ -92,8 +98,21 @@ final class TarReader {
         return bytes
     }
 
-    private func skipContent(_ size: Int64) throws(LayerError) {
-        try stream.skip(size + Self.padding(size))
+    /// Extended headers are kept in memory: those before one entry together, and all global ones together.
+    private func checkHeaders(_ size: Int64) throws(LayerError) {
+        guard size <= limits.header else {
+            throw LayerError(
+                .hostile, "extended headers of \(size) bytes; \(limits.header) are allowed")
+        }
+    }
+
+    /// Sums of an entry's size and its padding never overflow.
+    private func check(_ size: Int64) throws(LayerError) {
+        guard size >= 0 else { throw LayerError(.corrupt, "an entry of negative size") }
+        guard size <= limits.bytes else {
+            throw LayerError(
+                .hostile, "an entry of \(size) bytes; \(limits.bytes) are allowed in a layer")
+        }
     }
 
     private static func text(_ bytes: [UInt8]) -> [UInt8] { Array(bytes.prefix { $0 != 0 }) }
@@ -104,7 +123,7 @@ final class TarReader {
     ) throws(LayerError) -> TarEntry {
         // One size decides both what is read and what is skipped (CVE-2025-62518).
         var size = try pax.number("size") ?? headerSize
-        guard size >= 0 else { throw LayerError(.corrupt, "an entry of negative size") }
+        try check(size)
         let path = pax.values["path"] ?? longPath ?? header.path
         let kind = try Self.kind(header.type, path).orThrow(path)
         guard let mode = header.mode, let headerUID = header.uid, let headerGID = header.gid else {
@@ -240,7 +259,11 @@ final class TarReader {
             regions.append((offset, length))
         }
         var pad = (512 - used % 512) % 512
-        while pad > 0 { pad -= try content(pad).count }
+        while pad > 0 {
+            let count = try content(pad).count
+            guard count > 0 else { return nil }
+            pad -= count
+        }
         return regions
     }
 }

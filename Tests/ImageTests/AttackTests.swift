@@ -82,6 +82,36 @@ struct AttackTests {
             tar.pax([("size", Array("-512".utf8))])
             tar.file("x")
         },
+        Attack(title: "a label of 8 EiB", kind: .hostile, entry: "") { tar, _ in
+            tar.bytes += Self.endless("label", type: "V")
+        },
+        Attack(title: "a directory of 8 EiB", kind: .hostile, entry: "") { tar, _ in
+            tar.bytes += Self.endless("d", type: "D")
+        },
+        Attack(title: "8 EiB by an extended header", kind: .hostile, entry: "") { tar, _ in
+            tar.pax([("size", Array("\(Int64.max)".utf8))])
+            tar.file("x")
+        },
+        Attack(title: "sparse map without its padding", kind: .hostile, entry: "s") { tar, _ in
+            tar.pax([
+                ("GNU.sparse.major", [49]), ("GNU.sparse.minor", [48]), ("GNU.sparse.name", [115]),
+                ("GNU.sparse.realsize", Array("10".utf8)),
+            ])
+            tar.file("s", "1\n0\n4\n")
+        },
+        Attack(title: "global headers without end", kind: .hostile, entry: "") { tar, _ in
+            for number in 0..<3 {
+                tar.pax(
+                    [("comment\(number)", [UInt8](repeating: 97, count: 500_000))], type: "g")
+                tar.file("x")
+            }
+        },
+        Attack(title: "headers of one entry without end", kind: .hostile, entry: "") { tar, _ in
+            for number in 0..<3 {
+                tar.pax([("comment\(number)", [UInt8](repeating: 97, count: 500_000))])
+            }
+            tar.file("x")
+        },
         Attack(title: "owner beyond 32 bits", kind: .corrupt, entry: "x") { tar, _ in
             tar.pax([("uid", Array("4294967296".utf8))])
             tar.file("x")
@@ -103,6 +133,14 @@ struct AttackTests {
             tar.add(TarBuilder.Header("x", type: "Z"))
         },
     ]
+
+    /// A header of the greatest size that base-256 can say.
+    private static func endless(_ name: String, type: Character) -> [UInt8] {
+        var block = TarBuilder.Header(name, type: type).block
+        block.replaceSubrange(
+            124..<136, with: [0x80, 0, 0, 0, 0x7f] + [UInt8](repeating: 0xff, count: 7))
+        return TarBuilder.Header.summed(block)
+    }
 
     @Test("is refused, with the entry named", arguments: refused)
     func refusal(attack: Attack) throws {
