@@ -37,7 +37,7 @@ struct LayerApplication {
         else {
             throw LayerError(system: ENOENT, "open the staging directory")
         }
-        let writer = LayerWriter(root: root, form: form)
+        let writer = LayerWriter(root: root, form: form, limits: limits)
         let lane = HashLane()
         defer { _ = lane.finish() }
         let blob = BlobReader(

@@ -30,9 +30,22 @@ extension LayerWriter {
             if let parent, Raw.isDirectory(parent.status) { continue }
             // It hides nothing, and would show up in listings of a directory that only this layer has.
             isBound = true
-            try Raw.check(unlinkat(root.descriptor, name.path, 0), "remove whiteout")
+            try removeWhiteout(name)
         }
         return isBound
+    }
+
+    private func removeWhiteout(_ name: EntryName) throws(LayerError) {
+        guard
+            let parent = try Raw.openBeneath(
+                root.descriptor, name.parent, Raw.openPath | O_DIRECTORY)
+        else { return }
+        defer { close(parent) }
+        // What was written through a link may have taken its place.
+        guard let status = try Raw.status(parent, name.last.cName), Raw.isWhiteout(status) else {
+            return
+        }
+        try Raw.check(unlinkat(parent, name.last.cName, 0), "remove whiteout")
     }
 
     private static func missingTarget(_ link: (name: EntryName, target: EntryName)) -> LayerError {
@@ -100,7 +113,7 @@ extension LayerWriter {
             directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         try Raw.check(file, "create")
         defer { close(file) }
-        try Raw.copy(source, to: file)
+        copyAllowance -= try Raw.copyData(source, to: file, limit: copyAllowance)
         try copyExtendedAttributes(from: source, to: file)
     }
 
@@ -145,15 +158,15 @@ extension LayerWriter {
             guard !real.begins(with: name) else {
                 throw LayerError(.hostile, "a link that leads into itself", entry: name.bytes)
             }
-            let target = try directory(real)
-            try merge(name, into: target)
-            let moved = implied.filter { $0.begins(with: name) }
-            implied.subtract(moved)
-            for old in moved where old != name {
-                implied.insert(
-                    EntryName(
-                        components: real.components + old.components[name.components.count...]))
+            func moved(_ old: EntryName) -> EntryName {
+                EntryName(components: real.components + old.components[name.components.count...])
             }
+            try merge(name, into: try directory(real))
+            let below = implied.filter { $0.begins(with: name) }
+            implied.subtract(below)
+            implied.formUnion(
+                below.filter { $0 != name }.map(moved).filter { directories[$0] == nil })
+            madeWhiteouts = madeWhiteouts.map { $0.begins(with: name) ? moved($0) : $0 }
         }
     }
 
@@ -164,22 +177,36 @@ extension LayerWriter {
         return nil
     }
 
-    /// Moves what is in a directory into another, over what is there, and removes it.
+    /// Moves what is in a directory into another, over what is there, and removes it. A whiteout hides what lies below, never
+    /// what this layer has; an opaque mark goes along.
     private func merge(_ name: EntryName, into target: OpenDirectory) throws(LayerError) {
-        let path = name.path
-        for child in try DirectoryListing.names(root.descriptor, path) {
-            let source = name.child(child)
-            let status = try Raw.status(root.descriptor, source.path)
-            let existing = try Raw.status(target.descriptor, child.cName)
-            if let status, let existing, Raw.isDirectory(status), Raw.isDirectory(existing) {
-                try merge(source, into: try directory(target.name.child(child)))
-                continue
-            }
-            if existing != nil { try TreeRemoval.remove(target.descriptor, child.cName) }
-            try Raw.check(
-                renameat(root.descriptor, source.path, target.descriptor, child.cName), "rename")
+        guard let source = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY) else {
+            return
         }
-        try Raw.check(unlinkat(root.descriptor, path, AT_REMOVEDIR), "rmdir")
+        defer { close(source) }
+        for child in try DirectoryListing.names(source, [46, 0]) {
+            let place = Place(parent: target, name: target.name.child(child))
+            guard let status = try Raw.status(source, place.last) else { continue }
+            let existing = try Raw.status(target.descriptor, place.last)
+            let isOverDirectory = existing.map(Raw.isDirectory) ?? false
+            if isOverDirectory, Raw.isDirectory(status) {
+                try merge(name.child(child), into: try directory(place.name))
+            } else if existing != nil, Raw.isWhiteout(status) {
+                try Raw.check(unlinkat(source, place.last, 0), "remove whiteout")
+                if isOverDirectory { try markOpaque(place.name) }
+            } else {
+                if existing != nil { try remove(place) }
+                try Raw.check(
+                    renameat(source, place.last, target.descriptor, place.last), "rename")
+                if Raw.isDirectory(status), existing.map(Raw.isWhiteout) ?? false {
+                    try markOpaque(place.name)
+                }
+            }
+        }
+        if form.isOpaque(source) { try markOpaque(target.name) }
+        try Raw.check(
+            unlinkat(try directory(name.parent).descriptor, name.last.cName, AT_REMOVEDIR), "rmdir")
+        forgetOpenDirectories()
     }
 }
 

@@ -16,16 +16,17 @@ final class LayerWriter {
     private(set) var whiteouts: Set<EntryName> = []
     private(set) var opaque: Set<EntryName> = []
     /// Whiteouts that were written, by real name.
-    private(set) var madeWhiteouts: [EntryName] = []
+    var madeWhiteouts: [EntryName] = []
     /// What the archive says of directories, applied at the end: writing into them would change their times, and a
     /// read-only one could not be written into.
-    private var directories: [EntryName: TarEntry] = [:]
+    private(set) var directories: [EntryName: TarEntry] = [:]
     private var open: [EntryName: OpenDirectory] = [:]
-    /// Bytes of content written.
-    private(set) var written: Int64 = 0
+    /// Bytes that may still be copied from the layers below.
+    var copyAllowance: Int64
 
     /// Takes over the descriptor of an empty directory.
-    init(root descriptor: Int32, form: OverlayForm) {
+    init(root descriptor: Int32, form: OverlayForm, limits: LayerLimits) {
+        copyAllowance = limits.bytes
         root = OpenDirectory(descriptor: descriptor, name: EntryName(components: []))
         self.form = form
         implied = [root.name]
@@ -96,7 +97,6 @@ final class LayerWriter {
                 try Raw.writeAll(file, bytes)
             }
         }
-        written += entry.size
         try setAttributes(file, entry)
     }
 
@@ -197,7 +197,7 @@ final class LayerWriter {
     }
 
     /// Removes what an earlier entry of this layer made, and forgets what was to be done with it.
-    private func remove(_ place: Place) throws(LayerError) {
+    func remove(_ place: Place) throws(LayerError) {
         try TreeRemoval.remove(place.parent.descriptor, place.last)
         open = [:]
         implied = implied.filter { !$0.begins(with: place.name) }
@@ -235,6 +235,9 @@ final class LayerWriter {
         var walk = PathWalk(self, makes: false)
         return try walk.run(name)
     }
+
+    /// Call after directories have moved.
+    func forgetOpenDirectories() { open = [:] }
 
     // MARK: The end
 
@@ -317,7 +320,7 @@ final class LayerWriter {
         guard result >= 0 else { throw LayerError(system: -result, "mknod whiteout") }
     }
 
-    private func markOpaque(_ name: EntryName) throws(LayerError) {
+    func markOpaque(_ name: EntryName) throws(LayerError) {
         let directory = try directory(name)
         guard
             let descriptor = try Raw.openBeneath(

@@ -72,9 +72,7 @@ final class LowerTree {
             return false
         }
         defer { close(directory) }
-        var value: UInt8 = 0
-        return fgetxattr(directory, form.opaqueAttribute, &value, 1) == 1
-            && value == UInt8(ascii: "y")
+        return form.isOpaque(directory)
     }
 
     /// The real path of a name, every link in it followed, the last included; as far as it exists.

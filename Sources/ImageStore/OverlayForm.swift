@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import LinuxSystem
 
@@ -13,6 +14,11 @@ public enum OverlayForm: String, Sendable, Codable {
 
     var opaqueAttribute: String {
         self == .trusted ? "trusted.overlay.opaque" : "user.overlay.opaque"
+    }
+    /// Whether an open directory hides everything below it.
+    func isOpaque(_ directory: Int32) -> Bool {
+        var value: UInt8 = 0
+        return fgetxattr(directory, opaqueAttribute, &value, 1) == 1 && value == UInt8(ascii: "y")
     }
     var keepsOwners: Bool { self == .trusted }
 

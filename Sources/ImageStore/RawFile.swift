@@ -82,18 +82,53 @@ enum Raw {
         }
     }
 
-    /// From where `source` stands to its end.
-    static func copy(_ source: Int32, to target: Int32) throws(LayerError) {
+    /// From where `source` stands to its end, or `count` bytes.
+    static func copy(_ source: Int32, to target: Int32, count wanted: Int64 = .max)
+        throws(LayerError)
+    {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
         defer { buffer.deallocate() }
-        while true {
-            let count = read(source, buffer.baseAddress, buffer.count)
+        var left = wanted
+        while left > 0 {
+            let count = read(source, buffer.baseAddress, Int(min(Int64(buffer.count), left)))
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw LayerError(system: errno, "read") }
             if count == 0 { return }
             try writeAll(target, UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            left -= Int64(count)
         }
     }
+
+    /// A whole regular file into an empty one, with its holes left as holes: only data takes time and room. Returns how many bytes
+    /// of it there are; more than `limit` are refused.
+    static func copyData(_ source: Int32, to target: Int32, limit: Int64) throws(LayerError)
+        -> Int64
+    {
+        var status = stat()
+        try check(fstat(source, &status), "stat")
+        var copied: Int64 = 0
+        var end: off_t = 0
+        while end < status.st_size {
+            let start = lseek(source, end, seekData)
+            // Nothing but a hole is left.
+            if start < 0, errno == ENXIO { break }
+            try check(Int32(clamping: start), "lseek")
+            end = lseek(source, start, seekHole)
+            try check(Int32(clamping: end), "lseek")
+            copied += Int64(end - start)
+            guard copied <= limit else {
+                throw LayerError(.hostile, "hard links to lower files of more than \(limit) bytes")
+            }
+            try check(Int32(clamping: lseek(source, start, SEEK_SET)), "lseek")
+            try check(Int32(clamping: lseek(target, start, SEEK_SET)), "lseek")
+            try copy(source, to: target, count: Int64(end - start))
+        }
+        try check(ftruncate(target, status.st_size), "truncate")
+        return copied
+    }
+
+    /// lseek(2), which glibc shows only to _GNU_SOURCE.
+    private static let (seekData, seekHole): (Int32, Int32) = (3, 4)
 
     /// rename(2) of a directory to another parent, which its owner may do only where he may write into it: some images'
     /// roots are 0555.
