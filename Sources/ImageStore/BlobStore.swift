@@ -6,7 +6,12 @@ internal import OCISpec
 struct BlobStore: Sendable {
     let paths: StorePaths
 
-    func has(_ digest: Digest) -> Bool { Files.exists(paths.blob(digest)) }
+    /// Whether a layer's blob is here, as long as it should be: one that a crash of the machine cut short is not.
+    func has(_ descriptor: Descriptor) -> Bool {
+        var status = stat()
+        return stat(paths.blob(descriptor.digest), &status) == 0
+            && status.st_size == descriptor.size
+    }
 
     /// A document, nil where it is not here or is no longer what it was.
     func document(_ digest: Digest) -> [UInt8]? {

@@ -1,3 +1,4 @@
+internal import LinuxSystem
 internal import OCISpec
 internal import Registry
 
@@ -22,8 +23,12 @@ final class HashLane: Sendable {
     }
     private let state = Monitor(State())
 
-    init() {
-        _ = WorkerThread("hash") { [state] in Self.run(state) }
+    init() throws(LayerError) {
+        do throws(SystemError) {
+            _ = try WorkerThread("hash") { [state] in Self.run(state) }
+        } catch {
+            throw LayerError(system: error.errno, error.step)
+        }
     }
 
     func submit(_ stream: Stream, _ bytes: UnsafeRawBufferPointer) {

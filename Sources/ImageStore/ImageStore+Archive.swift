@@ -10,15 +10,16 @@ extension ImageStore {
         _ path: String, name: String, _ use: StoreUse, keepsBlobs: Bool, _ options: PullOptions,
         _ progress: @escaping @Sendable (PullProgress) -> Void
     ) throws(ImageError) -> StoredImage {
-        let archive = try ArchiveFile(path)
+        let archive = try ArchiveFile(path: path)
         let directory = use.temporary("archive")
         let layer = try unpack(archive, into: directory, name)
-        if Files.exists(directory + "/oci-layout"), Files.exists(directory + "/index.json") {
-            let local = try layout(directory, name: name, options.platform)
+        let files = try LocalFiles(directory, isOwn: false)
+        if files.has("oci-layout"), files.has("index.json") {
+            let local = try layout(files, name: name, options.platform)
             return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
         }
-        if let saved = try SavedImage(directory) {
-            let local = try self.local(saved, directory, name, options.platform)
+        if let saved = try SavedImage(files) {
+            let local = try self.local(saved, files, name, options.platform)
             return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
         }
         return try storeRoot(
@@ -109,7 +110,7 @@ extension ImageStore {
 
     /// What `docker save` wrote: a configuration and layers, without a manifest of their own.
     private func local(
-        _ saved: SavedImage, _ directory: String, _ name: String, _ platform: Platform
+        _ saved: SavedImage, _ source: LocalFiles, _ name: String, _ platform: Platform
     ) throws(ImageError) -> LocalImage {
         let config: ImageConfig
         do throws(DocumentError) {
@@ -117,14 +118,14 @@ extension ImageStore {
         } catch {
             throw ImageError(error, "read", name)
         }
-        guard config.platform.normalised.architecture == platform.normalised.architecture else {
+        guard platform.runs(config.platform) else {
             throw ImageError(
                 .unsupported, "use", name, "it is made for \(config.platform), not for \(platform)")
         }
         var layers: [Descriptor] = []
-        var files: [Digest: String] = [:]
+        var names: [Digest: String] = [:]
         for (path, diffID) in zip(saved.layers, config.rootfs.diffIDs) {
-            let file = try ArchiveFile(path)
+            let file = try ArchiveFile(try source.open(path), path)
             guard case .none = file.compression else {
                 throw ImageError(
                     .unsupported, "read", name, "compressed layers in a docker archive",
@@ -132,42 +133,47 @@ extension ImageStore {
             }
             // Uncompressed, a layer's digest is its diff id.
             layers.append(Descriptor(mediaType: MediaType.layer, digest: diffID, size: file.size))
-            files[diffID] = path
+            names[diffID] = path
         }
         try blobs.put(saved.config, digestOf(saved.config))
-        return LocalImage(image: try storeDocuments(name, config, layers), files: files)
+        return LocalImage(
+            image: try storeDocuments(name, config, layers), files: source, names: names)
     }
 }
 
 /// An open archive of this machine.
 final class ArchiveFile {
-    let descriptor: Int32
+    private let file: OwnedFD
     let size: Int64
     let compression: Compression
+    var descriptor: Int32 { file.raw }
 
-    init(_ path: String) throws(ImageError) {
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw ImageError(system: SystemError.last("open", path), "read \(path)")
-        }
-        var status = stat()
-        var magic = [UInt8](repeating: 0, count: 4)
-        guard fstat(descriptor, &status) == 0, pread(descriptor, &magic, 4, 0) >= 0 else {
-            let error = SystemError.last("read", path)
-            close(descriptor)
+    convenience init(path: String) throws(ImageError) {
+        let file: OwnedFD
+        do throws(SystemError) {
+            file = try OwnedFD.open(path, O_RDONLY | O_NONBLOCK)
+        } catch {
             throw ImageError(system: error, "read \(path)")
         }
+        try self.init(file, path)
+    }
+
+    init(_ file: consuming OwnedFD, _ name: String) throws(ImageError) {
+        var status = stat()
+        var magic = [UInt8](repeating: 0, count: Int(Compression.magicSize))
+        guard fstat(file.raw, &status) == 0, pread(file.raw, &magic, magic.count, 0) >= 0 else {
+            throw ImageError(system: SystemError.last("read", name), "read \(name)")
+        }
+        self.file = file
         size = Int64(status.st_size)
         compression = magic.withUnsafeBytes { Compression(magic: $0) }
     }
-
-    deinit { close(descriptor) }
 }
 
 /// `manifest.json` of a docker archive (moby image/tarexport), if the directory holds one.
 struct SavedImage {
     let config: [UInt8]
-    /// Paths of the layers' archives.
+    /// Names of the layers' archives.
     let layers: [String]
 
     private struct Item: Decodable {
@@ -181,10 +187,10 @@ struct SavedImage {
     }
 
     /// Nil where there is none, or a file of that name that is something else.
-    init?(_ directory: String) throws(ImageError) {
+    init?(_ files: LocalFiles) throws(ImageError) {
         // A root filesystem may hold any file of that name.
         guard
-            let bytes = try? Files.read(directory + "/manifest.json", limit: OCISpec.documentLimit),
+            let bytes = try? files.read("manifest.json"),
             let items = try? JSONDecoder().decode([Item].self, from: Data(bytes)),
             let item = items.first
         else { return nil }
@@ -193,23 +199,7 @@ struct SavedImage {
                 .unsupported, "read", "docker archive", "it holds \(items.count) images",
                 hint: "save one alone")
         }
-        config = try ImageStore.read(try Self.inside(directory, item.config))
-        var layers: [String] = []
-        for layer in item.layers { layers.append(try Self.inside(directory, layer)) }
-        self.layers = layers
-    }
-
-    /// The real path of a member; its links were made by whoever wrote the archive, and stay inside.
-    private static func inside(_ directory: String, _ name: String) throws(ImageError) -> String {
-        do throws(SystemError) {
-            let root = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY)
-            let file = try RootedPath.open(root: root.raw, name, RootedPath.openPath)
-            var buffer = [CChar](repeating: 0, count: EntryName.limit + 1)
-            let count = readlink("/proc/self/fd/\(file.raw)", &buffer, buffer.count - 1)
-            try checkErrno(count, "readlink", name)
-            return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        } catch {
-            throw ImageError(system: error, "read \(name) of the docker archive")
-        }
+        config = try files.read(item.config)
+        layers = item.layers
     }
 }

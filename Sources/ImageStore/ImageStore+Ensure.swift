@@ -16,8 +16,8 @@ extension ImageStore {
             return try ensureLocal(path, options: options, progress: progress)
         }
         let reference = try Self.parse(reference)
-        if options.policy != .always, let image = ready(reference, options.platform) {
-            return image
+        if options.policy != .always {
+            if let image = try ready(reference, options, progress) { return image }
         }
         guard options.policy != .never else {
             throw ImageError(
@@ -25,6 +25,16 @@ extension ImageStore {
                 hint: "martlet image pull \(reference.familiar)")
         }
         return try pull(reference, options, progress)
+    }
+
+    /// The same for a job: its image stays in the store under its digest, whatever its tag comes to mean later.
+    public func ensurePinned(_ reference: String) throws(ImageError) -> StoredImage {
+        let image = try ensure(reference)
+        // A path has no other name.
+        guard let digest = image.digest.flatMap({ Digest($0) }),
+            let parsed = try? ImageReference(reference)
+        else { return image }
+        return try ensure(parsed.pinned(to: digest).description)
     }
 
     static func parse(_ text: String) throws(ImageError) -> ImageReference {
@@ -38,13 +48,46 @@ extension ImageStore {
         }
     }
 
-    /// The image where all of it is in the store, without asking anybody.
-    func ready(_ reference: ImageReference, _ platform: Platform) -> StoredImage? {
+    /// The image where all of it is in the store, without asking anybody what the name means now; nil where something is missing.
+    /// A layer that has only its blob (or may have lost some of its files when the machine went down) is unpacked again.
+    private func ready(
+        _ reference: ImageReference, _ options: PullOptions,
+        _ progress: @escaping @Sendable (PullProgress) -> Void
+    ) throws(ImageError) -> StoredImage? {
+        let isRemembered = references.get(reference.description) != nil
+        if isRemembered, let image = here(reference, options.platform),
+            let paths = unpacked(image)
+        {
+            return image.stored(paths)
+        }
+        let use = try StoreUse(paths, form)
+        defer { use.close() }
+        guard let image = here(reference, options.platform) else { return nil }
+        var supply = BlobSupply.nothing
+        if options.policy != .never {
+            supply = .registry(client(options), reference)
+        }
+        let stored = try bring(image, use, supply, keepsBlobs: false, options, progress)
+        if !isRemembered { try remember(image) }
+        return stored
+    }
+
+    /// What the store knows of the image, where each layer is unpacked or has its blob.
+    private func here(_ reference: ImageReference, _ platform: Platform) -> ResolvedImage? {
         let name = reference.description
         guard let digest = reference.digest ?? references.get(name)?.resolved,
-            let image = known(name, digest, platform: platform), let paths = unpacked(image)
+            let image = known(name, digest, platform: platform)
         else { return nil }
-        return image.stored(paths)
+        let isWhole = image.diffIDs.indices.allSatisfy {
+            layers.find(image.diffIDs, $0) != nil || blobs.has(image.manifest.layers[$0])
+        }
+        return isWhole ? image : nil
+    }
+
+    private func client(_ options: PullOptions) -> RegistryClient {
+        RegistryClient(
+            settings: settings.registry, insecure: options.insecure,
+            isCancelled: options.isCancelled)
     }
 
     /// The directories of all layers; nil where one is missing.
@@ -61,20 +104,32 @@ extension ImageStore {
         let use = try StoreUse(paths, form)
         defer { use.close() }
         progress(PullProgress(phase: .resolving, reference: name))
-        let client = RegistryClient(
-            settings: settings.registry, insecure: options.insecure,
-            isCancelled: options.isCancelled)
+        let client = client(options)
         let image = try resolve(reference, client, options.platform)
+        let stored = try bring(
+            image, use, .registry(client, reference), keepsBlobs: true, options, progress)
+        try remember(image)
+        return stored
+    }
+
+    /// Brings the layers in whose documents are here.
+    func bring(
+        _ image: ResolvedImage, _ use: StoreUse, _ supply: BlobSupply, keepsBlobs: Bool,
+        _ options: PullOptions, _ progress: @escaping @Sendable (PullProgress) -> Void
+    ) throws(ImageError) -> StoredImage {
         let pull = LayerPull(
-            self, use, image, supply: .registry(client, reference), keepsBlobs: true,
+            self, use, image, supply: supply, keepsBlobs: keepsBlobs,
             isCancelled: options.isCancelled, progress: progress)
         let stored = image.stored(try pull.run())
-        try references.put(
-            ReferenceRecord(
-                reference: name, manifest: image.manifestDigest, resolved: image.resolved,
-                created: Self.milliseconds(), origin: nil))
         flushLater()
         return stored
+    }
+
+    private func remember(_ image: ResolvedImage) throws(ImageError) {
+        try references.put(
+            ReferenceRecord(
+                reference: image.name, manifest: image.manifestDigest, resolved: image.resolved,
+                created: Self.milliseconds(), origin: nil))
     }
 
     private func resolve(
@@ -122,7 +177,12 @@ extension ImageStore {
     /// Has the layers written to the disk without anybody waiting for it; until then a crash of the machine makes them
     /// doubtful, and they are unpacked again.
     func flushLater() {
+        guard settings.flushes else { return }
         let layers = layers
-        _ = WorkerThread("flush") { layers.flush() }
+        // Without a thread the layers stay in doubt until the next flush.
+        _ = try? WorkerThread("flush") { layers.flush() }
     }
+
+    /// The same at once, for a process of its own. Blocks until the disk has everything.
+    public func flush() { layers.flush() }
 }

@@ -20,6 +20,9 @@ extension ImageStore {
         guard let local = LocalPath(text, environment: settings.registry.environment) else {
             throw ImageError(.malformed, "import", path, "the current directory is not known")
         }
+        // Held until the image has its name: no removal comes between.
+        let use = try StoreUse(paths, form)
+        defer { use.close() }
         let stored: StoredImage
         switch try Self.kind(local) {
         case .tree:
@@ -27,31 +30,16 @@ extension ImageStore {
                 .malformed, "import", path, "it is neither an archive nor an OCI layout",
                 hint: "use the directory itself as the image, or import a tar of it")
         case .layout:
+            let files = try LocalFiles(local.path, isOwn: true)
             stored = try bring(
-                try layout(local.path, name: name, options.platform), keepsBlobs: true, options,
+                try layout(files, name: name, options.platform), use, keepsBlobs: true, options,
                 progress)
         case .archive:
-            let use = try StoreUse(paths, form)
-            defer { use.close() }
             stored = try bringArchive(
                 local.path, name: name, use, keepsBlobs: true, options, progress)
         }
-        try keepMissing(stored, from: local)
         try remember(stored, origin: nil)
         return stored
-    }
-
-    /// A layer that was unpacked before has no blob yet where it came from a path.
-    private func keepMissing(_ image: StoredImage, from path: LocalPath) throws(ImageError) {
-        guard let digest = image.digest.flatMap({ Digest($0) }),
-            let known = known(image.reference, digest, platform: .current)
-        else { return }
-        for layer in known.manifest.layers where !blobs.has(layer.digest) {
-            let file = path.path + "/blobs/sha256/" + layer.digest.hex
-            let use = try StoreUse(paths, form)
-            defer { use.close() }
-            _ = try keep(try ArchiveFile(file), layer, use)
-        }
     }
 
     /// Copies an archive into the blobs, compressed where it is not; the descriptor of what is kept.
@@ -83,7 +71,7 @@ extension ImageStore {
     static func digest(of file: Int32) throws(LayerError) -> (Digest, Int64) {
         var status = stat()
         try Raw.check(fstat(file, &status), "stat")
-        let lane = HashLane()
+        let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(
             descriptor: file, size: Int64(status.st_size), download: nil, lane: lane)

@@ -40,12 +40,21 @@ public struct ImageDetails: Sendable, Hashable, Codable {
 }
 
 extension ImageStore {
-    /// Every image, by reference. An image whose documents are gone is left out.
+    /// Every image, by reference. One whose documents are gone is shown without layers, as incomplete; what a job pinned is left
+    /// out while its tag means the same.
     public func list() -> [ImageSummary] {
-        references.all().compactMap { record in
-            known(record.reference, record.manifest, platform: .current).map {
-                summary($0, record.created)
+        let records = references.all().records
+        let shown = records.filter { record in
+            !records.contains {
+                $0.manifest == record.manifest && Self.isPin(record.reference, of: $0.reference)
             }
+        }
+        return shown.map { record in
+            known(record).map { summary($0, record.created) }
+                ?? ImageSummary(
+                    reference: record.reference, digest: record.manifest.description,
+                    platform: "unknown", size: 0, layers: 0, pulled: record.created,
+                    isComplete: false)
         }
     }
 
@@ -53,7 +62,7 @@ extension ImageStore {
     public func inspect(_ reference: String) throws(ImageError) -> ImageDetails {
         let name = try key(reference)
         guard let record = references.get(name),
-            let image = known(name, record.manifest, platform: .current)
+            let image = known(record)
         else {
             throw ImageError(
                 .notFound, "inspect", name, "it is not in the store",

@@ -22,9 +22,19 @@ extension ImageStore {
             return StoredImage(
                 reference: path.path, digest: nil, layers: [path.path], process: ImageProcess())
         case .layout:
-            let image = try layout(path.path, name: path.path, options.platform)
-            if let layers = unpacked(image.image) { return image.image.stored(layers) }
-            return try bring(image, keepsBlobs: false, options, progress)
+            let use = try StoreUse(paths, form)
+            defer { use.close() }
+            let files = try LocalFiles(path.path, isOwn: true)
+            let image = try layout(files, name: path.path, options.platform)
+            let stored =
+                if let layers = unpacked(image.image) { image.image.stored(layers) } else {
+                    try bring(image, use, keepsBlobs: false, options, progress)
+                }
+            // So that no removal takes its layers away.
+            if references.get(path.path)?.manifest != image.image.manifestDigest {
+                try remember(stored, origin: nil)
+            }
+            return stored
         case .archive(let origin):
             if let record = references.get(path.path), record.origin == origin,
                 let image = known(path.path, record.resolved, platform: options.platform),
@@ -74,54 +84,33 @@ extension ImageStore {
     /// An image whose documents are in the store and whose blobs are files.
     struct LocalImage {
         var image: ResolvedImage
-        var files: [Digest: String]
-    }
-
-    func bring(
-        _ local: LocalImage, keepsBlobs: Bool, _ options: PullOptions,
-        _ progress: @escaping @Sendable (PullProgress) -> Void
-    ) throws(ImageError) -> StoredImage {
-        let use = try StoreUse(paths, form)
-        defer { use.close() }
-        return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
+        var files: LocalFiles
+        /// Of the layers' blobs.
+        var names: [Digest: String]
     }
 
     func bring(
         _ local: LocalImage, _ use: StoreUse, keepsBlobs: Bool, _ options: PullOptions,
         _ progress: @escaping @Sendable (PullProgress) -> Void
     ) throws(ImageError) -> StoredImage {
-        let pull = LayerPull(
-            self, use, local.image, supply: .files(local.files), keepsBlobs: keepsBlobs,
-            isCancelled: options.isCancelled, progress: progress)
-        let stored = local.image.stored(try pull.run())
-        flushLater()
-        return stored
+        try bring(
+            local.image, use, .files(local.files, local.names), keepsBlobs: keepsBlobs, options,
+            progress)
     }
 
-    /// Reads an OCI image layout (image-spec image-layout.md).
-    func layout(_ directory: String, name: String, _ platform: Platform) throws(ImageError)
+    /// Reads an OCI image layout (image-spec image-layout.md). Call during a use of the store.
+    func layout(_ files: LocalFiles, name: String, _ platform: Platform) throws(ImageError)
         -> LocalImage
     {
-        do throws(SystemError) {
-            try paths.make(form)
-        } catch {
-            throw ImageError(system: error, "open the image store")
-        }
-        let blobs = directory + "/blobs/sha256/"
-        let index = try Self.read(directory + "/index.json")
+        let index = try files.read("index.json")
         let image = try resolve(name, index, contentType: MediaType.index, platform: platform) {
             descriptor throws(ImageError) in
-            try Self.read(blobs + descriptor.digest.hex)
+            try files.read(Self.blobName(descriptor.digest))
         }
-        let files = image.manifest.layers.map { ($0.digest, blobs + $0.digest.hex) }
-        return LocalImage(image: image, files: Dictionary(files) { first, _ in first })
+        let names = image.manifest.layers.map { ($0.digest, Self.blobName($0.digest)) }
+        return LocalImage(
+            image: image, files: files, names: Dictionary(names) { first, _ in first })
     }
 
-    static func read(_ path: String) throws(ImageError) -> [UInt8] {
-        do throws(SystemError) {
-            return try Files.read(path, limit: OCISpec.documentLimit)
-        } catch {
-            throw ImageError(system: error, "read \(path)")
-        }
-    }
+    private static func blobName(_ digest: Digest) -> String { "blobs/sha256/" + digest.hex }
 }

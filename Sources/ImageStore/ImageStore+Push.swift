@@ -72,8 +72,11 @@ extension ImageStore {
         -> ResolvedImage
     {
         let name = reference.description
-        guard let digest = reference.digest ?? references.get(name)?.resolved,
-            let image = known(name, digest, platform: platform)
+        // What was brought in under the name, for whatever platform; a digest may never have been asked for by this name.
+        let recorded = references.get(name).flatMap { known($0) }
+        guard
+            let image = recorded
+                ?? reference.digest.flatMap({ known(name, $0, platform: platform) })
         else {
             throw ImageError(
                 .notFound, "find", name, "it is not in the store",

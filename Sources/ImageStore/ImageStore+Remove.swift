@@ -8,31 +8,35 @@ public struct RemovalSummary: Sendable, Hashable, Codable {
     public var layers: Int
     /// Bytes of the blobs.
     public var bytes: Int64
+    /// References of which it is not known what they need: because of them nothing was dropped.
+    public var damaged: [String] = []
 }
 
 extension ImageStore {
-    /// Forgets a reference, and drops every blob and layer that no other one needs. Waits for pulls to end. Blocks.
+    /// Forgets a reference, with what jobs pinned of it, and drops every blob and layer that no other one needs. Waits for pulls to end. Blocks.
     ///
     /// A layer that a running container has mounted goes with the rest: end the tasks first.
     public func remove(_ reference: String) throws(ImageError) -> RemovalSummary {
         let name = try key(reference)
-        guard references.get(name) != nil else {
+        var names = references.all().records.map(\.reference).filter { Self.isPin($0, of: name) }
+        if references.has(name) { names.append(name) }
+        guard !names.isEmpty else {
             throw ImageError(
                 .notFound, "remove", name, "it is not in the store",
                 hint: "martlet image ls shows what is")
         }
         let lock = try exclusive()
         defer { withExtendedLifetime(lock) {} }
-        try references.remove(name)
+        for name in names { try references.remove(name) }
         return try dropUnreferenced()
     }
 
-    /// Drops what no reference needs. Waits for pulls to end.
-    public func prune() throws(ImageError) -> RemovalSummary {
-        let lock = try exclusive()
-        defer { withExtendedLifetime(lock) {} }
-        StoreUse.sweep(paths)
-        return try dropUnreferenced()
+    /// Whether a record is of the tag `name` at one digest.
+    static func isPin(_ record: String, of name: String) -> Bool {
+        // A path is no reference.
+        guard let parsed = try? ImageReference(record), parsed.digest != nil, parsed.tag != nil
+        else { return false }
+        return parsed.withoutDigest.description == name
     }
 
     private func exclusive() throws(ImageError) -> ExclusiveLock {
@@ -47,18 +51,19 @@ extension ImageStore {
     private func dropUnreferenced() throws(ImageError) -> RemovalSummary {
         var keepBlobs: Set<String> = []
         var keepLayers: Set<String> = []
-        for record in references.all() {
+        var summary = RemovalSummary(blobs: 0, layers: 0, bytes: 0)
+        let all = references.all()
+        summary.damaged = all.damaged + all.records.filter { known($0) == nil }.map(\.reference)
+        guard summary.damaged.isEmpty else { return summary }
+        for record in all.records {
             keepBlobs.formUnion([record.manifest.hex, record.resolved.hex])
-            guard let image = known(record.reference, record.manifest, platform: .current) else {
-                continue
-            }
+            guard let image = known(record) else { continue }
             keepBlobs.insert(image.manifest.config.digest.hex)
             keepBlobs.formUnion(image.manifest.layers.map(\.digest.hex))
             for index in image.diffIDs.indices {
                 keepLayers.formUnion(LayerStore.keys(image.diffIDs, index).map(\.hex))
             }
         }
-        var summary = RemovalSummary(blobs: 0, layers: 0, bytes: 0)
         for name in try names(paths.blobs) where !keepBlobs.contains(name) {
             var status = stat()
             let path = paths.blobs + "/" + name

@@ -38,7 +38,7 @@ struct LayerApplication {
             throw LayerError(system: ENOENT, "open the staging directory")
         }
         let writer = LayerWriter(root: root, form: form, limits: limits)
-        let lane = HashLane()
+        let lane = try HashLane()
         defer { _ = lane.finish() }
         let blob = BlobReader(
             descriptor: source.descriptor, size: source.size, download: source.download, lane: lane)

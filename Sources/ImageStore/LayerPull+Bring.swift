@@ -10,20 +10,35 @@ extension LayerPull {
         // Held while the blob is fetched and unpacked, never while anything else is waited for.
         let lock = try waitForLock(descriptor.digest)
         defer { withExtendedLifetime(lock) {} }
-        if store.layers.find(image.diffIDs, index) != nil { return nil }
+        if store.layers.find(image.diffIDs, index) != nil {
+            if keepsBlobs, !store.blobs.has(descriptor) {
+                try bringBlob(index, pool) { file, download throws(LayerError) in
+                    try self.verify(file, download, descriptor)
+                }
+            }
+            return nil
+        }
         if let staged = try bringFromStore(index) { return staged }
-        switch supply {
-        case .files(let files):
-            guard let path = files[descriptor.digest] else {
-                throw ImageError(
-                    .corrupt, "read", image.name, "the layer \(descriptor.digest) is missing")
-            }
-            return try bringFile(path, index)
-        case .registry(_, let reference):
-            guard let pool else {
-                throw ImageError(.system, "pull", image.name, "no connection for a damaged layer")
-            }
-            return try fetch(index, reference, pool)
+        return try bringBlob(index, pool) { file, download throws(LayerError) in
+            try self.apply(index, file, download)
+        }
+    }
+
+    /// Brings the blob and has `body` use it and find its digests right; only then it gets its name, where it is to be kept.
+    private func bringBlob<R>(
+        _ index: Int, _ pool: DownloadPool?,
+        _ body: (Int32, BlobDownload?) throws(LayerError) -> R
+    ) throws(ImageError) -> R {
+        switch (supply, pool) {
+        case (.files(let files, let names), _):
+            return try read(index, files, names) { file throws(LayerError) in try body(file, nil) }
+        case (.registry(_, let reference), let pool?):
+            return try fetch(index, reference, pool, body)
+        case (.registry, nil), (.nothing, _):
+            throw ImageError(
+                .notFound, "use", image.name,
+                "the layer \(image.manifest.layers[index].digest.short) is not in the store, or damaged",
+                hint: "pull or import the image again")
         }
     }
 
@@ -61,73 +76,102 @@ extension LayerPull {
         }
     }
 
-    private func bringFile(_ path: String, _ index: Int) throws(ImageError) -> Staged {
+    /// From a file of this machine: copied first where the blob is kept, so that what is verified is what is kept.
+    private func read<R>(
+        _ index: Int, _ files: LocalFiles, _ names: [Digest: String],
+        _ body: (Int32) throws(LayerError) -> R
+    ) throws(ImageError) -> R {
         let descriptor = image.manifest.layers[index]
-        let blob = open(path, O_RDONLY | O_CLOEXEC)
-        guard blob >= 0 else {
-            throw ImageError(system: SystemError.last("open", path), "read \(image.name)")
+        guard let name = names[descriptor.digest] else {
+            throw ImageError(
+                .corrupt, "read", image.name, "the layer \(descriptor.digest) is missing")
         }
-        defer { close(blob) }
+        let source = try files.open(name)
+        let fd = source.raw
         var status = stat()
-        guard fstat(blob, &status) == 0, status.st_size == descriptor.size else {
+        guard fstat(fd, &status) == 0, status.st_size == descriptor.size else {
             throw ImageError(
                 .corrupt, "read", image.name,
-                "\(path) has not the promised \(descriptor.size) bytes")
+                "\(name) has not the promised \(descriptor.size) bytes")
         }
+        defer { withExtendedLifetime(source) {} }
         state.quietly { $0.bytesHere += descriptor.size }
         do throws(LayerError) {
-            let staged = try apply(index, blob, nil)
-            if keepsBlobs { try keepCopy(of: blob, descriptor.digest) }
-            return staged
+            guard keepsBlobs else { return try body(fd) }
+            return try withNewBlob(descriptor.digest) { file throws(LayerError) in
+                try Raw.copy(fd, to: file, count: descriptor.size)
+                return try body(file)
+            }
         } catch {
             throw named(error, index)
         }
     }
 
-    private func keepCopy(of blob: Int32, _ digest: Digest) throws(LayerError) {
-        guard !store.blobs.has(digest) else { return }
-        let temporary = use.temporary("blob")
-        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        try Raw.check(file, "create")
-        defer { close(file) }
-        try Raw.check(Int32(clamping: lseek(blob, 0, SEEK_SET)), "lseek")
-        try Raw.copy(blob, to: file)
-        try Raw.check(rename(temporary, store.paths.blob(digest)), "rename")
-    }
-
-    /// Downloads and unpacks at once; the blob gets its name only when both digests were right.
-    private func fetch(
-        _ index: Int, _ reference: ImageReference, _ pool: DownloadPool
-    ) throws(ImageError) -> Staged {
-        let descriptor = image.manifest.layers[index]
+    /// A file in staging that gets a blob's name once `body` has used it and found its digest right.
+    private func withNewBlob<R>(_ digest: Digest, _ body: (Int32) throws(LayerError) -> R)
+        throws(LayerError) -> R
+    {
         let temporary = use.temporary("blob")
         let file = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard file >= 0 else {
-            throw ImageError(system: SystemError.last("create", temporary), "pull \(image.name)")
-        }
+        try Raw.check(file, "create")
         defer { close(file) }
-        let download = BlobDownload(
-            reference: reference, digest: descriptor.digest, size: descriptor.size,
-            descriptor: file,
-            chunkSize: store.settings.registry.chunkSize)
-        let isFailed = state.withLock { state in
-            state.downloads.append(download)
-            return state.failure != nil
-        }
-        if isFailed { throw ImageError(.cancelled, "pull", image.name, "cancelled") }
-        pool.add(download)
-        // No transfer may write to the file once it is closed.
-        defer { download.finish() }
         do throws(LayerError) {
-            let staged = try apply(index, file, download)
-            try Raw.check(rename(temporary, store.paths.blob(descriptor.digest)), "rename")
-            return staged
+            let result = try body(file)
+            try Raw.check(rename(temporary, store.paths.blob(digest)), "rename")
+            return result
         } catch {
-            let failure = download.reason
-            download.fail(RegistryError(.cancelled, "pull", image.name, "its layer failed"))
             unlink(temporary)
-            if let failure { throw ImageError(failure, "pull", image.name) }
+            throw error
+        }
+    }
+
+    /// Downloads, and uses what comes at once.
+    private func fetch<R>(
+        _ index: Int, _ reference: ImageReference, _ pool: DownloadPool,
+        _ body: (Int32, BlobDownload?) throws(LayerError) -> R
+    ) throws(ImageError) -> R {
+        let descriptor = image.manifest.layers[index]
+        var reason: RegistryError?
+        do throws(LayerError) {
+            return try withNewBlob(descriptor.digest) { file throws(LayerError) in
+                let download = BlobDownload(
+                    reference: reference, digest: descriptor.digest, size: descriptor.size,
+                    descriptor: file, chunkSize: store.settings.registry.chunkSize)
+                let isFailed = state.withLock { state in
+                    state.downloads.append(download)
+                    return state.failure != nil
+                }
+                if isFailed { throw LayerError(.cancelled, "cancelled") }
+                pool.add(download)
+                // No transfer may write to the file once it is closed.
+                defer { download.finish() }
+                do throws(LayerError) {
+                    return try body(file, download)
+                } catch {
+                    reason = download.reason
+                    download.fail(
+                        RegistryError(.cancelled, "pull", image.name, "its layer failed"))
+                    throw error
+                }
+            }
+        } catch {
+            if let reason { throw ImageError(reason, "pull", image.name) }
             throw named(error, index)
+        }
+    }
+
+    /// Reads a blob to its end and checks its digest.
+    private func verify(_ blob: Int32, _ download: BlobDownload?, _ descriptor: Descriptor)
+        throws(LayerError)
+    {
+        let lane = try HashLane()
+        defer { _ = lane.finish() }
+        let reader = BlobReader(
+            descriptor: blob, size: descriptor.size, download: download, lane: lane)
+        try reader.drain()
+        let digest = lane.finish().compressed
+        guard digest == descriptor.digest else {
+            throw LayerError(.corrupt, "its content has the digest \(digest)")
         }
     }
 

@@ -6,8 +6,10 @@ internal import Registry
 /// Where layer blobs come from that are not in the store.
 enum BlobSupply: Sendable {
     case registry(RegistryClient, ImageReference)
-    /// Files of a local layout or archive, by digest.
-    case files([Digest: String])
+    /// Files of a local layout or archive, their names by digest.
+    case files(LocalFiles, [Digest: String])
+    /// From nowhere.
+    case nothing
 }
 
 /// The layers of one image on their way into the store: several at once, the largest first, each in one pass.
@@ -62,27 +64,27 @@ final class LayerPull: Sendable {
         let lock = try waitForLock(image.manifestDigest)
         defer { withExtendedLifetime(lock) {} }
         let missing = image.diffIDs.indices.filter { store.layers.find(image.diffIDs, $0) == nil }
-        try checkSpace(missing)
+        // Of a layer that was unpacked from another blob, or from a path, the blob alone is brought: it may be pushed.
+        let wanted = image.diffIDs.indices.filter {
+            missing.contains($0) || (keepsBlobs && !store.blobs.has(image.manifest.layers[$0]))
+        }
+        try checkSpace(wanted)
         let sizes = image.manifest.layers.map(\.size)
-        let queue = Self.unique(missing, image.manifest.layers.map(\.digest)).sorted {
+        let queue = Self.unique(wanted, image.manifest.layers.map(\.digest)).sorted {
             sizes[$0] > sizes[$1]
         }
         state.quietly { state in
             state.queue = queue
-            state.layersDone = image.diffIDs.count - missing.count
+            state.layersDone = image.diffIDs.count - wanted.count
             state.bytesHere = sizes.indices.filter { !queue.contains($0) }.reduce(0) {
                 $0 + sizes[$1]
             }
         }
-        let pool = makePool(for: queue)
-        let threads = (0..<min(queue.count, max(1, store.settings.concurrentLayers))).map {
-            number in
-            state.quietly { $0.workers += 1 }
-            return WorkerThread("layer-\(number)") { self.work(pool) }
-        }
+        let pool = try makePool(for: queue)
+        defer { pool?.close() }
+        let threads = startWorkers(min(queue.count, max(1, store.settings.concurrentLayers)), pool)
         watch()
         for thread in threads { thread.join() }
-        defer { pool?.close() }
         if let failure = state.quietly({ $0.failure }) { throw failure }
         let paths = try settle(pool)
         tell(.done)
@@ -94,11 +96,30 @@ final class LayerPull: Sendable {
         return indexes.filter { seen.insert(digests[$0]).inserted }
     }
 
-    private func makePool(for queue: [Int]) -> DownloadPool? {
-        guard case .registry(let client, _) = supply,
-            queue.contains(where: { !store.blobs.has(image.manifest.layers[$0].digest) })
-        else { return nil }
-        return DownloadPool(client)
+    /// Also where all blobs are here: one may turn out to be damaged.
+    private func makePool(for queue: [Int]) throws(ImageError) -> DownloadPool? {
+        guard case .registry(let client, _) = supply, !queue.isEmpty else { return nil }
+        do throws(RegistryError) {
+            return try DownloadPool(client)
+        } catch {
+            throw ImageError(error, "pull", image.name)
+        }
+    }
+
+    private func startWorkers(_ count: Int, _ pool: DownloadPool?) -> [WorkerThread] {
+        var threads: [WorkerThread] = []
+        for number in 0..<count {
+            state.quietly { $0.workers += 1 }
+            do throws(SystemError) {
+                threads.append(try WorkerThread("layer-\(number)") { self.work(pool) })
+            } catch {
+                state.withLock { $0.workers -= 1 }
+                // Those that run bring every layer.
+                if threads.isEmpty { fail(ImageError(system: error, "pull \(image.name)")) }
+                break
+            }
+        }
+        return threads
     }
 
     /// Compressed sizes are promised by the manifest; what they unpack to is at least as much.

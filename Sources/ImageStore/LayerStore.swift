@@ -59,16 +59,41 @@ struct LayerStore: Sendable {
         return path
     }
 
-    /// Flushes the store's file system and then trusts every layer that was there before, also after a crash.
+    /// Flushes the store's file system and then trusts every layer of this boot that was there before, also after a crash.
+    /// Layers that an earlier boot left in doubt stay so: what they lost before is not to be had by flushing.
     func flush() {
+        let before = marks()
         // A flush that fails leaves the marks, and so the layers in doubt after the next boot.
-        let marks = ((try? Files.names(in: paths.layers(form))) ?? []).filter {
-            $0.hasSuffix(".unsynced")
-        }
-        guard !marks.isEmpty, let directory = try? OwnedFD.open(paths.root, O_RDONLY | O_DIRECTORY),
+        guard !before.isEmpty,
+            let directory = try? OwnedFD.open(paths.root, O_RDONLY | O_DIRECTORY),
             cl_syncfs(directory.raw) == 0
         else { return }
-        for mark in marks { unlink(paths.layers(form) + "/" + mark) }
+        let now = marks()
+        // Another mark of the same name is that of a layer which was removed and brought in again meanwhile.
+        for (path, mark) in before where now[path] == mark { unlink(path) }
+    }
+
+    private struct Mark: Hashable {
+        var inode: ino_t
+        var seconds: Int
+        var nanoseconds: Int
+    }
+
+    /// The marks of this boot, by path.
+    private func marks() -> [String: Mark] {
+        var marks: [String: Mark] = [:]
+        // No directory yet, no marks.
+        for name in (try? Files.names(in: paths.layers(form))) ?? []
+        where name.hasSuffix(".unsynced") {
+            let path = paths.layers(form) + "/" + name
+            var status = stat()
+            // One that goes meanwhile is no mark any more.
+            guard stat(path, &status) == 0, (try? Files.text(path)) == Self.bootID else { continue }
+            marks[path] = Mark(
+                inode: status.st_ino, seconds: status.st_mtim.tv_sec,
+                nanoseconds: status.st_mtim.tv_nsec)
+        }
+        return marks
     }
 
     static let bootID: String = {

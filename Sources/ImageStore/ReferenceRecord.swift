@@ -50,14 +50,18 @@ struct ReferenceStore: Sendable {
         }
     }
 
-    /// Every record, by reference.
-    func all() -> [ReferenceRecord] {
+    func has(_ reference: String) -> Bool { Files.exists(path(reference)) }
+
+    /// Every record, by reference, and the paths of those that cannot be read.
+    func all() -> (records: [ReferenceRecord], damaged: [String]) {
         // No directory yet, no records.
         let names = (try? Files.names(in: paths.references)) ?? []
-        return names.filter { Digest(hex: $0) != nil }.compactMap {
-            read(paths.references + "/" + $0)
-        }.sorted {
-            $0.reference < $1.reference
+        var records: [ReferenceRecord] = []
+        var damaged: [String] = []
+        for name in names where Digest(hex: name) != nil {
+            let path = paths.references + "/" + name
+            if let record = read(path) { records.append(record) } else { damaged.append(path) }
         }
+        return (records.sorted { $0.reference < $1.reference }, damaged)
     }
 }

@@ -106,15 +106,26 @@ extension ImageStore {
         } catch {
             throw ImageError(error, "read configuration of", name)
         }
-        let has = config.platform.normalised
-        let wants = platform.normalised
         // An index may name a platform that the image is not made for.
-        guard has.os == wants.os, has.architecture == wants.architecture else {
+        guard platform.runs(config.platform) else {
             throw ImageError(
                 .unsupported, "use", name, "it is made for \(config.platform), not for \(platform)")
         }
         try blobs.put(bytes, manifest.config.digest)
         return config
+    }
+
+    /// What the store itself knows of a record's image, for whatever platform it is; nil where a document is missing.
+    func known(_ record: ReferenceRecord) -> ResolvedImage? {
+        // Missing, damaged, or no manifest: nothing can be said of it.
+        guard let bytes = blobs.document(record.manifest),
+            case .manifest(let manifest)? = try? ManifestDocument(bytes),
+            let configBytes = blobs.document(manifest.config.digest),
+            let config = try? ImageConfig(configBytes, layerCount: manifest.layers.count)
+        else { return nil }
+        return ResolvedImage(
+            name: record.reference, manifestDigest: record.manifest, manifest: manifest,
+            config: config, resolved: record.resolved)
     }
 
     /// What the store itself knows of a manifest or index; nil where a document is missing.

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import LinuxSystem
 internal import OCISpec
 
@@ -23,9 +24,14 @@ struct StorePaths: Sendable, Hashable {
     /// Beside a layer until it is known to be on the disk: holds the boot id of the machine that wrote it.
     func unsynced(_ layer: String) -> String { layer + ".unsynced" }
 
+    /// Only the owner enters: layers hold set-user-ID files, and images secrets. An overlay shows them to containers of any
+    /// user, for whom only the layers' own modes count.
     func make(_ form: OverlayForm) throws(SystemError) {
         for path in [blobs, references, locks, staging, layers(form)] {
-            try Files.makeDirectories(path, mode: 0o755)
+            try Files.makeDirectories(path, mode: 0o700)
+            var status = stat()
+            try checkErrno(stat(path, &status), "stat", path)
+            if status.st_mode & 0o077 != 0 { try checkErrno(chmod(path, 0o700), "chmod", path) }
         }
     }
 }

@@ -9,6 +9,9 @@ public struct StoreSettings: Sendable {
     /// Layers unpacked at once. Each takes two threads and about 6 MiB (zstd: up to 128 MiB more, its largest window).
     public var concurrentLayers: Int
     public var limits: LayerLimits
+    /// Whether a thread of this process flushes new layers to the disk. It needs longer than a process that ends after a pull
+    /// has: that calls `ImageStore.flush` in another one.
+    public var flushes = true
     public init() {
         inflater = .isal
         registry = RegistrySettings()

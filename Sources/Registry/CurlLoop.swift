@@ -12,6 +12,7 @@ final class CurlLoop: @unchecked Sendable {
     }
     private let multi: UnsafeMutableRawPointer?
     private let commands = Monitor<[Command]>([])
+    private let isStarted = Monitor(false)
     private var active: [ObjectIdentifier: (transfer: Transfer, easy: UnsafeMutableRawPointer)] =
         [:]
 
@@ -20,12 +21,19 @@ final class CurlLoop: @unchecked Sendable {
         multi = curl_multi_init()
         guard let multi else { return }
         mcurl_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
-        _ = WorkerThread("curl") { self.run() }
+    }
+
+    /// Whether the thread runs, started where it does not yet: a moment without threads to be had is no end.
+    private func isRunning() -> Bool {
+        isStarted.withLock { isStarted in
+            if !isStarted { isStarted = (try? WorkerThread("curl") { self.run() }) != nil }
+            return isStarted
+        }
     }
 
     /// Runs the transfer to its end. Blocks. `isCancelled` is asked ten times a second.
     func perform(_ transfer: Transfer, isCancelled: () -> Bool) -> TransferResult {
-        guard let multi else {
+        guard let multi, isRunning() else {
             return TransferResult(
                 code: CURLE_FAILED_INIT, response: HTTPResponse(), message: "", exceededLimit: false
             )

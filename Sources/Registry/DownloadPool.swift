@@ -1,3 +1,4 @@
+internal import LinuxSystem
 internal import OCISpec
 
 /// A few connections that fetch chunks of several blobs at once; the blob with the fewest running is served first.
@@ -8,16 +9,26 @@ public final class DownloadPool: Sendable {
     }
     private let client: RegistryClient
     private let work = Monitor(Work())
-    private let threads: Monitor<[WorkerThread]>
+    private let threads: [WorkerThread]
 
-    public init(_ client: RegistryClient) {
+    /// Throws where there is no thread to be had for any connection; with fewer it is only slower.
+    public init(_ client: RegistryClient) throws(RegistryError) {
         self.client = client
-        threads = Monitor([])
+        var threads: [WorkerThread] = []
         for number in 0..<max(1, client.settings.connections) {
-            let thread = WorkerThread("fetch-\(number)") { [work, client] in Self.run(work, client)
+            do throws(SystemError) {
+                threads.append(
+                    try WorkerThread("fetch-\(number)") { [work, client] in
+                        Self.run(work, client)
+                    })
+            } catch {
+                guard !threads.isEmpty else {
+                    throw RegistryError(.local(error.errno), error.step, error.subject, "\(error)")
+                }
+                break
             }
-            threads.quietly { $0.append(thread) }
         }
+        self.threads = threads
     }
 
     /// Begins to fetch; the download itself tells how it goes.
@@ -26,7 +37,7 @@ public final class DownloadPool: Sendable {
     /// Ends the pool's threads. Downloads that are not complete must have been failed before.
     public func close() {
         work.withLock { $0.isClosed = true }
-        for thread in threads.quietly({ $0 }) { thread.join() }
+        for thread in threads { thread.join() }
     }
 
     private static func run(_ work: Monitor<Work>, _ client: RegistryClient) {

@@ -1,23 +1,25 @@
 internal import Glibc
-internal import LinuxSystem
+package import LinuxSystem
 
 /// A thread for work that blocks: never one of Swift's cooperative pool.
 package struct WorkerThread: Sendable {
     private let finished = Monitor(false)
 
-    /// Starts at once. `name` has at most 15 bytes, as the kernel shows it.
-    package init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    /// Starts at once. `name` has at most 15 bytes, as the kernel shows it. Throws where no thread is to be had (RLIMIT_NPROC):
+    /// run here, the body might wait for its caller.
+    package init(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let job = Job(name: name, finished: finished, body: body)
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         defer { pthread_attr_destroy(&attributes) }
         var thread = pthread_t()
-        let context = Unmanaged.passRetained(job).toOpaque()
-        let result = pthread_create(&thread, &attributes, { runJob($0) }, context)
-        guard result != 0 else { return }
-        // No thread to be had (RLIMIT_NPROC): the work is done here, later threads with it.
-        _ = runJob(context)
+        let context = Unmanaged.passRetained(job)
+        let result = pthread_create(&thread, &attributes, { runJob($0) }, context.toOpaque())
+        guard result == 0 else {
+            context.release()
+            throw SystemError("start thread", name, errno: result)
+        }
     }
 
     /// Waits until the body has returned.

@@ -10,7 +10,7 @@ struct ImageCommand: ParsableCommand {
         commandName: "image", abstract: "Pull, push, list, import and remove images.",
         subcommands: [
             ImagePull.self, ImagePush.self, ImageList.self, ImageInspect.self, ImageImport.self,
-            ImageRemove.self,
+            ImageRemove.self, ImageFlush.self,
         ])
 }
 
@@ -21,6 +21,7 @@ enum ImageDoor {
         let environment = ProcessEnvironment.all()
         var settings = StoreSettings()
         settings.registry = RegistrySettings(environment: environment)
+        settings.flushes = false
         return ImageStore(dataDirectory: Directories.current().data, settings: settings)
     }
 
@@ -32,6 +33,14 @@ enum ImageDoor {
             print(error: "martlet: \(error)")
             throw ExitCode(error.isUsage ? 2 : 3)
         }
+    }
+
+    /// Has new layers written to the disk by a process of its own, so that nobody waits for the disk; until it is done they are
+    /// unpacked again after a reboot.
+    static func flushLater() {
+        // Without it they are unpacked again.
+        guard let program = try? Daemon.sibling("martlet") else { return }
+        try? Daemon.start([program, "image", "flush"], log: "/dev/null")
     }
 
     static func print(error text: String) {

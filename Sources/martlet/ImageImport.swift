@@ -20,6 +20,7 @@ struct ImageImport: ParsableCommand {
             try ImageDoor.store().importImage(path, tag: tag) { line.show($0) }
         }
         line.clear()
+        ImageDoor.flushLater()
         let digest = image.digest ?? "no digest"
         print(quiet ? digest : "\(image.reference)  \(digest)  \(image.layers.count) layers")
     }

@@ -28,6 +28,7 @@ struct ImagePull: ParsableCommand {
             try ImageDoor.store().ensure(image, options: options) { line.show($0) }
         }
         line.clear()
+        ImageDoor.flushLater()
         let digest = stored.digest ?? "no digest"
         print(quiet ? digest : "\(stored.reference)  \(digest)  \(stored.layers.count) layers")
     }

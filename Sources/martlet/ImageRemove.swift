@@ -14,6 +14,12 @@ struct ImageRemove: ParsableCommand {
             print(
                 "\(image): \(freed.layers) layers and \(ImageDoor.size(freed.bytes)) of blobs dropped"
             )
+            if !freed.damaged.isEmpty {
+                ImageDoor.print(
+                    error:
+                        "martlet: everything else is kept, because it is not known what is needed by \(freed.damaged.joined(separator: ", ")): pull or remove it"
+                )
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import OCISpec
 import Testing
 
 @testable import Registry
@@ -77,6 +78,84 @@ struct AuthenticationTests {
         #expect(files.credential(domain: "tok.example", path: "x") == .identity(token: "t"))
         #expect(files.credential(domain: "empty.example", path: "x") == nil)
         #expect(files.credential(domain: "host", path: "x") == nil)
+    }
+
+    @Test("a token that ran out is asked for anew")
+    func expiredToken() throws {
+        let scratch = try Scratch()
+        let image = try SmallImage(scratch)
+        let registry = try FakeRegistry { request, _ in
+            if request.path == "/token" {
+                return FakeRegistry.Answer(body: Array(#"{"token":"new"}"#.utf8))
+            }
+            guard request.headers["authorization"] == "Bearer new" || request.path == "/v2/" else {
+                let realm = "http://\(request.headers["host"] ?? "")/token"
+                return FakeRegistry.Answer(
+                    status: 401, headers: [("WWW-Authenticate", "Bearer realm=\"\(realm)\"")])
+            }
+            return image.answer(request)
+        }
+        defer { registry.close() }
+        let client = RegistryClient(settings: RegistrySettings())
+        let key = TokenKey(domain: registry.host, repository: "team/image", access: .pull)
+        client.tokens.withLock {
+            $0[key] = .known(authorization: "Bearer old", until: .now - .seconds(1))
+        }
+        let reference = try ImageReference("\(registry.host)/team/image:1")
+        #expect(try client.manifest(reference).bytes == image.manifest)
+    }
+
+    @Test(
+        "plain HTTP never leaves this machine unasked, whoever names the place",
+        arguments: ["redirect", "token", "upload"])
+    func plainHTTP(way: String) throws {
+        let scratch = try Scratch()
+        // TEST-NET-1 (RFC 5737): nobody is there.
+        let elsewhere = "http://192.0.2.1/there"
+        let registry = try FakeRegistry { request, _ in
+            switch (way, request.path) {
+            case (_, "/v2/"): FakeRegistry.Answer()
+            case ("redirect", _):
+                FakeRegistry.Answer(status: 307, headers: [("Location", elsewhere)])
+            case ("token", _):
+                FakeRegistry.Answer(
+                    status: 401, headers: [("WWW-Authenticate", "Bearer realm=\"\(elsewhere)\"")])
+            default: FakeRegistry.Answer(status: 202, headers: [("Location", elsewhere)])
+            }
+        }
+        defer { registry.close() }
+        var settings = RegistrySettings()
+        settings.attempts = 1
+        settings.connectTimeout = 1
+        let client = RegistryClient(settings: settings)
+        let reference = try ImageReference("\(registry.host)/team/image:1")
+        let file = open(try scratch.file("blob", [1]), O_RDONLY)
+        defer { close(file) }
+        let error = #expect(throws: RegistryError.self) {
+            if way == "upload" {
+                let digest = try #require(Digest("sha256:" + String(repeating: "0", count: 64)))
+                try client.upload(reference, digest, size: 1, descriptor: file)
+            } else {
+                _ = try client.manifest(reference)
+            }
+        }
+        #expect(error?.kind == .plainHTTP, "\(String(describing: error))")
+    }
+
+    @Test(
+        "where no thread is to be had, starting one fails and runs nothing",
+        .enabled(if: Tools.isRoot, "only another user's threads are counted"))
+    func noThread() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            var none = rlimit(rlim_cur: 0, rlim_max: 0)
+            guard setrlimit(__rlimit_resource_t(__RLIMIT_NPROC.rawValue), &none) == 0,
+                setuid(65_534) == 0
+            else { exit(1) }
+            do {
+                _ = try WorkerThread("none") { exit(2) }
+                exit(3)
+            } catch { exit(7) }
+        }
     }
 
     @Test("only this machine's own names are loopback")

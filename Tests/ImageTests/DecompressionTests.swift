@@ -1,7 +1,9 @@
 import Foundation
+import OCISpec
 import Testing
 
 @testable import ImageStore
+@testable import Registry
 
 @Suite("Compressed layers")
 struct DecompressionTests {
@@ -20,7 +22,7 @@ struct DecompressionTests {
         let path = try scratch.file("blob-" + UUID().uuidString, blob)
         let descriptor = open(path, O_RDONLY)
         defer { close(descriptor) }
-        let lane = HashLane()
+        let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(
             descriptor: descriptor, size: Int64(blob.count), download: nil, lane: lane)
@@ -112,6 +114,23 @@ struct DecompressionTests {
         #expect(throws: LayerError.self) { try count(scratch, blob + [1, 2, 3, 4, 5], .isal) }
     }
 
+    @Test("a blob is not judged by a first piece shorter than its magic number")
+    func firstPiece() throws {
+        let scratch = try Scratch()
+        let descriptor = open(try scratch.file("blob", []), O_RDWR)
+        defer { close(descriptor) }
+        let download = BlobDownload(
+            reference: try ImageReference("a"), digest: digestOf([UInt8]()), size: 1000,
+            descriptor: descriptor, chunkSize: 1 << 20)
+        #expect([UInt8]([0x1f, 0x8b]).withUnsafeBytes { download.take($0, 0) })
+        download.fail(RegistryError(.cancelled, "GET", "blob", "it ends here"))
+        let lane = try HashLane()
+        defer { _ = lane.finish() }
+        let reader = BlobReader(
+            descriptor: descriptor, size: 1000, download: download, lane: lane)
+        #expect(throws: LayerError.self) { try reader.next() }
+    }
+
     @Test("a layer that unpacks to more than its limit is refused")
     func bomb() throws {
         let scratch = try Scratch()
@@ -119,7 +138,7 @@ struct DecompressionTests {
         let path = try scratch.file("bomb", blob)
         let descriptor = open(path, O_RDONLY)
         defer { close(descriptor) }
-        let lane = HashLane()
+        let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(
             descriptor: descriptor, size: Int64(blob.count), download: nil, lane: lane)

@@ -1,10 +1,10 @@
 import Foundation
 import OCISpec
-import Registry
 import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Registry
 
 /// One image of one layer, as a registry would hold it.
 struct SmallImage: Sendable {
@@ -224,6 +224,15 @@ struct RegistryTests {
                 status: 206, headers: [("Content-Range", "bytes 7-20/\(image.layer.count)")],
                 body: [1])
         },
+        Refusal(title: "no ranges once they were taken", kind: .registry, says: "range") {
+            image, request in
+            guard request.path == image.blobPath else { return nil }
+            // The first chunk breaks off, and is then answered as if ranges were not known.
+            if request.rangeStart == 100 { return FakeRegistry.Answer(body: image.layer) }
+            var answer = FakeRegistry.Answer.blob(image.layer, for: request)
+            if request.rangeStart == 0 { answer.breaksAfter = 100 }
+            return answer
+        },
         Refusal(title: "a manifest of another digest", kind: .corrupt, says: "digest") {
             image, request in
             guard request.path == image.manifestPath else { return nil }
@@ -281,17 +290,39 @@ struct RegistryTests {
     @Test("is refused with a clear error and leaves nothing behind", arguments: refusals)
     func refusal(refusal: Refusal) throws {
         let scratch = try Scratch()
-        let image = try SmallImage(scratch)
+        let image = try SmallImage(scratch, size: 200_000)
         let registry = try FakeRegistry { request, _ in
             refusal.answer(image, request) ?? image.answer(request)
         }
         defer { registry.close() }
-        let error = #expect(throws: ImageError.self) { try pull(registry, scratch) }
+        let error = #expect(throws: ImageError.self) {
+            try pull(registry, scratch, chunkSize: 65_536)
+        }
         #expect(
             error?.kind == refusal.kind && error?.reason.contains(refusal.says) == true,
             "\(String(describing: error))")
         #expect(error?.description.contains("sig=") == false)
         Self.expectNothing(scratch)
+    }
+
+    @Test("what was read of a blob is not written again when a server begins anew")
+    func begunAnew() throws {
+        let scratch = try Scratch()
+        let file = open(try scratch.file("blob", []), O_RDWR)
+        defer { close(file) }
+        let download = BlobDownload(
+            reference: try ImageReference("a"), digest: digestOf([UInt8]()), size: 8,
+            descriptor: file, chunkSize: 1 << 20)
+        var whole = HTTPResponse()
+        whole.status = 200
+        func take(_ text: String) -> Bool {
+            Array(text.utf8).withUnsafeBytes { download.take($0, 0) }
+        }
+        #expect(download.accept(whole, 0, from: 0) && take("good"))
+        #expect(download.accept(whole, 0, from: 4) && take("ev") && take("illast"))
+        var bytes = [UInt8](repeating: 0, count: 8)
+        #expect(pread(file, &bytes, 8, 0) == 8)
+        #expect(String(decoding: bytes, as: UTF8.self) == "goodlast")
     }
 
     @Test("a layer whose content is not the diff id's is refused, in whatever compression")
@@ -381,8 +412,8 @@ struct RegistryTests {
         let name = "\(registry.host)/team/image:1"
         let results = Mutex<[StoredImage]>([])
         let stores = (0..<10).map { _ in scratch.store() }
-        let threads = stores.map { store in
-            WorkerThread("pull") {
+        let threads = try stores.map { store in
+            try WorkerThread("pull") {
                 // A failure shows in the count below.
                 if let image = try? store.ensure(name) { results.withLock { $0.append(image) } }
             }

@@ -23,10 +23,12 @@ final class Scratch {
         return file
     }
 
-    func store(_ name: String = "data", form: OverlayForm? = nil, inflater: Inflater = .isal)
-        -> ImageStore
-    {
+    func store(
+        _ name: String = "data", form: OverlayForm? = nil, inflater: Inflater = .isal,
+        flushes: Bool = true
+    ) -> ImageStore {
         var settings = StoreSettings()
+        settings.flushes = flushes
         settings.form = form
         settings.inflater = inflater
         settings.registry = RegistrySettings(environment: ["HOME": path])
