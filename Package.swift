@@ -169,7 +169,8 @@ let package = Package(
         .testTarget(
             name: "JobServerTests",
             dependencies: [
-                "JobModel", "JobServer", "NodeLink", "OCISpec", "Scheduling", "StateStore",
+                "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeLink", "OCISpec",
+                "Scheduling", "StateStore",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -3,6 +3,7 @@ internal import JobModel
 internal import LinuxSystem
 internal import NodeLink
 internal import OCISpec
+internal import Registry
 internal import Synchronization
 
 /// The two doors to the world that tests put something else behind: the node's agent and the image store.
@@ -15,14 +16,17 @@ struct ServerSeams: Sendable {
     var fetchImage: @Sendable (String) throws(ImageError) -> StoredImage
 
     static func local(_ directories: Directories) -> ServerSeams {
-        let images = ImageStore(dataDirectory: directories.data)
+        // Credentials, proxies and certificates are those of whoever started the server.
+        var settings = StoreSettings()
+        settings.registry = RegistrySettings(environment: ProcessEnvironment.all())
+        let images = ImageStore(dataDirectory: directories.data, settings: settings)
         return ServerSeams(
             openNode: { head, deliver in
                 try NodeLine(
                     agentAt: directories.agentSocket, log: directories.run + "/agent.log",
                     head: head, deliver: deliver)
             },
-            fetchImage: { reference throws(ImageError) in try images.ensure(reference) })
+            fetchImage: { reference throws(ImageError) in try images.ensurePinned(reference) })
     }
 }
 
