@@ -54,14 +54,12 @@ extension ImageStore {
         _ reference: ImageReference, _ options: PullOptions,
         _ progress: @escaping @Sendable (PullProgress) -> Void
     ) throws(ImageError) -> StoredImage? {
+        guard let image = here(reference, options.platform) else { return nil }
         let isRemembered = references.get(reference.description) != nil
-        if isRemembered, let image = here(reference, options.platform),
-            let paths = unpacked(image)
-        {
-            return image.stored(paths)
-        }
+        if isRemembered, let paths = unpacked(image) { return image.stored(paths) }
         let use = try StoreUse(paths, form)
         defer { use.close() }
+        // A removal may have come between.
         guard let image = here(reference, options.platform) else { return nil }
         var supply = BlobSupply.nothing
         if options.policy != .never {

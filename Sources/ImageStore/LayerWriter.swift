@@ -20,6 +20,9 @@ final class LayerWriter {
     /// What the archive says of directories, applied at the end: writing into them would change their times, and a
     /// read-only one could not be written into.
     private(set) var directories: [EntryName: TarEntry] = [:]
+    /// Bytes of attributes in `directories`: they are kept in memory.
+    private var heldBytes = 0
+    private static let heldLimit = 64 << 20
     private var open: [EntryName: OpenDirectory] = [:]
     /// Bytes that may still be copied from the layers below.
     var copyAllowance: Int64
@@ -63,7 +66,7 @@ final class LayerWriter {
         guard entry.kind == .directory else {
             throw LayerError(.hostile, "the root of a layer must be a directory")
         }
-        describe(root.name, entry)
+        try describe(root.name, entry)
     }
 
     private func add(_ whiteout: Whiteout, in parent: EntryName) throws(LayerError) {
@@ -74,7 +77,12 @@ final class LayerWriter {
         }
     }
 
-    func describe(_ name: EntryName, _ entry: TarEntry) {
+    func describe(_ name: EntryName, _ entry: TarEntry) throws(LayerError) {
+        heldBytes += entry.attributes.reduce(0) { $0 + $1.name.count + $1.value.count }
+        guard heldBytes <= Self.heldLimit else {
+            throw LayerError(
+                .hostile, "directories with more than \(Self.heldLimit) bytes of attributes")
+        }
         directories[name] = entry
         implied.remove(name)
     }
@@ -128,7 +136,7 @@ final class LayerWriter {
                 try Raw.check(mkdirat(place.parent.descriptor, place.last, 0o700), "mkdir")
             }
         }
-        describe(place.name, entry)
+        try describe(place.name, entry)
     }
 
     private func addSymbolicLink(_ entry: TarEntry, _ place: Place) throws(LayerError) {

@@ -106,6 +106,14 @@ struct AttackTests {
                 tar.file("x")
             }
         },
+        Attack(title: "directories whose attributes fill the memory", kind: .hostile, entry: "d") {
+            tar, _ in
+            let value = [UInt8](repeating: 97, count: 1_000_000)
+            for number in 0..<70 {
+                tar.pax([("SCHILY.xattr.security.none", value)])
+                tar.directory("d\(number)")
+            }
+        },
         Attack(title: "headers of one entry without end", kind: .hostile, entry: "") { tar, _ in
             for number in 0..<3 {
                 tar.pax([("comment\(number)", [UInt8](repeating: 97, count: 500_000))])

@@ -42,7 +42,9 @@ struct LowerLinkTests {
         let scratch = try Scratch()
         var top = TarBuilder()
         top.file("lib/.wh.x")
+        top.file("lib/own/.wh.none")
         let layer = try unpack(top, scratch)
+        #expect(status(layer + "/usr/lib/own/none") == nil, "it would show up in listings")
         #expect(status(layer + "/usr/lib/x").map(Raw.isWhiteout) == true)
         #expect(status(layer + "/lib") == nil)
     }
