@@ -15,6 +15,7 @@ public struct SubmitRequest: Sendable, Codable {
 }
 
 public struct SubmitReply: Sendable, Codable {
+    public var schema = JobModel.schemaVersion
     public var id: JobID
     public var name: String
     public var tasks: Int
@@ -65,7 +66,7 @@ public struct TaskCounts: Sendable, Hashable, Codable {
 public struct ImageReport: Sendable, Hashable, Codable {
     public var reference: String
     /// Manifest digest; nil until resolved, and for `host`.
-    public var digest: String?
+    @OrNull public var digest: String?
     public init(reference: String, digest: String?) {
         self.reference = reference
         self.digest = digest
@@ -79,16 +80,16 @@ public struct JobSummary: Sendable, Codable {
     public var name: String
     public var state: JobState
     /// Why it waits, is held or failed, in a sentence; nil where there is nothing to say.
-    public var reason: String?
+    @OrNull public var reason: String?
     public var counts: TaskCounts
     public var image: ImageReport
     public var submitted: String
-    public var started: String?
-    public var ended: String?
+    @OrNull public var started: String?
+    @OrNull public var ended: String?
     /// Directory with the job's logs and results.
     public var directory: String
     /// Last task that failed, with its reason.
-    public var lastFailure: String?
+    @OrNull public var lastFailure: String?
     public init(
         id: JobID, name: String, state: JobState, reason: String?, counts: TaskCounts,
         image: ImageReport,
@@ -112,25 +113,25 @@ public struct TaskReport: Sendable, Codable {
     public var index: Int
     public var attempt: Int
     public var state: TaskState
-    public var exitCode: Int32?
-    public var signal: Int32?
+    @OrNull public var exitCode: Int32?
+    @OrNull public var signal: Int32?
     public var params: [String: ParameterValue]
-    public var node: String?
+    @OrNull public var node: String?
     public var cpus: [Int]
     public var numaNodes: [Int]
     public var gpus: [String]
-    public var started: String?
-    public var ended: String?
+    @OrNull public var started: String?
+    @OrNull public var ended: String?
     /// Paths on the head; nil before the first attempt starts.
-    public var stdout: String?
-    public var stderr: String?
+    @OrNull public var stdout: String?
+    @OrNull public var stderr: String?
     public var metrics: [String: Double]
     /// Why it failed, was lost, or waits.
-    public var reason: String?
-    public var enforcement: Enforcement?
+    @OrNull public var reason: String?
+    @OrNull public var enforcement: Enforcement?
     /// Greatest resident memory in bytes, CPU seconds of user and system.
-    public var peakMemory: Int64?
-    public var cpuSeconds: Double?
+    @OrNull public var peakMemory: Int64?
+    @OrNull public var cpuSeconds: Double?
     public init(index: Int, attempt: Int, state: TaskState, params: [String: ParameterValue]) {
         self.index = index
         self.attempt = attempt
@@ -149,12 +150,12 @@ public struct JobReport: Sendable, Codable {
     public var id: JobID
     public var name: String
     public var state: JobState
-    public var reason: String?
+    @OrNull public var reason: String?
     public var counts: TaskCounts
     public var image: ImageReport
     public var submitted: String
-    public var started: String?
-    public var ended: String?
+    @OrNull public var started: String?
+    @OrNull public var ended: String?
     public var directory: String
     public var tasks: [TaskReport]
     public init(_ summary: JobSummary, tasks: [TaskReport]) {
@@ -180,7 +181,7 @@ public struct ResultsReport: Sendable, Codable {
         public var params: [String: ParameterValue]
         public var metrics: [String: Double]
         /// Wall-clock seconds of the last attempt; nil where none ended.
-        public var seconds: Double?
+        @OrNull public var seconds: Double?
         public init(
             index: Int, state: TaskState, params: [String: ParameterValue],
             metrics: [String: Double], seconds: Double?
@@ -218,7 +219,7 @@ public struct ErrorReport: Error, Sendable, Codable {
     public var schema = JobModel.schemaVersion
     /// What failed, on what, and what to do, in that order.
     public var error: String
-    public var hint: String?
+    @OrNull public var hint: String?
     public init(error: String, hint: String? = nil) {
         self.error = error
         self.hint = hint

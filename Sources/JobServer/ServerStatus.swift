@@ -7,7 +7,7 @@ public struct ServerStatus: Sendable, Codable {
         public var name: String
         public var state: State
         /// Why it is not connected or takes no work.
-        public var reason: String?
+        @OrNull public var reason: String?
         public var cpus = 0
         public var freeCPUs = 0
         /// Bytes.
@@ -33,7 +33,7 @@ public struct ServerStatus: Sendable, Codable {
     /// Tasks of those jobs.
     public var counts = TaskCounts()
     /// Why nothing is started now (no room on the disk); nil where all is well.
-    public var held: String?
+    @OrNull public var held: String?
     public var nodes: [Node] = []
     /// The state directory.
     public var directory = ""

@@ -11,7 +11,7 @@ struct List: ParsableCommand {
 
     func run() throws {
         let jobs = try Connection.open().client.jobs()
-        if json { return JSONOutput.write(Jobs(jobs: jobs)) }
+        if json { return JSONOutput.write(JobList(jobs: jobs)) }
         if quiet { return Terminal.write(jobs.map { "\($0.id)\n" }.joined()) }
         if jobs.isEmpty {
             return Terminal.write("no jobs yet; `martlet run --help` shows how to begin\n")
@@ -33,9 +33,10 @@ struct List: ParsableCommand {
             table.lines(width: Terminal.isOutputTerminal ? Terminal.width : nil).joined(
                 separator: "\n") + "\n")
     }
+}
 
-    private struct Jobs: Encodable {
-        let schema = JobModel.schemaVersion
-        let jobs: [JobSummary]
-    }
+/// Jobs as JSON.
+struct JobList: Encodable {
+    let schema = JobModel.schemaVersion
+    let jobs: [JobSummary]
 }

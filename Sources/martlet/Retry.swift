@@ -9,6 +9,7 @@ struct Retry: ParsableCommand {
 
     @Argument(help: "last, 42, 42_7, 42_[3-9] or names.") var jobs: [String]
     @Option(help: "Only tasks in this state: failed, lost or cancelled.") var state: [String] = []
+    @Flag(help: "Print as JSON, with the number of tasks of each job.") var json = false
     @Flag(name: .shortAndLong, help: "Print nothing.") var quiet = false
 
     func run() throws {
@@ -23,6 +24,7 @@ struct Retry: ParsableCommand {
         let counts = try connection.client.retry(
             SelectionRequest(selections, states: states.isEmpty ? nil : Set(states)))
         guard !quiet else { return }
+        if json { return JSONOutput.write(TaskCountList(selections, counts)) }
         for (selection, count) in zip(selections, counts) {
             Terminal.write(
                 count == 0

@@ -68,7 +68,7 @@ struct Server: ParsableCommand {
         func run() throws {
             guard let connection = Connection.existing() else {
                 if json {
-                    JSONOutput.write(["running": false])
+                    JSONOutput.write(NoServer())
                 } else {
                     Terminal.write("no server runs; any command starts it\n")
                 }
@@ -90,6 +90,12 @@ struct Server: ParsableCommand {
                         + (node.reason.map { "; \($0)" } ?? "") + "\n")
             }
         }
+    }
+
+    /// What `status --json` prints where no server runs.
+    private struct NoServer: Encodable {
+        let schema = JobModel.schemaVersion
+        let running = false
     }
 
     struct RunServer: AsyncParsableCommand {
