@@ -21,7 +21,10 @@ public struct Selector: Sendable, Hashable {
                 description: "an empty selector; write last, 42, 42_7, 42_[3-9] or a name")
         }
         let head = text.prefix { $0 != "_" }
-        let isNumbered = Int64(head) != nil || head == "last"
+        // `2024_sweep` is a name: no task is called so.
+        let isNumbered =
+            (Int64(head) != nil || head == "last")
+            && text.dropFirst(head.count).allSatisfy { $0.isNumber || "_[],-".contains($0) }
         guard isNumbered else {
             job = .name(text)
             ranges = nil
@@ -48,14 +51,26 @@ public struct Selector: Sendable, Hashable {
         self.ranges = ranges
     }
 
-    /// The job that is meant among `jobs`; of several with one name, the newest.
-    public func resolve(among jobs: [JobSummary]) -> TaskSelection? {
+    /// Whether a job of this name could be selected by it.
+    public static func isName(_ text: String) -> Bool {
+        if case .name? = (try? Selector(text))?.job { true } else { false }
+    }
+
+    /// The job that is meant among `jobs`; of several with one name, the newest. Throws where it has no such task.
+    public func resolve(among jobs: [JobSummary]) throws(Malformed) -> TaskSelection? {
         let match: JobSummary? =
             switch job {
             case .last: jobs.max { $0.id < $1.id }
             case .id(let id): jobs.first { $0.id == id }
             case .name(let name): jobs.filter { $0.name == name }.max { $0.id < $1.id }
             }
-        return match.map { TaskSelection(job: $0.id, ranges: ranges) }
+        guard let match else { return nil }
+        let count = match.counts.total
+        if let beyond = ranges?.first(where: { $0.lowerBound >= count }) {
+            throw Malformed(
+                description: "job \(match.id) has no task \(beyond.lowerBound): "
+                    + (count == 1 ? "its one task is 0" : "its tasks are 0 to \(count - 1)"))
+        }
+        return TaskSelection(job: match.id, ranges: ranges)
     }
 }

@@ -8,10 +8,6 @@ public struct TaskSelection: Sendable, Hashable, Codable {
         self.ranges = ranges
     }
 
-    public func contains(_ index: Int) -> Bool {
-        ranges?.contains { $0.contains(index) } ?? true
-    }
-
     /// The ranges within a job of `count` tasks.
     public func ranges(of count: Int) -> [Range<Int>] {
         (ranges ?? [0..<count]).map { $0.clamped(to: 0..<count) }.filter { !$0.isEmpty }

@@ -22,7 +22,8 @@ public struct Directories: Sendable, Hashable {
     /// Reads the environment given; relative XDG paths are ignored, as the specification asks.
     public init(environment: [String: String], uid: UInt32) {
         if let home = environment["MARTLET_HOME"], !home.isEmpty {
-            let root = home.hasPrefix("/") ? home : Self.currentDirectory() + "/" + home
+            let root = Self.normalised(
+                home.hasPrefix("/") ? home : Self.currentDirectory() + "/" + home)
             self.init(
                 state: root + "/state", data: root + "/data", run: root + "/run",
                 config: root + "/config")
@@ -50,6 +51,30 @@ public struct Directories: Sendable, Hashable {
     public var serverSocket: String { run + "/server.sock" }
     public var agentSocket: String { run + "/agent.sock" }
     public var launcherSocket: String { run + "/launcher.sock" }
+
+    /// Throws where a socket's path is longer than the kernel takes, and says which variable to change.
+    public func checkSocketPaths() throws(SystemError) {
+        // unix(7): sun_path has 108 bytes with its end.
+        guard
+            let longest = [serverSocket, agentSocket, launcherSocket].first(where: {
+                $0.utf8.count > 107
+            })
+        else { return }
+        let isOneHome = ProcessEnvironment.all()["MARTLET_HOME", default: ""].isEmpty == false
+        throw SystemError(
+            "use", longest, errno: ENAMETOOLONG,
+            hint: "a socket's path has at most 107 bytes: set "
+                + (isOneHome ? "MARTLET_HOME" : "XDG_RUNTIME_DIR") + " to a shorter directory")
+    }
+
+    /// Without `.`, empty parts, and `..` taken as text: container mounts refuse them.
+    private static func normalised(_ path: String) -> String {
+        var parts: [Substring] = []
+        for part in path.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
 
     private static func currentDirectory() -> String {
         guard let buffer = getcwd(nil, 0) else { return "/" }

@@ -11,6 +11,7 @@ struct Connection {
     /// Starts the server if need be, and waits until it answers: 15 s, since a large database takes its time after a crash.
     static func open() throws -> Connection {
         let directories = Directories.current()
+        try directories.checkSocketPaths()
         let connection = Connection(
             client: APIClient(socketPath: directories.serverSocket), directories: directories)
         if !connection.client.isAnswering { try connection.startServer() }
@@ -52,7 +53,7 @@ struct Connection {
         let selectors = try texts.map { try Selector($0) }
         let jobs = try client.jobs()
         return try selectors.map { selector in
-            guard let selection = selector.resolve(among: jobs) else {
+            guard let selection = try selector.resolve(among: jobs) else {
                 throw Failure(
                     .usage,
                     jobs.isEmpty ? "there are no jobs yet" : "there is no job '\(selector.text)'",

@@ -1,3 +1,4 @@
+import Foundation
 import JobModel
 import Testing
 
@@ -10,7 +11,7 @@ struct SelectorTests {
             ("42_7", .id(JobID(42)), [7..<8]),
             ("42_[3-9,12]", .id(JobID(42)), [3..<10, 12..<13]), ("last_0", .last, [0..<1]),
             ("digits", .name("digits"), nil),
-            ("my_job", .name("my_job"), nil),
+            ("my_job", .name("my_job"), nil), ("2024_sweep", .name("2024_sweep"), nil),
         ] as [(String, Selector.Job, [Range<Int>]?)])
     func good(text: String, job: Selector.Job, ranges: [Range<Int>]?) throws {
         let selector = try Selector(text)
@@ -20,9 +21,54 @@ struct SelectorTests {
 
     @Test(
         "what names nothing is refused",
-        arguments: ["", "42_", "42_x", "42_9-3", "42_[1,]", "42_-1"])
+        arguments: ["", "42_", "42_9-3", "42_[1,]", "42_-1"])
     func bad(text: String) {
         #expect(throws: Selector.Malformed.self) { try Selector(text) }
+        #expect(!Selector.isName(text))
+    }
+
+    @Test("a task that the job does not have is refused")
+    func absentTask() throws {
+        var counts = TaskCounts()
+        counts.queued = 5
+        let job = JobSummary(
+            id: JobID(42), name: "digits", state: .queued, reason: nil, counts: counts,
+            image: ImageReport(reference: "host", digest: nil), submitted: "", started: nil,
+            ended: nil, directory: "/d", lastFailure: nil)
+        #expect(
+            try Selector("42_[3-9]").resolve(among: [job])?.ranges(of: 5) == [3..<5])
+        let error = #expect(throws: Selector.Malformed.self) {
+            try Selector("42_[1,5]").resolve(among: [job])
+        }
+        #expect(error?.description == "job 42 has no task 5: its tasks are 0 to 4")
+        #expect(try Selector("43_1").resolve(among: [job]) == nil)
+    }
+}
+
+@Suite("Reports")
+struct ReportTests {
+    @Test("JSON has every key, null where there is no value")
+    func nulls() throws {
+        var counts = TaskCounts()
+        counts.queued = 1
+        let summary = JobSummary(
+            id: JobID(1), name: "n", state: .queued, reason: nil, counts: counts,
+            image: ImageReport(reference: "host", digest: nil), submitted: "s", started: nil,
+            ended: nil, directory: "/d", lastFailure: nil)
+        let report = JobReport(
+            summary, tasks: [TaskReport(index: 0, attempt: 0, state: .queued, params: [:])])
+        let data = try JSONEncoder().encode(report)
+        let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        #expect(json["reason"] is NSNull && json["started"] is NSNull && json["ended"] is NSNull)
+        let image = try #require(json["image"] as? [String: Any])
+        #expect(image["digest"] is NSNull)
+        let task = try #require((json["tasks"] as? [[String: Any]])?.first)
+        let keys = [
+            "exitCode", "signal", "node", "started", "ended", "stdout", "stderr", "reason",
+            "enforcement", "peakMemory", "cpuSeconds",
+        ]
+        for key in keys { #expect(task[key] is NSNull, "\(key)") }
+        #expect(try JSONDecoder().decode(JobReport.self, from: data).tasks.first?.node == nil)
     }
 }
 

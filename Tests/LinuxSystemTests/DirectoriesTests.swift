@@ -1,3 +1,4 @@
+import Foundation
 import LinuxSystem
 import Testing
 
@@ -8,6 +9,22 @@ import Testing
         #expect(directories.data == "/x/data")
         #expect(directories.run == "/x/run")
         #expect(directories.config == "/x/config")
+    }
+
+    @Test func aRelativeHomeIsTakenFromHereAndTidied() {
+        let here = FileManager.default.currentDirectoryPath
+        let directories = Directories(environment: ["MARTLET_HOME": "./h/../home/"], uid: 7)
+        #expect(directories.state == here + "/home/state")
+        #expect(Directories(environment: ["MARTLET_HOME": "/x//y/."], uid: 7).run == "/x/y/run")
+    }
+
+    @Test func aSocketPathThatTheKernelRefusesIsToldBeforehand() throws {
+        let long = "/" + String(repeating: "x", count: 100)
+        let error = #expect(throws: SystemError.self) {
+            try Directories(state: "/s", data: "/d", run: long, config: "/c").checkSocketPaths()
+        }
+        #expect(error?.errno == ENAMETOOLONG)
+        try Directories(environment: ["MARTLET_HOME": "/x"], uid: 7).checkSocketPaths()
     }
 
     @Test func theBaseDirectorySpecificationHolds() {
