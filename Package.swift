@@ -63,7 +63,9 @@ let package = Package(
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: strict),
 
         // Parts
-        .target(name: "SpecFile", dependencies: ["JobModel", "Yams"], swiftSettings: strict),
+        .target(
+            name: "SpecFile", dependencies: ["JobModel", "LinuxSystem", "OCISpec", "Yams"],
+            swiftSettings: strict),
         .target(
             name: "Topology", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
         .target(

@@ -65,22 +65,13 @@ public enum AxisValues: Sendable, Equatable, Codable {
         case .list(let values): return values[index]
         case .range(let first, _): return .int(first + Int64(index))
         case .steps(let first, let step, _):
-            return .number(first + Double(index) * step, digits: 12)
+            return .number((first + Double(index) * step).rounded(toDigits: 12))
         case .linear(let first, let last, let count):
             let share = count > 1 ? Double(index) / Double(count - 1) : 0
-            return .double((first + (last - first) * share).rounded(toDigits: 12))
+            return .number((first + (last - first) * share).rounded(toDigits: 12))
         case .logarithmic(let first, let last, let count):
             let share = count > 1 ? Double(index) / Double(count - 1) : 0
-            return .double((first * RealMath.power(last / first, share)).rounded(toDigits: 12))
+            return .number((first * RealMath.power(last / first, share)).rounded(toDigits: 12))
         }
-    }
-}
-
-extension ParameterValue {
-    /// A whole number as an integer: `0..4 step 2` gives 0, 2, 4.
-    static func number(_ value: Double, digits: Int) -> ParameterValue {
-        let rounded = value.rounded(toDigits: digits)
-        if rounded == rounded.rounded(), abs(rounded) < 1e15 { return .int(Int64(rounded)) }
-        return .double(rounded)
     }
 }

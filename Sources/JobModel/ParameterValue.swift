@@ -1,9 +1,15 @@
 /// A sweep parameter's value at one point: a JSON scalar.
 public enum ParameterValue: Hashable, Sendable, Codable, CustomStringConvertible {
     case int(Int64)
+    /// Never whole where an `int` can hold it: JSON, in which values travel, knows no difference. Made by `number`.
     case double(Double)
     case bool(Bool)
     case string(String)
+
+    /// A number in the one form that it has: 1.0 and 1e5 are the integers 1 and 100000.
+    public static func number(_ value: Double) -> ParameterValue {
+        Int64(exactly: value).map(ParameterValue.int) ?? .double(value)
+    }
 
     /// As it is put in place of `{name}` and in `MARTLET_PARAM_NAME`: shortest text that reads back as the same value.
     public var description: String {
@@ -23,7 +29,7 @@ public enum ParameterValue: Hashable, Sendable, Codable, CustomStringConvertible
         } else if let value = try? container.decode(Int64.self) {
             self = .int(value)
         } else if let value = try? container.decode(Double.self) {
-            self = .double(value)
+            self = .number(value)
         } else {
             self = .string(try container.decode(String.self))
         }

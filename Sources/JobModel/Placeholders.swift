@@ -1,5 +1,5 @@
-/// Puts a point's values into a command: `{lr}` becomes the value of lr, `{index}` the task's index, `{job}` the job's number;
-/// `{{` and `}}` are braces.
+/// Puts a point's values into texts: `{lr}` becomes the value of lr, `{index}` the task's index, `{job}` the job's number;
+/// `{{lr}}` is the text `{lr}`. All other braces are text, and `${lr}` is the shell's.
 public struct Placeholders: Sendable {
     private let values: [String: String]
 
@@ -13,34 +13,20 @@ public struct Placeholders: Sendable {
     public static let builtIn = ["index", "job"]
 
     /// A name that is not known stays as it is; specs with one are refused before they come here.
-    public func expand(_ text: String) -> String {
-        var result = ""
-        for piece in Self.pieces(of: text) {
+    public func expand(_ text: String) -> String { fill(Self.pieces(of: text)) }
+
+    /// In a script braces around a word mean much else, so only known names count.
+    public func expandScript(_ script: String) -> String {
+        fill(Self.pieces(of: script) { values[$0] != nil })
+    }
+
+    private func fill(_ pieces: [Piece]) -> String {
+        pieces.reduce(into: "") { result, piece in
             switch piece {
             case .text(let text): result += text
             case .name(let name, _): result += values[name] ?? "{\(name)}"
             }
         }
-        return result
-    }
-
-    /// In a shell script braces mean much else, so only a known name in braces is replaced, and `${lr}` is left to the shell.
-    public func expandScript(_ script: String) -> String {
-        var result = ""
-        var rest = script[...]
-        while let brace = rest.firstIndex(of: "{") {
-            result += rest[..<brace]
-            let inner = rest[rest.index(after: brace)...]
-            let close = inner.firstIndex(of: "}")
-            if result.last != "$", let close, let value = values[String(inner[..<close])] {
-                result += value
-                rest = inner[inner.index(after: close)...]
-            } else {
-                result.append("{")
-                rest = inner
-            }
-        }
-        return result + rest
     }
 
     public enum Piece: Sendable, Hashable {
@@ -49,43 +35,64 @@ public struct Placeholders: Sendable {
         case name(String, offset: Int)
     }
 
-    /// Splits a command word. A brace without its partner, or around nothing, is text.
-    public static func pieces(of text: String) -> [Piece] {
+    /// Splits a text at its placeholders: names in braces that `counts` agrees to.
+    public static func pieces(
+        of text: String, where counts: (String) -> Bool = { _ in true }
+    ) -> [Piece] {
         let characters = Array(text)
         var pieces: [Piece] = []
         var plain = ""
         var at = 0
+        /// What stands behind the brace at `place`, if it is a name in braces.
+        func name(at place: Int) -> String? {
+            guard place < characters.count, characters[place] == "{" else { return nil }
+            let word = characters[(place + 1)...].prefix(while: isNameCharacter)
+            guard word.endIndex < characters.count, characters[word.endIndex] == "}", isName(word)
+            else { return nil }
+            let name = String(word)
+            return counts(name) ? name : nil
+        }
         while at < characters.count {
-            let character = characters[at]
-            if character == "{" || character == "}", at + 1 < characters.count,
-                characters[at + 1] == character
+            if let name = name(at: at + 1), characters[at] == "{",
+                at + name.count + 3 < characters.count, characters[at + name.count + 3] == "}"
             {
-                plain.append(character)
-                at += 2
-                continue
-            }
-            if character == "{", let close = characters[at...].firstIndex(of: "}"),
-                isName(characters[(at + 1)..<close])
-            {
+                plain += "{\(name)}"
+                at += name.count + 4
+            } else if let name = name(at: at), at == 0 || characters[at - 1] != "$" {
                 if !plain.isEmpty { pieces.append(.text(plain)) }
                 plain = ""
-                pieces.append(.name(String(characters[(at + 1)..<close]), offset: at))
-                at = close + 1
-                continue
+                pieces.append(.name(name, offset: at))
+                at += name.count + 2
+            } else {
+                plain.append(characters[at])
+                at += 1
             }
-            plain.append(character)
-            at += 1
         }
         if !plain.isEmpty { pieces.append(.text(plain)) }
         return pieces
     }
 
+    /// A text that `expand` turns into this one: each name in braces gets one more pair of them.
+    public static func escaped(_ text: String) -> String {
+        var result = ""
+        var rest = text[...]
+        while let brace = rest.firstIndex(of: "{") {
+            let word = rest[rest.index(after: brace)...].prefix(while: isNameCharacter)
+            let isPlaceholder = isName(word) && rest[word.endIndex...].first == "}"
+            result += rest[..<brace] + (isPlaceholder ? "{{\(word)}}" : "{\(word)")
+            rest = rest[(isPlaceholder ? rest.index(after: word.endIndex) : word.endIndex)...]
+        }
+        return result + rest
+    }
+
     /// Letters, digits, `_`, `-` and `.`, not beginning with a digit: what a sweep's parameters may be called.
     public static func isName(_ characters: some Collection<Character>) -> Bool {
         guard let first = characters.first, first.isLetter || first == "_" else { return false }
-        return characters.allSatisfy {
-            $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" || $0 == "."
-        }
+        return characters.allSatisfy(isNameCharacter)
+    }
+
+    private static func isNameCharacter(_ character: Character) -> Bool {
+        character.isLetter || character.isNumber || "_-.".contains(character)
     }
 }
 

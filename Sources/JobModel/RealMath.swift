@@ -4,6 +4,7 @@ internal import Glibc
 enum RealMath {
     static func power(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
     static func logarithm(_ value: Double) -> Double { log(value) }
+    static func decimalLogarithm(_ value: Double) -> Double { log10(value) }
     static func exponential(_ value: Double) -> Double { exp(value) }
 
     /// Quantile of the standard normal distribution for 0 < p < 1; relative error below 1.2e-9.

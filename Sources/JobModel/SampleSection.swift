@@ -95,22 +95,22 @@ enum SplitMix {
 }
 
 extension SampleSection.Distribution {
-    /// Six significant digits: a value that one can read, type again and compare.
-    private static let digits = 6
+    /// Widest `int`: a double counts exactly no further.
+    public static let widestInt: Int64 = 1 << 53
 
     func value(at u: Double) -> ParameterValue {
         switch self {
         case .uniform(let low, let high):
-            return .double((low + (high - low) * u).rounded(toDigits: Self.digits))
+            return Self.readable(low + (high - low) * u, in: low...high)
         case .loguniform(let low, let high):
             let (a, b) = (RealMath.logarithm(low), RealMath.logarithm(high))
-            return .double(RealMath.exponential(a + (b - a) * u).rounded(toDigits: Self.digits))
+            return Self.readable(RealMath.exponential(a + (b - a) * u), in: low...high)
         case .int(let low, let high):
             return .int(min(high, low + Int64(Double(high - low + 1) * u)))
         case .normal(let mean, let deviation):
             let inside = min(max(u, 1e-12), 1 - 1e-12)
-            return .double(
-                (mean + deviation * RealMath.normalQuantile(inside)).rounded(toDigits: Self.digits))
+            let value = mean + deviation * RealMath.normalQuantile(inside)
+            return .number(value.rounded(toDigits: Self.digits(abs(mean) / deviation)))
         case .choice(let values, let weights):
             guard !weights.isEmpty else {
                 return values[min(values.count - 1, Int(Double(values.count) * u))]
@@ -122,6 +122,19 @@ extension SampleSection.Distribution {
             }
             return values[values.count - 1]
         }
+    }
+
+    private static func readable(_ value: Double, in range: ClosedRange<Double>) -> ParameterValue {
+        let (low, high) = (range.lowerBound, range.upperBound)
+        let rounded = value.rounded(toDigits: digits(max(abs(low), abs(high)) / (high - low)))
+        return .number(min(max(rounded, low), high))
+    }
+
+    /// Six significant digits, a value that one can read, type again and compare; more where numbers of this size over their
+    /// spread would not differ in six.
+    private static func digits(_ sizeOverSpread: Double) -> Int {
+        guard sizeOverSpread > 10 else { return 6 }
+        return 6 + Int(min(11, RealMath.decimalLogarithm(sizeOverSpread)))
     }
 }
 

@@ -15,8 +15,8 @@ public struct SweepExpansion: Sendable {
     public let names: [String]
     public let count: Int
 
-    /// Filters look at no more points than this.
-    public static let filterLimit = 1 << 31
+    /// Most points of a sweep; filters look at each of them.
+    public static let limit = 1 << 31
 
     public init(_ sweep: ParameterSweep) throws(SweepError) {
         self.sweep = sweep
@@ -55,8 +55,8 @@ public struct SweepExpansion: Sendable {
         if sections.isEmpty, !sweep.include.isEmpty { return 0 }
         for section in sections {
             let (product, overflow) = count.multipliedReportingOverflow(by: section)
-            guard !overflow else {
-                throw SweepError("the sweep has more points than can be counted")
+            guard !overflow, product <= limit else {
+                throw SweepError("the sweep has too many points: at most \(limit)")
             }
             count = product
         }
@@ -67,11 +67,6 @@ public struct SweepExpansion: Sendable {
         -> [UInt32]?
     {
         guard !sweep.exclude.isEmpty || sweep.condition != nil else { return nil }
-        guard count <= filterLimit else {
-            throw SweepError(
-                "`where` and `exclude` look at every point, and \(count) are too many: at most \(filterLimit)"
-            )
-        }
         var condition: SweepExpression?
         if let text = sweep.condition {
             do throws(SweepExpression.Malformed) { condition = try SweepExpression(text) } catch {
@@ -91,12 +86,7 @@ public struct SweepExpansion: Sendable {
     private static func matches(_ pattern: Point, _ point: Point) -> Bool {
         pattern.parameters.allSatisfy { wanted in
             guard let value = point[wanted.name] else { return false }
-            if value == wanted.value { return true }
-            // 1 and 1.0 are one number, however they were written.
-            return switch (value, wanted.value) {
-            case (.int(let a), .double(let b)), (.double(let b), .int(let a)): Double(a) == b
-            default: false
-            }
+            return value == wanted.value
         }
     }
 

@@ -10,7 +10,10 @@ extension TaskPlanner {
             guard let equals = entry.firstIndex(of: "=") else { return nil }
             return (String(entry[..<equals]), String(entry[entry.index(after: equals)...]))
         }
-        values += template.spec.env.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        let placeholders = Placeholders(point: task.point, task: task.attempt.task)
+        values += template.spec.env.sorted { $0.key < $1.key }.map {
+            ($0.key, placeholders.expand($0.value))
+        }
         values += secrets.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         values += own(for: task, places)
         var last: [String: Int] = [:]

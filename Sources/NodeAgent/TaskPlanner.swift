@@ -109,7 +109,9 @@ public struct TaskPlanner: Sendable {
             return ["/bin/sh", "-c", placeholders.expandScript(script), spec.name]
         }
         let command = spec.command.map(placeholders.expand)
-        if let entrypoint = spec.entrypoint { return entrypoint + command }
+        if let entrypoint = spec.entrypoint {
+            return entrypoint.map(placeholders.expand) + command
+        }
         return image.entrypoint + (command.isEmpty ? image.command : command)
     }
 

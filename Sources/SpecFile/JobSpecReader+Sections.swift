@@ -1,3 +1,4 @@
+internal import Glibc
 internal import JobModel
 
 extension JobSpecReader {
@@ -112,7 +113,11 @@ extension JobSpecReader {
         case "signal": if let signal = ScalarText.signal(rest) { return .signal(signal) }
         case "log":
             if rest.count > 2, rest.hasPrefix("/"), rest.hasSuffix("/") {
-                return .log(String(rest.dropFirst().dropLast()))
+                let pattern = String(rest.dropFirst().dropLast())
+                if let wrong = Self.mistake(in: pattern) {
+                    read.fail(node, "'\(pattern)' is no regular expression: \(wrong)")
+                }
+                return .log(pattern)
             }
         default: break
         }
@@ -122,6 +127,20 @@ extension JobSpecReader {
                 ?? "node_lost, out_of_memory, timeout, failed, exit 75, signal SIGBUS or log /pattern/"
         )
         return nil
+    }
+
+    /// What regcomp(3), which the node searches with, says against an extended regular expression; nil where nothing.
+    private static func mistake(in pattern: String) -> String? {
+        var expression = regex_t()
+        let code = regcomp(&expression, pattern, REG_EXTENDED | REG_NOSUB | REG_NEWLINE)
+        guard code != 0 else {
+            regfree(&expression)
+            return nil
+        }
+        var text = [CChar](repeating: 0, count: 256)
+        regerror(code, &expression, &text, text.count)
+        return String(
+            decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     func stop(_ node: SpecNode) -> StopPolicy {

@@ -1,4 +1,5 @@
 internal import JobModel
+internal import OCISpec
 
 /// The tree of a spec into a `JobSpec`; sections of some size have files of their own.
 final class JobSpecReader {
@@ -18,34 +19,42 @@ final class JobSpecReader {
 
     func read(_ tree: SpecNode, defaultName: String?) -> JobSpec? {
         var spec = JobSpec(name: "", image: "", command: [])
-        var commandNodes: [SpecNode] = []
+        var expanded: [SpecNode] = []
+        var scriptNode: SpecNode?
         var seen: Set<String> = []
         var sweep: (ParameterSweep, SweepReader)?
         read.mapping(
             tree, "a spec",
             [
-                "name": { spec.name = self.read.string($0, "name") ?? "" },
+                "name": { spec.name = self.name($0) ?? "" },
                 "image": { node in
                     seen.insert("image")
                     spec.image = self.image(node)
                 },
-                "entrypoint": { spec.entrypoint = self.words($0, "entrypoint") },
+                "entrypoint": { node in
+                    expanded += self.read.items(node)
+                    spec.entrypoint = self.words(node, "entrypoint")
+                },
                 "command": { node in
                     seen.insert("command")
-                    commandNodes = self.commandNodes(node)
+                    expanded += self.read.items(node)
                     spec.command = self.words(node, "command")
                 },
                 "script": { node in
                     seen.insert("script")
+                    scriptNode = node
                     spec.script = self.read.string(node, "script")
                 },
-                "workdir": { spec.workdir = self.absolute($0, "workdir") },
+                "workdir": { spec.workdir = self.workdir($0) },
                 "user": { spec.user = self.read.string($0, "user") },
                 "hostname": { spec.hostname = self.hostname($0) },
                 "init": { spec.`init` = self.read.bool($0, "init") ?? false },
                 "read_only": { spec.readOnlyRoot = self.read.bool($0, "read_only") ?? false },
                 "mounts": { spec.mounts = self.mounts($0) },
-                "env": { spec.env = self.environment($0) },
+                "env": { node in
+                    expanded += self.read.pairs(node, "env").map(\.value)
+                    spec.env = self.environment(node)
+                },
                 "secrets": { spec.secrets = self.secrets($0) },
                 "sweep": { node in
                     let reader = SweepReader(self)
@@ -80,16 +89,37 @@ final class JobSpecReader {
         if let (rule, reader) = sweep {
             spec.sweep = rule
             reader.check(rule)
+        } else if let empty = tree.value(of: "sweep") {
+            read.fail(
+                empty, "the sweep is empty", hint: "grid: {lr: [0.1, 0.01]}, or leave the sweep out"
+            )
         }
-        checkPlaceholders(commandNodes, spec.sweep)
-        if spec.name.isEmpty { spec.name = defaultName ?? Self.name(of: spec) }
+        let names = (sweep?.1.everyName(of: spec.sweep) ?? []) + Placeholders.builtIn
+        for node in expanded { checkPlaceholders(node, names) }
+        if let scriptNode { checkScript(scriptNode, names) }
+        if spec.name.isEmpty { spec.name = Self.name(of: spec, defaultName) }
         return spec
     }
 
-    private static func name(of spec: JobSpec) -> String {
+    // MARK: Name
+
+    private func name(_ node: SpecNode) -> String? {
+        guard let name = read.string(node, "name"), !name.isEmpty else { return nil }
+        guard Selector.isName(name) else {
+            read.fail(
+                node, "'\(name)' reads as a job's number or tasks, and could never be selected",
+                hint: "begin it with a letter: job-\(name)")
+            return nil
+        }
+        return name
+    }
+
+    private static func name(of spec: JobSpec, _ given: String?) -> String {
         let word = spec.command.first ?? spec.image
-        return word.split(separator: "/").last.map(String.init)?.split(separator: ":").first.map(
-            String.init) ?? "job"
+        let name =
+            given ?? word.split(separator: "/").last?.split(separator: ":").first.map(String.init)
+            ?? "job"
+        return Selector.isName(name) ? name : "job-" + name
     }
 
     // MARK: What is run
@@ -101,8 +131,17 @@ final class JobSpecReader {
         guard
             text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../")
                 || text.hasPrefix("~/") || text == "."
-        else { return text }
+        else {
+            if text != "host", !text.isEmpty { checkReference(text, node) }
+            return text
+        }
         return path(text, node.place)
+    }
+
+    private func checkReference(_ text: String, _ node: SpecNode) {
+        do throws(ReferenceError) { _ = try ImageReference(text) } catch {
+            read.fail(node, "image reference '\(text)': \(error.reason)", hint: error.hint)
+        }
     }
 
     /// A list of words, or one line split at blanks as a shell would, quotes respected.
@@ -116,24 +155,38 @@ final class JobSpecReader {
         return words
     }
 
-    private func commandNodes(_ node: SpecNode) -> [SpecNode] { read.items(node) }
-
-    private func checkPlaceholders(_ nodes: [SpecNode], _ sweep: ParameterSweep) {
-        let known = SweepReader.names(of: sweep) + Placeholders.builtIn
-        for node in nodes {
-            guard case .scalar(let text, let quoted) = node.content else { continue }
-            for case .name(let name, let offset) in Placeholders.pieces(of: text)
-            where !known.contains(name) {
-                diagnostics.add(
-                    node.place.advanced(by: offset + (quoted ? 1 : 0)),
-                    "no parameter is called '\(name)'",
-                    hint: Diagnostics.suggestion(name, known)
-                        ?? (known.count > 2
-                            ? "the sweep has \(known.dropLast(2).joined(separator: ", ")); "
-                            : "there is no sweep; ")
-                        + "write {{\(name)}} for the text itself")
-            }
+    private func checkPlaceholders(_ node: SpecNode, _ known: [String]) {
+        for case .name(let name, let offset) in Placeholders.pieces(of: node.scalar ?? "")
+        where !known.contains(name) {
+            diagnostics.add(
+                node.place(of: offset), "no parameter is called '\(name)'",
+                hint: Diagnostics.suggestion(name, known)
+                    ?? (known.count > 2
+                        ? "the sweep has \(known.dropLast(2).joined(separator: ", ")); "
+                        : "there is no sweep; ")
+                    + "write {{\(name)}} for the text itself")
         }
+    }
+
+    /// In a script a name in braces may be anything; only what is nearly a parameter is taken for a slip.
+    private func checkScript(_ node: SpecNode, _ known: [String]) {
+        for case .name(let name, let offset) in Placeholders.pieces(of: node.scalar ?? "")
+        where !known.contains(name) {
+            guard let suggestion = Diagnostics.suggestion(name, known) else { continue }
+            diagnostics.add(
+                node.place(of: offset), "no parameter is called '\(name)'",
+                hint: suggestion
+                    + " Blanks inside the braces, { \(name) }, leave them to the script")
+        }
+    }
+
+    private func workdir(_ node: SpecNode) -> String? {
+        for case .name(let name, let offset) in Placeholders.pieces(of: node.scalar ?? "") {
+            diagnostics.add(
+                node.place(of: offset), "workdir takes no placeholders, and names {\(name)}",
+                hint: "it is one directory for all tasks; a task can cd to another")
+        }
+        return absolute(node, "workdir")
     }
 
     private func hostname(_ node: SpecNode) -> String? {

@@ -60,7 +60,7 @@ struct NodeReader {
     }
 
     func number(_ node: SpecNode, _ what: String) -> Double? {
-        if let value = node.scalar.flatMap({ Double($0) }), value.isFinite { return value }
+        if let value = node.scalar.flatMap(ScalarText.number) { return value }
         fail(node, "\(what) must be a number, not '\(node.scalar ?? "a structure")'")
         return nil
     }
@@ -106,6 +106,12 @@ struct NodeReader {
     }
 
     func parameter(_ node: SpecNode, _ what: String) -> ParameterValue? {
+        if node.isNull {
+            fail(
+                node, "\(what) is empty",
+                hint: "write '\(node.scalar ?? "")', in quotes, for the text")
+            return nil
+        }
         if case .scalar(let text, let quoted) = node.content {
             return ScalarText.value(text, quoted: quoted)
         }

@@ -1,13 +1,16 @@
 internal import Foundation
 internal import JobModel
+internal import LinuxSystem
 
 /// Rows of points from a file: CSV with a header (RFC 4180), or JSON lines of objects.
 enum PointsFile {
     static func read(_ path: String) throws(SweepError) -> ParameterSweep.Table {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw SweepError("\(path) cannot be read: \(String(cString: strerror(errno)))")
+        let text: String
+        do throws(SystemError) {
+            text = try Files.text(path, limit: 1 << 30).withoutByteOrderMark
+        } catch {
+            throw SweepError("\(error)")
         }
-        let text = String(decoding: data, as: UTF8.self)
         let table = try path.hasSuffix(".csv") ? csv(text, path) : lines(text, path)
         guard !table.rows.isEmpty else { throw SweepError("\(path) has no rows") }
         return table

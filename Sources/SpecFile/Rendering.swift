@@ -28,7 +28,7 @@ public enum Rendering {
         for index in 0..<expansion.count {
             let placeholders = Placeholders(
                 point: expansion.point(at: index), task: TaskID(job: JobID(0), index: index))
-            let words = (spec.entrypoint ?? []) + spec.command.map(placeholders.expand)
+            let words = ((spec.entrypoint ?? []) + spec.command).map(placeholders.expand)
             let line =
                 spec.script.map { placeholders.expandScript($0) }
                 ?? words.map(shellQuoted).joined(separator: " ")

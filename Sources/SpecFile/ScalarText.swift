@@ -64,33 +64,50 @@ enum ScalarText {
         let name = text.uppercased()
         // signal(7), the numbers of x86 and ARM.
         let numbers: [String: Int32] = [
-            "HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12,
-            "PIPE": 13, "ALRM": 14,
-            "TERM": 15, "CONT": 18, "STOP": 19, "TSTP": 20, "WINCH": 28,
+            "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8,
+            "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15,
+            "STKFLT": 16, "CHLD": 17, "CONT": 18, "STOP": 19, "TSTP": 20, "TTIN": 21, "TTOU": 22,
+            "URG": 23, "XCPU": 24, "XFSZ": 25, "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29,
+            "PWR": 30, "SYS": 31,
         ]
         return numbers[name.hasPrefix("SIG") ? String(name.dropFirst(3)) : name]
     }
 
-    /// A plain scalar by its looks, YAML 1.2 core schema; quoted ones stay text.
+    /// A plain scalar by its looks, YAML 1.2 core schema; quoted ones stay text. So does what a number would not give back:
+    /// `007`, and whole numbers beyond 64 bits.
     static func value(_ text: String, quoted: Bool) -> ParameterValue {
         if quoted { return .string(text) }
         if text == "true" { return .bool(true) }
         if text == "false" { return .bool(false) }
-        if let value = Int64(text) { return .int(value) }
+        let digits = text.drop { $0 == "+" || $0 == "-" }
+        let isWhole = digits.allSatisfy(\.isNumber)
+        if digits.count > 1, digits.first == "0", isWhole { return .string(text) }
+        if isWhole { return Int64(text).map(ParameterValue.int) ?? .string(text) }
         let looksLikeNumber =
             text.allSatisfy { $0.isNumber || "+-.eE".contains($0) } && text.contains { $0.isNumber }
-        if looksLikeNumber, let value = Double(text), value.isFinite { return .double(value) }
+        if looksLikeNumber, let value = number(text) { return .number(value) }
         return .string(text)
+    }
+
+    /// A finite number.
+    static func number(_ text: String) -> Double? {
+        Double(text).flatMap { $0.isFinite ? $0 : nil }
     }
 }
 
 /// Axes that are written as a rule.
 enum AxisText {
-    /// Whether it is meant as a rule, right or wrong.
+    /// Most values of an axis.
+    static let limit = 1_000_000_000
+
+    /// Whether it is meant as a rule, right or wrong. `../data` is a path.
     static func isRule(_ text: String) -> Bool {
         let trimmed = text.trimmed
-        return trimmed.contains("..")
-            || ["linspace(", "logspace(", "range("].contains { trimmed.hasPrefix($0) }
+        if ["linspace(", "logspace(", "range("].contains(where: trimmed.hasPrefix) { return true }
+        let ends = trimmed.components(at: "..")
+        guard ends.count > 1 else { return false }
+        return Double(ends[0].trimmed) != nil
+            || Double(ends[1].components(at: " step ")[0].trimmed) != nil
     }
 
     /// `1..5`, `0..1 step 0.25`, `linspace(a, b, n)`, `logspace(a, b, n)`. Throws what is wrong with it.
@@ -112,10 +129,13 @@ enum AxisText {
             guard first <= last else {
                 throw SweepError("'\(trimmed)' is empty: it ends before it begins")
             }
+            let (span, overflow) = last.subtractingReportingOverflow(first)
+            guard !overflow, span < limit else { throw tooMany(trimmed) }
             return .range(first: first, last: last)
         }
-        guard let first = Double(ends[0].trimmed), let last = Double(ends[1].trimmed),
-            let step = Double(parts[1].trimmed)
+        guard let first = ScalarText.number(ends[0].trimmed),
+            let last = ScalarText.number(ends[1].trimmed),
+            let step = ScalarText.number(parts[1].trimmed)
         else {
             throw SweepError("'\(trimmed)' needs three numbers: 0..1 step 0.25")
         }
@@ -123,22 +143,27 @@ enum AxisText {
             throw SweepError("the step of '\(trimmed)' does not lead from \(ends[0]) to \(ends[1])")
         }
         let steps = (last - first) / step
-        guard steps < 1e9 else { throw SweepError("'\(trimmed)' has more than a billion values") }
+        guard steps < Double(limit) else { throw tooMany(trimmed) }
         // A last value that is missed by rounding alone is meant.
         return .steps(first: first, step: step, count: Int(steps + 1e-9) + 1)
     }
 
+    private static func tooMany(_ text: String) -> SweepError {
+        SweepError("'\(text)' has more than a billion values")
+    }
+
     private static func function(_ call: Call) throws(SweepError) -> AxisValues {
-        let numbers = call.arguments.compactMap { Double($0) }
+        let numbers = call.arguments.compactMap(ScalarText.number)
         guard numbers.count == 3, call.arguments.count == 3, numbers[2] >= 1,
-            numbers[2] == numbers[2].rounded(), numbers[2] < 1e9
+            numbers[2] == numbers[2].rounded(), numbers[2] <= Double(limit),
+            (numbers[1] - numbers[0]).isFinite
         else {
             throw SweepError("\(call.name) takes three numbers: \(call.name)(first, last, count)")
         }
         switch call.name {
         case "linspace": return .linear(first: numbers[0], last: numbers[1], count: Int(numbers[2]))
         case "logspace":
-            guard numbers[0] > 0, numbers[1] > 0 else {
+            guard numbers[0] > 0, numbers[1] > 0, (numbers[1] / numbers[0]).isFinite else {
                 throw SweepError(
                     "logspace needs ends above 0; they are the values themselves, not exponents")
             }
@@ -185,6 +210,11 @@ extension String {
         while text.first?.isWhitespace == true { text = text.dropFirst() }
         while text.last?.isWhitespace == true { text = text.dropLast() }
         return String(text)
+    }
+
+    /// What some editors put in front of UTF-8.
+    var withoutByteOrderMark: String {
+        unicodeScalars.first == "\u{FEFF}" ? String(unicodeScalars.dropFirst()) : self
     }
 
     /// Splits at a longer separator.

@@ -21,16 +21,17 @@ public enum SpecFile {
         let diagnostics = Diagnostics(path: path)
         var tree = SpecNode(.mapping([]), .flag("command line"))
         if let text {
-            tree = try SpecNode.parse(text, path: path)
+            tree = try SpecNode.parse(text.withoutByteOrderMark, path: path)
         }
         for override in overrides { try tree.lay(override) }
+        tree.preferFlag(between: "command", "script")
         let reader = JobSpecReader(
             diagnostics: diagnostics, directory: directory, workingDirectory: workingDirectory,
             home: home)
         let name = path.split(separator: "/").last.map(String.init)?.split(separator: ".").first
             .map(String.init)
         let spec = reader.read(tree, defaultName: text == nil ? nil : name)
-        guard diagnostics.list.isEmpty, let spec else {
+        guard diagnostics.isEmpty, let spec else {
             throw SpecError(diagnostics: diagnostics.list)
         }
         return spec
@@ -88,12 +89,24 @@ public struct SpecError: Error, Sendable, CustomStringConvertible {
 /// Collects while a spec is read.
 final class Diagnostics {
     let path: String
-    private(set) var list: [Diagnostic] = []
+    private var placed: [(place: Place, diagnostic: Diagnostic)] = []
 
     init(path: String) { self.path = path }
 
+    /// In the order of the file, and then of the flags.
+    var list: [Diagnostic] {
+        // A stable order: the standard library does not promise one.
+        placed.enumerated().sorted {
+            ($0.element.place.order, $0.offset) < ($1.element.place.order, $1.offset)
+        }.map(\.element.diagnostic)
+    }
+
+    var isEmpty: Bool { placed.isEmpty }
+    var count: Int { placed.count }
+
     func add(_ place: Place, _ message: String, hint: String? = nil) {
-        list.append(Diagnostic(place: place.text(path), message: message, hint: hint))
+        placed.append(
+            (place, Diagnostic(place: place.text(path), message: message, hint: hint)))
     }
 
     /// "did you mean …?" for a word that is close to a known one.
@@ -101,7 +114,10 @@ final class Diagnostics {
         let best = known.map { ($0, distance(word.lowercased(), $0.lowercased())) }.min {
             $0.1 < $1.1
         }
-        guard let (name, distance) = best, distance <= max(1, name.count / 3) else { return nil }
+        // Of short words half may not differ: `x` is not a slip of `d`.
+        guard let (name, distance) = best, distance <= max(1, name.count / 3),
+            2 * distance < max(name.count, word.count)
+        else { return nil }
         return "did you mean '\(name)'?"
     }
 
@@ -127,6 +143,13 @@ enum Place: Sendable, Hashable {
     /// Both from 1.
     case file(line: Int, column: Int)
     case flag(String)
+
+    var isFlag: Bool { if case .flag = self { true } else { false } }
+
+    /// Lines and columns as one number; flags come last.
+    var order: Int {
+        if case .file(let line, let column) = self { line << 32 + column } else { .max }
+    }
 
     func text(_ path: String) -> String {
         switch self {

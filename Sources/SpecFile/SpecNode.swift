@@ -10,6 +10,8 @@ struct SpecNode {
     }
     var content: Content
     var place: Place
+    /// Of a `|` text: the column of its lines, which begin below its place.
+    var blockColumn: Int?
 
     init(_ content: Content, _ place: Place) {
         self.content = content
@@ -27,14 +29,37 @@ struct SpecNode {
         }
     }
 
+    /// Of a mapping.
+    func value(of key: String) -> SpecNode? {
+        guard case .mapping(let pairs) = content else { return nil }
+        return pairs.first { $0.key.scalar == key }?.value
+    }
+
+    var isEmptySequence: Bool {
+        if case .sequence(let items) = content { items.isEmpty } else { false }
+    }
+
+    /// Where a character of a scalar stands.
+    func place(of offset: Int) -> Place {
+        guard case .scalar(let text, let quoted) = content else { return place }
+        guard let blockColumn, case .file(let line, _) = place else {
+            return place.advanced(by: offset + (quoted ? 1 : 0))
+        }
+        let before = text.prefix(offset).split(separator: "\n", omittingEmptySubsequences: false)
+        return .file(line: line + before.count, column: blockColumn + (before.last?.count ?? 0))
+    }
+
     // MARK: From text
 
     static func parse(_ text: String, path: String) throws(SpecError) -> SpecNode {
         do {
-            guard let node = try Yams.compose(yaml: text) else {
+            guard let node = try Yams.compose(yaml: CallCommas.hidden(in: text)) else {
                 return SpecNode(.mapping([]), .file(line: 1, column: 1))
             }
-            return SpecNode(node) { Place.file(line: $0?.line ?? 1, column: $0?.column ?? 1) }
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            return SpecNode(node, lines) {
+                Place.file(line: $0?.line ?? 1, column: $0?.column ?? 1)
+            }
         } catch let error as YamlError {
             throw SpecError(diagnostics: diagnostics(of: error, path, text))
         } catch {
@@ -42,21 +67,29 @@ struct SpecNode {
         }
     }
 
-    private init(_ node: Node, _ place: (Mark?) -> Place) {
+    private init(_ node: Node, _ lines: [Substring], _ place: (Mark?) -> Place) {
         let own = place(node.mark)
         switch node {
         case .scalar(let scalar):
             self.init(
                 .scalar(
-                    scalar.string,
+                    CallCommas.shown(in: scalar.string),
                     quoted: scalar.style == .singleQuoted || scalar.style == .doubleQuoted), own)
+            if scalar.style == .literal, let mark = node.mark, mark.line < lines.count {
+                let first = lines[mark.line...].first { !$0.allSatisfy(\.isWhitespace) }
+                blockColumn = first.map { $0.prefix { $0 == " " }.count + 1 }
+            }
         case .sequence(let sequence):
-            self.init(.sequence(sequence.map { SpecNode($0, place) }), own)
+            self.init(.sequence(sequence.map { SpecNode($0, lines, place) }), own)
         case .mapping(let mapping):
             self.init(
                 .mapping(
-                    mapping.map { (key: SpecNode($0.key, place), value: SpecNode($0.value, place)) }
-                ), own)
+                    mapping.map {
+                        (
+                            key: SpecNode($0.key, lines, place),
+                            value: SpecNode($0.value, lines, place)
+                        )
+                    }), own)
         case .alias: self.init(.scalar("", quoted: false), own)
         }
     }
@@ -101,11 +134,12 @@ struct SpecNode {
         let value: SpecNode
         switch override.form {
         case .text: value = SpecNode(.scalar(override.value, quoted: false), place)
-        case .values: value = Self.values(override.value, place)
+        case .values: value = try Self.values(override.value, place)
         case .yaml:
             do {
-                let node = try Yams.compose(yaml: override.value) ?? Node("")
-                value = SpecNode(node) { _ in place }
+                let node =
+                    try Yams.compose(yaml: CallCommas.hidden(in: override.value)) ?? Node("")
+                value = SpecNode(node, []) { _ in place }
             } catch {
                 throw SpecError(diagnostics: [
                     Diagnostic(
@@ -115,6 +149,15 @@ struct SpecNode {
             }
         }
         set(value, at: override.keyPath[...], place, append: override.mode == .append)
+    }
+
+    /// Of two keys that exclude each other, a flag's wins over the file's.
+    mutating func preferFlag(between a: String, _ b: String) {
+        guard case .mapping(var pairs) = content else { return }
+        let both = pairs.filter { [a, b].contains($0.key.scalar) }
+        guard both.contains(where: { $0.key.place.isFlag }) else { return }
+        pairs.removeAll { [a, b].contains($0.key.scalar) && !$0.key.place.isFlag }
+        content = .mapping(pairs)
     }
 
     private mutating func set(
@@ -146,33 +189,65 @@ struct SpecNode {
         content = .mapping(pairs)
     }
 
-    /// `0.1,0.01`, `adam,'s g d'`, `1..5`, `logspace(1e-4, 1e-1, 4)`: commas split where neither quotes nor parentheses hold them.
-    private static func values(_ text: String, _ place: Place) -> SpecNode {
+    /// `0.1, 0.01`, `adam,'s g d'`, `1..5`, `logspace(1e-4, 1e-1, 4)`: commas split where neither quotes nor parentheses hold
+    /// them; blanks around a value are none of it.
+    private static func values(_ text: String, _ place: Place) throws(SpecError) -> SpecNode {
         var parts: [(text: String, quoted: Bool)] = [("", false)]
         var quote: Character?
         var depth = 0
         for character in text {
+            let last = parts.count - 1
+            let isBlank = parts[last].text.allSatisfy(\.isWhitespace)
             if let open = quote {
                 if character == open {
                     quote = nil
                 } else {
-                    parts[parts.count - 1].text.append(character)
+                    parts[last].text.append(character)
                 }
-            } else if character == "'" || character == "\"" {
+            } else if "'\"".contains(character), isBlank, !parts[last].quoted {
                 quote = character
-                parts[parts.count - 1].quoted = true
+                parts[last] = ("", true)
             } else if character == ",", depth == 0 {
                 parts.append(("", false))
-            } else {
+            } else if !(parts[last].quoted && character.isWhitespace) {
                 depth += character == "(" ? 1 : character == ")" ? -1 : 0
-                parts[parts.count - 1].text.append(character)
+                parts[last].text.append(character)
             }
         }
-        if parts.count == 1, !parts[0].quoted, AxisText.isRule(parts[0].text) {
-            return SpecNode(.scalar(parts[0].text, quoted: false), place)
+        guard quote == nil else {
+            throw SpecError(diagnostics: [
+                Diagnostic(
+                    place: place.text(""), message: "the quote in \(text) does not end", hint: nil)
+            ])
         }
-        return SpecNode(
-            .sequence(parts.map { SpecNode(.scalar($0.text, quoted: $0.quoted), place) }), place)
+        let nodes = parts.map {
+            SpecNode(.scalar($0.quoted ? $0.text : $0.text.trimmed, quoted: $0.quoted), place)
+        }
+        if nodes.count == 1, nodes[0].isRule { return nodes[0] }
+        return SpecNode(.sequence(nodes), place)
+    }
+
+    /// A range or a function for values, not in quotes.
+    var isRule: Bool {
+        if case .scalar(let text, quoted: false) = content { AxisText.isRule(text) } else { false }
+    }
+}
+
+/// `{lr: uniform(0, 1)}` without quotes: YAML would split the call at its comma. Signs inside calls that we know are hidden
+/// from it behind others of one column each, and put back into every scalar.
+private enum CallCommas {
+    private static let hidden: [Character: Character] = [",": "\u{E000}", ":": "\u{E001}"]
+    private static let shown: [Character: Character] = ["\u{E000}": ",", "\u{E001}": ":"]
+
+    static func hidden(in text: String) -> String {
+        // A text that has such characters of its own is left as it is.
+        guard text.contains("("), !text.contains(where: { shown[$0] != nil }) else { return text }
+        let call = /\b(?:uniform|loguniform|int|normal|choice|linspace|logspace)\([^()\n]*\)/
+        return text.replacing(call) { String($0.output.map { hidden[$0] ?? $0 }) }
+    }
+
+    static func shown(in text: String) -> String {
+        text.contains { shown[$0] != nil } ? String(text.map { shown[$0] ?? $0 }) : text
     }
 }
 

@@ -18,8 +18,15 @@ final class SweepReader {
         return base.isEmpty ? sweep.include.first?.parameters.map(\.name) ?? [] : base
     }
 
+    /// With those whose values were wrong: they are told once.
+    func everyName(of sweep: ParameterSweep) -> [String] {
+        let right = Self.names(of: sweep)
+        return right + placed.keys.filter { !right.contains($0) }.sorted()
+    }
+
     func sweep(_ node: SpecNode) -> ParameterSweep {
         var sweep = ParameterSweep()
+        let mistakesBefore = job.diagnostics.count
         read.mapping(
             node, "a sweep",
             [
@@ -36,7 +43,8 @@ final class SweepReader {
         sweep.exclude = excludes.map(\.0)
         sweep.include = includes.map(\.0)
         sweep.condition = condition?.text
-        if sweep.isEmpty {
+        // A section that is wrong is told once, and not also as missing.
+        if sweep.isEmpty, job.diagnostics.count == mistakesBefore {
             read.fail(
                 node, "the sweep is empty", hint: "grid: {lr: [0.1, 0.01]}, or leave the sweep out")
         }
@@ -56,7 +64,7 @@ final class SweepReader {
                     hint: "an included point names every parameter")
             }
         }
-        guard job.diagnostics.list.isEmpty else { return }
+        guard job.diagnostics.isEmpty else { return }
         if let condition, !checkCondition(condition.text, condition.node, known) { return }
         // The parts are right: what is left to fail is that no point is left.
         do throws(SweepError) { _ = try SweepExpansion(sweep) } catch {
@@ -76,19 +84,22 @@ final class SweepReader {
     }
 
     private func checkCondition(_ text: String, _ node: SpecNode, _ known: [String]) -> Bool {
-        var quoted = 0
-        if case .scalar(_, true) = node.content { quoted = 1 }
         do throws(SweepExpression.Malformed) {
             let unknown = try SweepExpression(text).names.filter { !known.contains($0.name) }
             for (name, offset) in unknown {
+                let hyphened = known.first { $0.hasPrefix(name + "-") }
                 job.diagnostics.add(
-                    node.place.advanced(by: offset + quoted), "no parameter is called '\(name)'",
-                    hint: Diagnostics.suggestion(name, known)
+                    node.place(of: offset), "no parameter is called '\(name)'",
+                    hint: hyphened.map {
+                        "- is minus here, so that a condition cannot name '\($0)'; call it "
+                            + $0.map { $0 == "-" ? "_" : "\($0)" }.joined()
+                    }
+                        ?? Diagnostics.suggestion(name, known)
                         ?? "the sweep has \(known.joined(separator: ", "))")
             }
             return unknown.isEmpty
         } catch {
-            job.diagnostics.add(node.place.advanced(by: error.offset + quoted), error.message)
+            job.diagnostics.add(node.place(of: error.offset), error.message)
             return false
         }
     }
@@ -130,19 +141,41 @@ final class SweepReader {
     }
 
     private func values(_ node: SpecNode, _ name: String) -> AxisValues? {
-        if case .scalar(let text, _) = node.content, AxisText.isRule(text) {
-            do throws(SweepError) { return try AxisText.parse(text) } catch {
-                read.fail(node, "\(error)")
-                return nil
-            }
-        }
-        if node.isNull
-            || { if case .sequence(let items) = node.content { items.isEmpty } else { false } }()
-        {
+        if let text = node.scalar, AxisText.isRule(text) { return rule(node) }
+        if node.isNull || node.isEmptySequence {
             read.fail(node, "\(name) has no values", hint: "\(name): [0.1, 0.01] or \(name): 1..5")
             return nil
         }
-        return .list(read.items(node).compactMap { read.parameter($0, "a value of \(name)") })
+        return .list(list(read.items(node), "a value of \(name)"))
+    }
+
+    private func list(_ items: [SpecNode], _ what: String) -> [ParameterValue] {
+        var values: [ParameterValue] = []
+        for item in items {
+            guard item.isRule else {
+                if let value = read.parameter(item, what) { values.append(value) }
+                continue
+            }
+            guard let rule = rule(item) else { continue }
+            guard values.count + rule.count <= Self.longestList else {
+                read.fail(
+                    item,
+                    "a list has at most \(Self.longestList) values; a range alone may be longer")
+                break
+            }
+            values += (0..<rule.count).map { rule[$0] }
+        }
+        return values
+    }
+
+    /// A range alone is a rule, whatever its length; in a list it is written out.
+    private static let longestList = 1_000_000
+
+    private func rule(_ node: SpecNode) -> AxisValues? {
+        do throws(SweepError) { return try AxisText.parse(node.scalar ?? "") } catch {
+            read.fail(node, "\(error)")
+            return nil
+        }
     }
 
     private func zip(_ node: SpecNode) -> [ParameterSweep.Axis] {
@@ -177,7 +210,7 @@ final class SweepReader {
                 },
                 "space": { section.space = self.space($0) },
             ])
-        guard job.diagnostics.list.isEmpty else { return section }
+        guard job.diagnostics.isEmpty else { return section }
         if section.count == 0 { read.fail(node, "sample needs a count", hint: "count: 32") }
         if section.space.isEmpty {
             read.fail(node, "sample needs a space", hint: "space: {lr: \"loguniform(1e-5, 1e-1)\"}")
@@ -199,7 +232,7 @@ final class SweepReader {
 
     private func distribution(_ node: SpecNode) -> SampleSection.Distribution? {
         if case .sequence(let items) = node.content, !items.isEmpty {
-            return .choice(items.compactMap { read.parameter($0, "a choice") }, weights: [])
+            return .choice(list(items, "a choice"), weights: [])
         }
         guard let call = node.scalar.flatMap({ Call($0.trimmed) }) else {
             read.fail(
@@ -209,7 +242,7 @@ final class SweepReader {
             )
             return nil
         }
-        let numbers = call.arguments.compactMap { Double($0) }
+        let numbers = call.arguments.compactMap(ScalarText.number)
         let two = numbers.count == 2 && call.arguments.count == 2
         func wrong(_ message: String) -> SampleSection.Distribution? {
             read.fail(node, message)
@@ -217,7 +250,7 @@ final class SweepReader {
         }
         switch call.name {
         case "uniform":
-            return two && numbers[0] < numbers[1]
+            return two && numbers[0] < numbers[1] && (numbers[1] - numbers[0]).isFinite
                 ? .uniform(numbers[0], numbers[1])
                 : wrong("uniform(low, high) takes two rising numbers")
         case "loguniform":
@@ -225,7 +258,8 @@ final class SweepReader {
                 ? .loguniform(numbers[0], numbers[1])
                 : wrong("loguniform(low, high) takes two rising numbers above 0")
         case "normal":
-            return two && numbers[1] > 0
+            // Nobody draws a value eight deviations away.
+            return two && numbers[1] > 0 && (abs(numbers[0]) + 8 * numbers[1]).isFinite
                 ? .normal(numbers[0], numbers[1])
                 : wrong("normal(mean, deviation) takes two numbers, the second above 0")
         case "int":
@@ -234,6 +268,9 @@ final class SweepReader {
             else {
                 return wrong("int(low, high) takes two rising whole numbers")
             }
+            let (span, overflow) = high.subtractingReportingOverflow(low)
+            guard !overflow, span < SampleSection.Distribution.widestInt
+            else { return wrong("int(low, high) spans at most 2^53 numbers") }
             return .int(low, high)
         case "choice":
             return choice(call.arguments)
@@ -251,20 +288,25 @@ final class SweepReader {
         var values: [ParameterValue] = []
         var weights: [Double] = []
         for argument in arguments {
-            let parts = argument.components(at: ": ")
-            let text = parts[0].trimmed
-            guard !text.isEmpty, parts.count <= 2 else { return nil }
+            var text = argument
+            // `adam: 3` and `adam:3`; quotes hold `'a:3'` together.
+            if let colon = argument.lastIndex(of: ":"),
+                let weight = ScalarText.number(
+                    String(argument[argument.index(after: colon)...]).trimmed)
+            {
+                guard weight >= 0 else { return nil }
+                weights.append(weight)
+                text = String(argument[..<colon]).trimmed
+            }
+            guard !text.isEmpty else { return nil }
             let quoted =
                 text.count >= 2 && "'\"".contains(text.first ?? " ") && text.first == text.last
             values.append(
                 ScalarText.value(
                     quoted ? String(text.dropFirst().dropLast()) : text, quoted: quoted))
-            if parts.count == 2 {
-                guard let weight = Double(parts[1].trimmed), weight >= 0 else { return nil }
-                weights.append(weight)
-            }
         }
-        guard weights.isEmpty || (weights.count == values.count && weights.contains { $0 > 0 })
+        let sum = weights.reduce(0, +)
+        guard weights.isEmpty || (weights.count == values.count && sum > 0 && sum.isFinite)
         else { return nil }
         return .choice(values, weights: weights)
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JobModel
+import LinuxSystem
 import SpecFile
 
 /// The spec of a job: a file, flags, or flags laid over a file.
@@ -55,6 +56,8 @@ struct SpecOptions: ParsableArguments {
             "Cause for a retry: node_lost, out_of_memory, timeout, failed, \"exit 75\", \"log /x/\"."
     ) var retryOn: [String] = []
     @Option(help: "Wait before the first retry: 10s.") var backoff: String?
+    @Option(help: "How much longer each further wait is, as a factor.") var backoffFactor: String?
+    @Option(help: "Longest wait before a retry: 10m.") var backoffMax: String?
     @Option(help: "Memory of the next attempt after running out of it, as a factor.")
     var memoryFactor: String?
     @Option(help: "Signal that ends a task.") var stopSignal: String?
@@ -72,15 +75,16 @@ struct SpecOptions: ParsableArguments {
         var text: String?
         var directory = here
         if let spec {
-            let data =
-                spec == "-"
-                ? FileHandle.standardInput.readDataToEndOfFile() : files.contents(atPath: spec)
-            guard let data else {
+            do throws(SystemError) {
+                text =
+                    spec == "-"
+                    ? String(decoding: try Files.read(0, spec, limit: 1 << 30), as: UTF8.self)
+                    : try Files.text(spec, limit: 1 << 30)
+            } catch {
                 throw Failure(
-                    .usage, "\(spec): \(String(cString: strerror(errno)))",
+                    .usage, "\(error)",
                     hint: "the spec is the first argument; a command comes after --")
             }
-            text = String(decoding: data, as: UTF8.self)
             if spec != "-" {
                 directory =
                     URL(fileURLWithPath: spec, relativeTo: URL(fileURLWithPath: here))
@@ -139,10 +143,11 @@ struct SpecOptions: ParsableArguments {
         if withInit { set("init", "true", "--init") }
         if readOnly { set("read_only", "true", "--read-only") }
         append("mounts", mount, "--mount")
+        let here = ProcessInfo.processInfo.environment
         try pairs(
             ["env"],
             env.map {
-                $0.contains("=") ? $0 : $0 + "=" + (ProcessInfo.processInfo.environment[$0] ?? "")
+                $0.contains("=") ? $0 : $0 + "=" + Placeholders.escaped(here[$0] ?? "")
             }, "--env", .text)
         for value in secret { list.append(try secretOverride(value)) }
 
@@ -166,6 +171,8 @@ struct SpecOptions: ParsableArguments {
             ("limits.failures", failures, "--failures"),
             ("retry.attempts", attempts, "--attempts"),
             ("retry.backoff.initial", backoff, "--backoff"),
+            ("retry.backoff.factor", backoffFactor, "--backoff-factor"),
+            ("retry.backoff.max", backoffMax, "--backoff-max"),
             ("retry.memory_factor", memoryFactor, "--memory-factor"),
             ("stop.signal", stopSignal, "--stop-signal"),
             ("stop.grace", grace, "--grace"),

@@ -12,7 +12,7 @@ struct MainJobTests {
         let run = try sandbox.martlet(
             "run", "--image", root, "--name", "flags", "--sweep", "lr=0.1,0.01", "--sweep",
             "seed=1..3", "--", "/bin/sh", "-c",
-            #"echo lr={lr} seed={seed} $MARTLET_PARAM_LR; echo '{{"loss": {seed}}}' >> $MARTLET_METRICS"#
+            #"echo lr={lr} seed={seed} $MARTLET_PARAM_LR; echo '{"loss": {seed}}' >> $MARTLET_METRICS"#
         )
         #expect(run.status == 0, "\(run.output)\(run.errors)")
 

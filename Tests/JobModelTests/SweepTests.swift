@@ -44,9 +44,9 @@ struct SweepTests {
             ),
             (
                 .linear(first: 0, last: 1, count: 4),
-                ["0.0", "0.333333333333", "0.666666666667", "1.0"]
+                ["0", "0.333333333333", "0.666666666667", "1"]
             ),
-            (.logarithmic(first: 0.001, last: 1, count: 4), ["0.001", "0.01", "0.1", "1.0"]),
+            (.logarithmic(first: 0.001, last: 1, count: 4), ["0.001", "0.01", "0.1", "1"]),
             (.range(first: -1, last: 1), ["-1", "0", "1"]),
         ])
     func axes(values: AxisValues, texts: [String]) {
@@ -72,6 +72,13 @@ struct SweepTests {
             (0..<expansion.count).map { "\(expansion.point(at: $0)["w"]?.description ?? "")" } == [
                 "1", "1", "2", "2", "3", "9",
             ])
+    }
+
+    @Test("more points than can be counted are an error")
+    func endless() {
+        var sweep = ParameterSweep()
+        sweep.grid = ["a", "b", "c"].map { axis($0, .range(first: 1, last: 1_000_000_000)) }
+        #expect(throws: SweepError.self) { try SweepExpansion(sweep) }
     }
 
     @Test("nothing left is an error")
@@ -170,6 +177,19 @@ struct SampleTests {
         #expect(abs(values.reduce(0, +) / 4000 - mean) < 0.1 * max(mean, 1) * 0.6)
     }
 
+    @Test("a narrow range far from zero has digits enough to tell its values apart")
+    func narrow() throws {
+        for distribution in [
+            SampleSection.Distribution.uniform(1_600_000_000, 1_600_000_010),
+            .loguniform(1_600_000_000, 1_600_000_010), .normal(1_600_000_000, 3),
+        ] {
+            let values = numbers(try #require(section(.lhs, count: 100, distribution)), "x")
+            #expect(Set(values).count == 100)
+        }
+        let widest = SampleSection.Distribution.int(.max - (1 << 53), .max - 1)
+        #expect(numbers(try #require(section(.random, count: 9, widest)), "x").count == 9)
+    }
+
     @Test("choices follow their weights")
     func weights() throws {
         let expansion = try #require(
@@ -188,20 +208,25 @@ struct PlaceholderTests {
         task: TaskID(job: JobID(42), index: 7))
 
     @Test(
-        "placeholders are replaced, doubled braces are braces",
+        "placeholders are replaced, a name in doubled braces is itself, and other braces are text",
         arguments: [
             ("--lr={lr}", "--lr=0.1"), ("{tag}", "a b"), ("{job}_{index}", "42_7"),
-            ("{{lr}}", "{lr}"), ("{'a': {lr}}", "{'a': 0.1}"),
-            ("{}", "{}"), ("{", "{"), ("a}b", "a}b"), ("{{{lr}}}", "{0.1}"),
+            ("{{lr}}", "{lr}"), ("{'a': {lr}}", "{'a': 0.1}"), ("{{lr}, {lr}}", "{0.1, 0.1}"),
+            ("print({'a': {'b': 1}})", "print({'a': {'b': 1}})"),
+            ("awk '{if ($1) {print}}'", "awk '{if ($1) {print}}'"),
+            ("{'a': {'b': {lr}}}", "{'a': {'b': 0.1}}"),
+            ("lr=7; echo ${lr}", "lr=7; echo ${lr}"), ("${{lr}}", "${lr}"),
+            ("{}", "{}"), ("{", "{"), ("a}b", "a}b"), ("{lr", "{lr"), ("{ lr }", "{ lr }"),
         ])
     func expand(text: String, expected: String) {
         #expect(placeholders.expand(text) == expected)
+        #expect(placeholders.expand(Placeholders.escaped(text)) == text)
     }
 
     @Test("a script keeps its own braces")
     func script() {
         #expect(
-            placeholders.expandScript("echo {lr} ${lr} {unknown} ${x:-{lr}}")
-                == "echo 0.1 ${lr} {unknown} ${x:-0.1}")
+            placeholders.expandScript("echo {lr} {{lr}} ${lr} {unknown} {{unknown}} ${x:-{lr}}")
+                == "echo 0.1 {lr} ${lr} {unknown} {{unknown}} ${x:-0.1}")
     }
 }

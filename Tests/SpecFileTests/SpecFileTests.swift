@@ -150,6 +150,42 @@ struct SpecFileTests {
                 "/specs/none.csv"
             ),
             ("name: x", "sweep.yaml:1:1", "image is missing"),
+            ("image: Big/Name:x\ncommand: [a]", "sweep.yaml:1:8", "lower case"),
+            ("name: 2024_01\nimage: host\ncommand: [a]", "sweep.yaml:1:7", "selected"),
+            ("image: host\ncommand: [a]\nsweep:", "sweep.yaml:3:7", "empty"),
+            (
+                "image: host\nscript: |\n  a\n    echo {leaning_rate} {print}\nsweep: {grid: {learning_rate: [1]}}",
+                "sweep.yaml:4:10", "learning_rate"
+            ),
+            ("image: host\ncommand: [a]\nenv: {A: '{x}'}", "sweep.yaml:3:11", "'x'"),
+            ("image: host\ncommand: [a]\nentrypoint: ['{x}']", "sweep.yaml:3:15", "'x'"),
+            ("image: host\ncommand: [a]\nworkdir: '/tmp/{x}'", "sweep.yaml:3:16", "{x}"),
+            ("image: host\ncommand: [a]\nretry: {on: ['log /[/']}", "sweep.yaml:3:14", "regular"),
+            (
+                "image: host\ncommand: [a]\nsweep: {grid: {a: [1, 2..9223372036854775807]}}",
+                "sweep.yaml:3:23", "billion"
+            ),
+            (
+                "image: host\ncommand: [a]\nsweep: {grid: {a: [1, null]}}", "sweep.yaml:3:23",
+                "quotes"
+            ),
+            (
+                "image: host\ncommand: [a]\nsweep: {sample: {count: 2, space: {n: int(0, 9223372036854775807)}}}",
+                "sweep.yaml:3:39", "2^53"
+            ),
+            (
+                "image: host\ncommand: [a]\nsweep: {sample: {count: 2, space: {n: uniform(0, inf)}}}",
+                "sweep.yaml:3:39", "rising"
+            ),
+            (
+                "image: host\ncommand: [a]\nsweep:\n  grid: {a-b: [1]}\n  where: a-b > 3",
+                "sweep.yaml:5:10", "minus"
+            ),
+            // Told in the order of the file, whatever is read first.
+            (
+                "sweep: {grid: {a: []}}\nimage: Bad:x\ncommand: ['{c}']", "sweep.yaml:1:19",
+                "no values"
+            ),
             ("image: host\ncommand: [a", "sweep.yaml:3:1", "not YAML"),
         ])
     func mistakes(text: String, place: String, says: String) throws {
@@ -164,6 +200,127 @@ struct SpecFileTests {
             try parse("image: host\ncommand: [a]\nresources: {cpus: x, memory: y, gpu: 1}\n")
         }
         #expect(error.diagnostics.count == 3)
+    }
+
+    private func values(_ axis: String) throws -> [String] {
+        let spec = try parse(
+            nil,
+            [
+                SpecOverride(["image"], "host", origin: "--image"),
+                SpecOverride(["command"], "a", origin: "--", mode: .append),
+                SpecOverride(["sweep", "grid", "a"], axis, origin: "--sweep", form: .values),
+            ])
+        return try points(spec)
+    }
+
+    private func points(_ spec: JobSpec) throws -> [String] {
+        let expansion = try SweepExpansion(spec.sweep)
+        return (0..<expansion.count).map { expansion.point(at: $0).json }
+    }
+
+    @Test(
+        "an axis in a flag is what one sees: blanks are none of it, ranges may stand in it, quotes make text",
+        arguments: [
+            ("0.1, 0.01", ["0.1", "0.01"]), ("1..3,7", ["1", "2", "3", "7"]),
+            ("0..1 step 0.5, linspace(2, 3, 2)", ["0", "0.5", "1", "2", "3"]),
+            ("'1..3', \"x, y\" ,z", [#""1..3""#, #""x, y""#, #""z""#]),
+            ("''", [#""""#]), ("don't,../data,a..b", [#""don't""#, #""../data""#, #""a..b""#]),
+            (
+                "1.0,1e5,3.5,007,12345678901234567890",
+                ["1", "100000", "3.5", #""007""#, #""12345678901234567890""#]
+            ),
+        ])
+    func flagAxes(axis: String, expected: [String]) throws {
+        #expect(try values(axis) == expected.map { "{\"a\": \($0)}" })
+    }
+
+    @Test("an axis in a flag that lacks a value is refused", arguments: ["", "1,,2", "1,", "'a"])
+    func badFlagAxes(axis: String) throws {
+        let error = try #require(throws: SpecError.self) { try values(axis) }
+        #expect(error.diagnostics.first?.place == "--sweep")
+    }
+
+    @Test("ranges in a list are written out, and functions need no quotes inside braces")
+    func lists() throws {
+        let spec = try parse(
+            """
+            image: host
+            script: print(uniform(1, 2), int(3))
+            sweep:
+              grid: {a: [1..2, 9], b: linspace(0, 1, 2), c: ['1..2']}
+              sample: {count: 1, space: {x: uniform(0, 1), y: uniform(0, 1), z: choice(adam: 3, sgd: 0)}}
+            """)
+        #expect(spec.script == "print(uniform(1, 2), int(3))")
+        #expect(spec.sweep.grid[0].values == .list([.int(1), .int(2), .int(9)]))
+        #expect(spec.sweep.grid[1].values == .linear(first: 0, last: 1, count: 2))
+        #expect(spec.sweep.grid[2].values == .list([.string("1..2")]))
+        #expect(
+            spec.sweep.sample?.space.map(\.distribution) == [
+                .uniform(0, 1), .uniform(0, 1),
+                .choice([.string("adam"), .string("sgd")], weights: [3, 0]),
+            ])
+        let compact = try parse(
+            "image: host\ncommand: [a]\nsweep: {sample: {count: 1, space: {z: \"choice(adam:3,'b:1':1)\"}}}"
+        )
+        #expect(
+            compact.sweep.sample?.space.first?.distribution
+                == .choice([.string("adam"), .string("b:1")], weights: [3, 1]))
+    }
+
+    @Test("tasks get the very texts that a dry run prints")
+    func journey() throws {
+        let spec = try parse(
+            """
+            image: host
+            command: ["{a} {b} {c} {d} {e}"]
+            sweep:
+              grid: {a: [1.0, 1e5, 1e16, 1e19, 1e-7, -0.0, 3.10, 007, 1e300, true, x], b: linspace(0, 1, 4)}
+              zip: {c: 0..2 step 0.5, d: logspace(1, 16, 5)}
+              sample: {count: 5, seed: 1, space: {e: "uniform(0, 1e6)"}}
+            """)
+        var lines: [String] = []
+        let expansion = try SweepExpansion(spec.sweep)
+        Rendering.commands(spec, expansion) { lines.append($0) }
+        for index in 0..<expansion.count {
+            // As the server sends it to a node.
+            let point = try JSONDecoder().decode(
+                Point.self, from: JSONEncoder().encode(expansion.point(at: index)))
+            let placeholders = Placeholders(
+                point: point, task: TaskID(job: JobID(0), index: index))
+            let word = placeholders.expand(spec.command[0])
+            #expect(lines[index] == Rendering.shellQuoted(word) + "\n")
+            #expect(point.json == expansion.point(at: index).json)
+        }
+    }
+
+    @Test("a command in a flag wins over the file's script, and the other way round")
+    func commandOverScript() throws {
+        let command = [
+            SpecOverride(["command"], "[]", origin: "--", form: .yaml),
+            SpecOverride(["command"], "echo", origin: "--", mode: .append),
+        ]
+        let script = [SpecOverride(["script"], "echo hi", origin: "--script")]
+        let spec = try parse("image: host\nscript: echo {x}\n", command)
+        #expect(spec.command == ["echo"] && spec.script == nil)
+        let other = try parse("image: host\ncommand: [echo, '{x}']\n", script)
+        #expect(other.command.isEmpty && other.script == "echo hi")
+        #expect(throws: SpecError.self) { try parse("image: host\n", command + script) }
+    }
+
+    @Test("a byte order mark, all signals, and names that no selector takes for a number are read")
+    func small() throws {
+        let spec = try parse(
+            "\u{FEFF}image: host\ncommand: ['42']\nretry: {on: [signal SIGBUS, signal xcpu]}\n",
+            [SpecOverride(["retry", "backoff", "factor"], "3", origin: "--backoff-factor")])
+        #expect(spec.retry.on == [.signal(7), .signal(24)] && spec.retry.backoff.factor == 3)
+        #expect(
+            try parse(
+                nil,
+                [
+                    SpecOverride(["image"], "host", origin: "--image"),
+                    SpecOverride(["command"], "42", origin: "--", mode: .append),
+                ]
+            ).name == "job-42")
     }
 
     @Test("a mistake in a flag names the flag")
