@@ -19,12 +19,12 @@ public struct ProgressBlock: Sendable {
         return done > 0 && elapsed > 0 ? Double(done) / elapsed : nil
     }
 
+    /// No line is longer than `width`, so that each takes one row of the terminal.
     public func lines(width: Int, colour: Bool) -> [String] {
         let counts = job.counts
-        var lines = [bar(width: width)]
-        var states: [String] = []
+        var states: [(text: String, style: Style?)] = []
         func state(_ count: Int, _ name: String, _ style: Style) {
-            if count > 0 { states.append(style("\(count) \(name)", colour)) }
+            if count > 0 { states.append(("\(count) \(name)", style)) }
         }
         state(counts.running, "running", .strong)
         state(counts.queued, "queued", .faint)
@@ -33,16 +33,17 @@ public struct ProgressBlock: Sendable {
         state(counts.lost, "lost", .bad)
         state(counts.cancelled, "cancelled", .warning)
         if let rate {
-            states.append(
+            let pace =
                 rate >= 1
-                    ? "\(Words.number((rate * 10).rounded() / 10))/s"
-                    : "\(Words.duration(1 / rate)) each")
+                ? "\(Words.number((rate * 10).rounded() / 10))/s"
+                : "\(Words.duration(1 / rate)) each"
+            states.append((pace, nil))
             if counts.queued + counts.running > 0 {
-                states.append(
-                    "about \(Words.duration(Double(counts.queued + counts.running) / rate)) left")
+                let left = Words.duration(Double(counts.queued + counts.running) / rate)
+                states.append(("about \(left) left", nil))
             }
         }
-        lines.append("  " + states.joined(separator: " · "))
+        var lines = [cut(bar(width: width), width), row(of: states, width, colour)]
         if let reason = job.reason {
             lines.append("  " + Style.warning(cut(reason, width - 2), colour))
         }
@@ -50,6 +51,22 @@ public struct ProgressBlock: Sendable {
             lines.append("  " + Style.bad(cut("last failure: " + failure, width - 2), colour))
         }
         return lines
+    }
+
+    /// Cut before it is coloured: what colours is no column.
+    private func row(of parts: [(text: String, style: Style?)], _ width: Int, _ colour: Bool)
+        -> String
+    {
+        var line = ""
+        var left = width
+        for (index, part) in parts.enumerated() {
+            let gap = index == 0 ? "  " : " · "
+            let text = cut(part.text, left - gap.count)
+            if text.isEmpty { break }
+            line += gap + (part.style.map { $0(text, colour) } ?? text)
+            left -= gap.count + text.count
+        }
+        return line
     }
 
     /// One line for a log or a pipe.
@@ -83,6 +100,8 @@ public struct ProgressBlock: Sendable {
 
     private func cut(_ text: String, _ width: Int) -> String {
         let line = Table.visible(text)
-        return line.count > width ? String(line.prefix(max(0, width - 1))) + "…" : line
+        return line.count > width
+            ? String((line.prefix(max(0, width - 1)) + "…").prefix(max(0, width)))
+            : line
     }
 }

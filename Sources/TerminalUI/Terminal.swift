@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import LinuxSystem
+internal import Synchronization
 
 /// The terminal behind standard output, if there is one.
 public enum Terminal {
@@ -25,15 +26,25 @@ public enum Terminal {
             && environment["TERM"] != "dumb"
     }()
 
-    /// Writes to standard output; a reader that has gone ends the process quietly, as SIGPIPE would.
+    /// For commands that do more than print: they go on to their own exit status without a reader.
+    public static func goOnWithoutReader() { endsWithReader.store(false, ordering: .relaxed) }
+    private static let endsWithReader = Atomic(true)
+
+    /// Writes to standard output. A reader that has gone ends the process, with the status that SIGPIPE would give; what else
+    /// keeps a text from its place, such as a full disk, is told and ends it with status 3.
     public static func write(_ text: String) { emit(1, Array(text.utf8)) }
     public static func write(_ bytes: [UInt8]) { emit(1, bytes) }
     public static func writeError(_ text: String) { emit(2, Array(text.utf8)) }
     public static func writeError(_ bytes: [UInt8]) { emit(2, bytes) }
 
     private static func emit(_ fd: Int32, _ bytes: [UInt8]) {
-        do throws(SystemError) { try Files.writeAll(fd, bytes, "output") } catch {
-            if error.errno == EPIPE { _exit(0) }
+        do throws(SystemError) { try Files.writeAll(fd, bytes, "standard output") } catch {
+            if error.errno == EPIPE {
+                if endsWithReader.load(ordering: .relaxed) { _exit(128 + SIGPIPE) }
+            } else if fd == 1 {
+                note("martlet: \(error)")
+                _exit(3)
+            }
         }
     }
 }

@@ -12,8 +12,15 @@ enum Interrupts {
     static let terminate = Atomic<Int>(0)
 
     static func catchThem() {
-        signal(SIGINT) { _ in Interrupts.interrupt.add(1, ordering: .relaxed) }
-        signal(SIGTERM) { _ in Interrupts.terminate.add(1, ordering: .relaxed) }
+        on(SIGINT) { _ in Interrupts.interrupt.add(1, ordering: .relaxed) }
+        on(SIGTERM) { _ in Interrupts.terminate.add(1, ordering: .relaxed) }
+    }
+
+    /// Without SA_RESTART: a signal ends the read that waits for an answer.
+    private static func on(_ signal: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = handler
+        sigaction(signal, &action, nil)
     }
 }
 
@@ -42,8 +49,8 @@ final class Follower {
             let change = try nextChange(after: version)
             version = change.version
             draw(change.job)
-            if change.job.state.isFinal || isStuck(change.job) {
-                finish(change.job)
+            if Outcome.isKnown(of: change.job) {
+                finish()
                 return change.job
             }
             try answerSignals(change.job)
@@ -65,12 +72,6 @@ final class Follower {
                 connection = try Connection.open()
             }
         }
-    }
-
-    /// An image that cannot be had does not come by waiting.
-    private func isStuck(_ job: JobSummary) -> Bool {
-        job.state == .held && job.counts.running == 0 && job.image.digest == nil
-            && job.started == nil
     }
 
     // MARK: Drawing
@@ -107,7 +108,7 @@ final class Follower {
         drawn = 0
     }
 
-    private func finish(_ job: JobSummary) {
+    private func finish() {
         if Terminal.isOutputTerminal { Terminal.write("\n") }
     }
 
@@ -121,6 +122,7 @@ final class Follower {
         drawn = 0
         var answer = [UInt8](repeating: 0, count: 64)
         let count = read(0, &answer, answer.count)
+        if Interrupts.terminate.load(ordering: .relaxed) > 0 { try detach(143) }
         // A second Ctrl-C at the question means: let me go.
         if count <= 0 || Interrupts.interrupt.exchange(0, ordering: .relaxed) > 0 {
             try detach(Status.interrupted.rawValue)

@@ -52,12 +52,17 @@ struct Martlet: AsyncParsableCommand {
         }
         let message = fullMessage(for: error)
         let code = exitCode(for: error)
-        if code.isSuccess {
-            Terminal.write(message + "\n")
-            return 0
+        if !message.isEmpty {
+            if code.isSuccess {
+                Terminal.write(message + "\n")
+            } else {
+                Terminal.writeError(message + "\n")
+            }
         }
-        if !message.isEmpty { Terminal.writeError(message + "\n") }
         // EX_USAGE is ArgumentParser's; ours for a usage error is 2.
-        return code == .validationFailure ? Status.usage.rawValue : code.rawValue
+        if code == .validationFailure { return Status.usage.rawValue }
+        // Its failure is any error that it does not know: no task's, so not 1.
+        return code == .failure && !(error is ExitCode)
+            ? Status.infrastructure.rawValue : code.rawValue
     }
 }

@@ -8,13 +8,17 @@ struct Results: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the table of points and metrics, best first.")
 
-    @Argument(help: "last, 42 or a name.") var job: String = "last"
+    @Argument(help: "last, 42, 42_7, 42_[3-9] or a name.") var job: String = "last"
     @Flag(help: "Print as JSON.") var json = false
     @Flag(help: "Print as CSV, in the order of the points.") var csv = false
 
     func run() throws {
         let connection = try Connection.open()
-        let report = try connection.client.results(try connection.resolve([job])[0].job)
+        let selection = try connection.resolve([job])[0]
+        var report = try connection.client.results(selection.job)
+        if let ranges = selection.ranges {
+            report.points.removeAll { point in !ranges.contains { $0.contains(point.index) } }
+        }
         if json { return JSONOutput.write(report) }
         if csv { return writeCSV(report) }
         Terminal.write(ResultsTable.table(report).joined(separator: "\n") + "\n")

@@ -18,6 +18,8 @@ struct Run: ParsableCommand {
         guard let reply = try submission.submit(options) else { return }
         if detach || submission.quiet { submission.tell(reply) }
         if detach { return }
+        // A reader that leaves changes nothing of how the job ends.
+        Terminal.goOnWithoutReader()
         let connection = try Connection.open()
         let follower = Follower(connection, reply.id, isQuiet: submission.quiet || submission.json)
         let job = try follower.follow()
@@ -39,8 +41,16 @@ enum Outcome {
         case .held:
             throw Failure(
                 .infrastructure, job.reason ?? "the job is held",
-                hint: "`martlet retry \(job.id)` tries again")
+                hint: "`martlet cancel \(job.id)` ends it, `martlet retry \(job.id)` tries again")
         case .waiting, .queued, .running: return .infrastructure
         }
+    }
+
+    /// Whether there is nothing to wait for: the job has ended, or is held by what does not go away by itself, such as an
+    /// image that cannot be had.
+    static func isKnown(of job: JobSummary) -> Bool {
+        job.state.isFinal
+            || job.state == .held && job.counts.running == 0 && job.image.digest == nil
+                && job.started == nil
     }
 }

@@ -16,6 +16,7 @@ struct Wait: ParsableCommand {
     @Flag(help: "Print the jobs as JSON.") var json = false
 
     func run() throws {
+        Terminal.goOnWithoutReader()
         var connection = try Connection.open()
         let deadline = try timeout.map { text in
             guard let milliseconds = Rendering.duration(text) else {
@@ -24,7 +25,13 @@ struct Wait: ParsableCommand {
             return Clock.monotonic() + milliseconds
         }
         var ended: [JobSummary] = []
-        for selection in try connection.resolve(jobs) {
+        let selections = try connection.resolve(jobs)
+        if let part = selections.first(where: { $0.ranges != nil }) {
+            throw Failure(
+                .usage, "wait waits for whole jobs, not for some tasks",
+                hint: "martlet wait \(part.job)")
+        }
+        for selection in selections {
             var version: Int64 = 0
             while true {
                 let left = deadline.map { $0 - Clock.monotonic() } ?? 10_000
@@ -33,7 +40,7 @@ struct Wait: ParsableCommand {
                     let change = try connection.client.change(
                         selection.job, after: version, milliseconds: min(left, 10_000))
                     version = change.version
-                    if change.job.state.isFinal {
+                    if Outcome.isKnown(of: change.job) {
                         ended.append(change.job)
                         break
                     }
@@ -43,7 +50,8 @@ struct Wait: ParsableCommand {
                 }
             }
         }
-        if json { JSONOutput.write(ended) }
-        throw ExitCode(ended.allSatisfy { $0.state == .succeeded } ? Status.success : .taskFailed)
+        if json { JSONOutput.write(JobList(jobs: ended)) }
+        let statuses = try ended.map(Outcome.status)
+        throw ExitCode(statuses.contains(.taskFailed) ? Status.taskFailed : .success)
     }
 }

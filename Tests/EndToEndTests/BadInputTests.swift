@@ -99,7 +99,7 @@ struct BadInputTests {
     @Test(
         "usage errors exit with 2",
         arguments: [
-            ["runn"], ["run", "--no-such-flag"], ["show", "4_x"],
+            ["runn"], ["run", "--no-such-flag"], ["show", "4_x"], ["run", "/"],
             ["run", "--image", "host", "--sweep", "lr", "--", "true"],
         ])
     func usage(arguments: [String]) throws {
@@ -108,6 +108,66 @@ struct BadInputTests {
         let outcome = try sandbox.martlet(arguments)
         #expect(outcome.status == 2, "\(outcome.output)\(outcome.errors)")
         #expect(!outcome.errors.isEmpty)
+    }
+
+    @Test("without a reader a run keeps its own status, and what cannot be written is told")
+    func output() throws {
+        let sandbox = try Sandbox()
+        defer { sandbox.close() }
+        func bash(_ script: String) throws -> Outcome {
+            try sandbox.run(["bash", "-c", script, "bash", Sandbox.binaries + "/martlet"])
+        }
+        let run = try bash(
+            #""$1" run --image host --sweep a=1,2 -- false | :; exit ${PIPESTATUS[0]}"#)
+        #expect(run.status == 1, "\(run.errors)")
+        let full = try bash(#""$1" results 1 --csv >/dev/full"#)
+        #expect(full.status == 3)
+        #expect(full.errors.contains("No space left"), "\(full.errors)")
+        // The reader has gone before the first byte.
+        let gone = try bash(
+            #"exec 3> >(:); wait $!; "$1" run --image host --sweep a=1..9 --dry-run -- echo {a} >&3"#
+        )
+        #expect(gone.status == 128 + SIGPIPE)
+        let good = try sandbox.martlet("run", "--image", "host", "--", "true")
+        #expect(good.status == 0 && !good.output.hasSuffix("\n\n"), "\(good.output)")
+    }
+
+    @Test(
+        "a task that a job does not have is a usage error, and a job that cannot run does not keep `wait`"
+    )
+    func absent() throws {
+        let sandbox = try Sandbox()
+        defer { sandbox.close() }
+        #expect(try sandbox.martlet("run", "--image", "host", "--", "true").status == 0)
+        for words in [
+            ["show", "1_99"], ["logs", "1_99"], ["cancel", "1_99"], ["retry", "1_99"],
+            ["wait", "1_99"], ["wait", "1_0"], ["results", "1_1"],
+        ] {
+            let outcome = try sandbox.martlet(words)
+            #expect(outcome.status == 2, "\(words): \(outcome.output)\(outcome.errors)")
+        }
+        #expect(
+            try sandbox.martlet("submit", "--image", "127.0.0.1:1/x", "--", "true").status == 0)
+        let wait = try sandbox.martlet("wait", "2", "--timeout", "60")
+        #expect(wait.status == 3)
+        #expect(wait.errors.contains("martlet cancel 2"), "\(wait.errors)")
+        let cancel = try sandbox.martlet("cancel", "2", "--json")
+        #expect(cancel.output.contains("\"schema\" : 1"), "\(cancel.output)")
+        #expect(try sandbox.martlet("wait", "2").status == 1)
+    }
+
+    @Test("a home that is given relative to here works as any other")
+    func relativeHome() throws {
+        let sandbox = try Sandbox()
+        defer { sandbox.close() }
+        let home = ["MARTLET_HOME": "./home"]
+        let run = try sandbox.martlet(
+            "run", "--image", "host", "--env", "A={index}", "--", "sh", "-c", "test $A = 0",
+            environment: home)
+        #expect(run.status == 0, "\(run.errors)")
+        let long = try sandbox.martlet(
+            "ls", environment: ["MARTLET_HOME": "/tmp/" + String(repeating: "x", count: 100)])
+        #expect(long.status == 3 && long.errors.contains("MARTLET_HOME"), "\(long.errors)")
     }
 
     @Test("a dry run prints every command, and points as CSV, and submits nothing")

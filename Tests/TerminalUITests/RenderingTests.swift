@@ -59,11 +59,29 @@ struct ProgressTests {
             $0.failed = 1
         }
         let lines = ProgressBlock(job: job, elapsed: 6, finishedAtStart: 0).lines(
-            width: 60, colour: false)
+            width: 80, colour: false)
         #expect(
             lines[1] == "  2 running · 6 queued · 11 succeeded · 1 failed · 2/s · about 4.0s left")
         #expect(lines[0].hasPrefix("digits (3)  █") && lines[0].hasSuffix("12/20  6.0s"))
         #expect(lines[2] == "  last failure: task 4: exit code 3")
+    }
+
+    @Test("no line is wider than the terminal, coloured or not", arguments: [1, 9, 24, 60])
+    func narrow(width: Int) {
+        var job = summary {
+            $0.queued = 600
+            $0.running = 20
+            $0.succeeded = 1100
+            $0.failed = 10
+        }
+        job.reason = "waits for something that takes many words to tell"
+        let block = ProgressBlock(job: job, elapsed: 6, finishedAtStart: 0)
+        let plain = block.lines(width: width, colour: false)
+        #expect(plain.allSatisfy { $0.count <= max(width, 3) }, "\(plain)")
+        let coloured = block.lines(width: width, colour: true).map {
+            $0.replacing(/\u{1b}\[[0-9]+m/, with: "")
+        }
+        #expect(coloured == plain)
     }
 
     @Test("without a finished task nothing is promised")
