@@ -15,5 +15,12 @@ public struct OrNull<Value: Codable & Sendable>: Codable, Sendable {
     }
 }
 
+extension KeyedDecodingContainer {
+    /// A key that is missing is none, too: an older server leaves it out.
+    public func decode<Value>(_ type: OrNull<Value>.Type, forKey key: Key) throws -> OrNull<Value> {
+        try decodeIfPresent(type, forKey: key) ?? OrNull(wrappedValue: nil)
+    }
+}
+
 extension OrNull: Equatable where Value: Equatable {}
 extension OrNull: Hashable where Value: Hashable {}

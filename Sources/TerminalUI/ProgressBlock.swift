@@ -89,8 +89,8 @@ public struct ProgressBlock: Sendable {
 
     private func bar(width: Int) -> String {
         let counts = job.counts
-        let title = "\(job.name) (\(job.id))  "
         let figures = "  \(counts.finished)/\(counts.total)  \(Words.duration(elapsed))"
+        let title = cut("\(job.name) (\(job.id))", width - figures.count - 12) + "  "
         let room = max(10, min(40, width - title.count - figures.count))
         let share = counts.total > 0 ? Double(counts.finished) / Double(counts.total) : 0
         let full = Int(share * Double(room))

@@ -38,10 +38,26 @@ public enum Terminal {
     public static func writeError(_ bytes: [UInt8]) { emit(2, bytes) }
 
     private static func emit(_ fd: Int32, _ bytes: [UInt8]) {
-        do throws(SystemError) { try Files.writeAll(fd, bytes, "standard output") } catch {
-            if error.errno == EPIPE {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
+            guard count < 0 else {
+                rest = rest.dropFirst(count)
+                continue
+            }
+            let error = SystemError.last("write", "standard output")
+            switch error.errno {
+            case EINTR: continue
+            case EAGAIN:
+                // Somebody who shares the terminal has made it non-blocking.
+                var wait = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+                poll(&wait, 1, -1)
+            case EPIPE:
                 if endsWithReader.load(ordering: .relaxed) { _exit(128 + SIGPIPE) }
-            } else if fd == 1 {
+                return
+            default:
+                // An error that standard error does not take can be told nowhere.
+                guard fd == 1 else { return }
                 note("martlet: \(error)")
                 _exit(3)
             }

@@ -104,7 +104,8 @@ final class Follower {
     }
 
     private func erase() {
-        if drawn > 0 { Terminal.write("\u{1b}[\(drawn)A\u{1b}[J") }
+        // From the first column: the terminal may have shown a ^C.
+        if drawn > 0 { Terminal.write("\r\u{1b}[\(drawn)A\u{1b}[J") }
         drawn = 0
     }
 

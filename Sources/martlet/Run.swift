@@ -46,11 +46,10 @@ enum Outcome {
         }
     }
 
-    /// Whether there is nothing to wait for: the job has ended, or is held by what does not go away by itself, such as an
-    /// image that cannot be had.
+    /// Whether there is nothing to wait for: the job has ended, or is held before it ever started, by an image that cannot be
+    /// had, or by a request that fits no node.
     static func isKnown(of job: JobSummary) -> Bool {
         job.state.isFinal
-            || job.state == .held && job.counts.running == 0 && job.image.digest == nil
-                && job.started == nil
+            || job.state == .held && job.counts.running == 0 && job.started == nil
     }
 }

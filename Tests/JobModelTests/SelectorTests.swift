@@ -69,6 +69,8 @@ struct ReportTests {
         ]
         for key in keys { #expect(task[key] is NSNull, "\(key)") }
         #expect(try JSONDecoder().decode(JobReport.self, from: data).tasks.first?.node == nil)
+        let short = Data(#"{"reference": "host"}"#.utf8)
+        #expect(try JSONDecoder().decode(ImageReport.self, from: short).digest == nil)
     }
 }
 
