@@ -83,7 +83,11 @@ public final class EventLoop {
             let count = epoll_wait(epoll.raw, &events, Int32(events.count), timeout())
             if count < 0, errno != EINTR { throw SystemError.last("epoll_wait") }
             for event in events[..<Int(max(0, count))] where running { deliver(event) }
-            while running, let next = deadlines.last, next.0.at <= Clock.monotonic() {
+            // One that is set meanwhile is for the next round, so that the descriptors are heard in between.
+            let newest = lastTimer
+            while running, let next = deadlines.last, next.0.number <= newest,
+                next.0.at <= Clock.monotonic()
+            {
                 deadlines.removeLast()
                 next.1()
             }

@@ -45,6 +45,24 @@ import Testing
         #expect(calls == 1)
     }
 
+    @Test func aDeadlineThatIsSetAgainAndAgainLeavesDescriptorsHeard() throws {
+        let loop = try EventLoop()
+        let pair = try UnixSocket.pair(.messages)
+        var rounds = 0
+        func again() {
+            rounds += 1
+            if rounds < 10_000 { loop.after(0, again) } else { loop.stop() }
+        }
+        try loop.watch(pair.first.raw, for: .read) { _ in loop.stop() }
+        loop.after(0) {
+            // A socket of our own takes a byte.
+            _ = try? UnixSocket.send(pair.second.raw, [1])
+            again()
+        }
+        try loop.run()
+        #expect(rounds < 10)
+    }
+
     @Test func theEndOfAConnectionIsSeenUnasked() throws {
         let loop = try EventLoop()
         let (own, other) = try UnixSocket.pair(.stream).release()
