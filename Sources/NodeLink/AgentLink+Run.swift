@@ -89,6 +89,7 @@ extension AgentLink {
             outbox.writer = FrameWriter()
             outbox.pending = try outbox.writer.message(ToAgent.hello(HeadHello(head: head)))
             outbox.isOpen = false
+            outbox.failure = nil
             return Connection(number: outbox.connection)
         }
         defer { outbox.withLock { $0.isOpen = false } }
@@ -97,6 +98,7 @@ extension AgentLink {
             if isClosed, stream.isFlushed { return }
             let ready = stream.wait(or: wakeReader.raw)
             drainWakes()
+            try tellRefusals()
             if stream.shouldBeat() {
                 outbox.withLock { $0.pending += $0.writer.heartbeat() }
             }
@@ -106,6 +108,16 @@ extension AgentLink {
             }
             for message in try stream.receive() { try take(message, connection, onHello) }
         }
+    }
+
+    /// What could not be sent; throws where that ends the connection.
+    private func tellRefusals() throws(LinkError) {
+        let (refused, failure) = outbox.withLock { outbox in
+            defer { outbox.refused = [] }
+            return (outbox.refused, outbox.failure)
+        }
+        if !refused.isEmpty { deliver(.message(.exited(refused))) }
+        if let failure { throw failure }
     }
 
     private func takePending() -> [UInt8] {

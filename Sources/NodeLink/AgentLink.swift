@@ -35,6 +35,10 @@ public final class AgentLink: Sendable {
         /// The agent's hello has been delivered.
         var isOpen = false
         var isClosed = false
+        /// Tasks that no message can bear: told as not startable, in place of the agent.
+        var refused: [ExitRecord] = []
+        /// Why the connection is of no more use.
+        var failure: LinkError?
     }
 
     let transport: Transport
@@ -84,15 +88,13 @@ public final class AgentLink: Sendable {
     }
 
     /// Queues a message. Where `connection` no longer stands it is dropped: the next hello tells what to send again.
-    /// Lists are split by the caller, at most `Frame.batch` elements a message.
+    /// Lists are split by the caller, at most `Frame.batch` elements a message, and here where those are long.
     public func send(_ message: ToAgent, on connection: Connection) {
         let queued = outbox.withLock { outbox -> Bool in
             guard outbox.isOpen, outbox.connection == connection.number, !outbox.isClosed else {
                 return false
             }
-            // Our own messages encode; one that did not would be missed and sent again after the next hello.
-            guard let bytes = try? outbox.writer.message(message) else { return false }
-            outbox.pending += bytes
+            outbox.queue(message)
             return true
         }
         if queued { wake() }

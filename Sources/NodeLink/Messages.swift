@@ -55,10 +55,12 @@ public struct AgentHello: Sendable, Codable {
     /// /proc/sys/kernel/random/boot_id.
     public var bootID: String
     public var inventory: NodeInventory
-    /// Accepted, not yet ended: started ones and those still queued on the node.
+    /// Accepted, not yet ended: started ones and those still queued on the node; and those that have ended and of which
+    /// `exited` holds no record.
     public var accepted: [AttemptID]
+    /// As many as one message bears; `started` messages with the others follow.
     public var started: [StartRecord]
-    /// Ended and not yet acknowledged.
+    /// Ended and not yet acknowledged, as many as one message bears; `exited` messages with the others follow.
     public var exited: [ExitRecord]
     public init(
         agentEpoch: String, launcherEpoch: String, bootID: String, inventory: NodeInventory,

@@ -36,6 +36,38 @@ struct LinkTests {
         #expect(cutter.cuts > 0)
     }
 
+    @Test func tasksThatOneMessageDoesNotBearComeInSeveral() async throws {
+        let folder = try Folder()
+        let agent = try PretendedAgent(folder.path + "/agent.sock")
+        defer { agent.stop() }
+        let head = try TestHead(.socket(folder.path + "/agent.sock"))
+        #expect(try await eventually { head.isConnected })
+        let spec = JobSpec(name: "x", image: "host", command: ["true"])
+        let template = JobTemplate(
+            job: JobID(1), spec: spec, taskCount: 7, root: .host, directory: "/")
+        func tasks(_ indices: Range<Int>, of size: Int) -> [RunTask] {
+            let value = ParameterValue.string(String(repeating: "x", count: size))
+            return indices.map {
+                task(attempt(1, $0), point: Point([.init(name: "a", value: value)]))
+            }
+        }
+        // Six of a third of a message each, and one that is longer than any.
+        head.run(
+            template,
+            tasks(0..<3, of: Frame.largestPayload / 3)
+                + tasks(3..<4, of: Frame.largestPayload + 1)
+                + tasks(4..<7, of: Frame.largestPayload / 3))
+        #expect(try await eventually { head.state.withLock { $0.exited.count } == 7 })
+        for index in [0, 1, 2, 4, 5, 6] {
+            #expect(head.exit(attempt(1, index))?.status == .code(0))
+        }
+        guard case .startFailure? = head.exit(attempt(1, 3))?.status else {
+            Issue.record("a task that was never sent did not fail")
+            return
+        }
+        #expect(head.state.withLock { $0.disconnects.isEmpty })
+    }
+
     @Test func aCommandIsATransportAndItsLastWordsAreTold() async throws {
         let head = try TestHead(.command(["/bin/sh", "-c", "echo no route to node >&2; exit 255"]))
         #expect(
