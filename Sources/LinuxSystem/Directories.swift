@@ -51,6 +51,8 @@ public struct Directories: Sendable, Hashable {
     public var serverSocket: String { run + "/server.sock" }
     public var agentSocket: String { run + "/agent.sock" }
     public var launcherSocket: String { run + "/launcher.sock" }
+    /// Held by the launcher for as long as it lives.
+    public var launcherLock: String { run + "/launcher.lock" }
 
     /// Throws where a socket's path is longer than the kernel takes, and says which variable to change.
     public func checkSocketPaths() throws(SystemError) {

@@ -24,13 +24,31 @@ extension Agent {
             return
         }
         let finisher = TaskFinisher(template: template, attempt: id)
+        // A former agent may have finished it: what the machine's directories hold now is not what the task left.
+        if live[id]?.isOurs != true, let record = finisher.formerRecord(of: exit) {
+            if let upper { close(upper) }
+            return report(record)
+        }
+        if upper == nil, exit.status == .code(0), finisher.collectsFromLayer {
+            return report(finisher.finishWithoutLayer(exit))
+        }
         if let collection = finisher.collection(exit, upper: upper) {
             live[id, default: Live(phase: .collecting)].phase = .collecting
             collections.append(collection)
             if collections.count == 1 { collectSoon() }
         } else {
-            report(finisher.finish(exit))
+            conclude(finisher, exit)
         }
+    }
+
+    private func conclude(_ finisher: TaskFinisher, _ exit: ContainerExit) {
+        let id = finisher.attempt
+        let isLast = live[AttemptID(task: id.task, number: id.number + 1)] == nil
+        if exit.status == .code(0), isLast {
+            // An empty one is of no use to anybody; any other stays, and that is no error.
+            rmdir(finisher.directories.checkpoint)
+        }
+        report(finisher.finish(exit))
     }
 
     func adoptOrphans(of template: JobTemplate) {
@@ -40,30 +58,46 @@ extension Agent {
         }
     }
 
-    /// A slice of copying in every round of the loop, so that large files keep nobody else waiting.
+    /// Milliseconds of collecting in one round of the loop, so that large files and trees keep nobody else waiting.
+    private static let collectingSlice: Int64 = 5
+
     private func collectSoon() {
-        loop.after(collectionWaits ? Self.diskPause : 0) { [unowned self] in
-            guard let collection = self.collections.first else { return }
-            do throws(SystemError) {
-                if try collection.step() {
-                    self.collections.removeFirst()
-                    self.report(collection.finisher.finish(collection.exit))
-                }
-                self.collectionWaits = false
-            } catch {
-                // The layer stays where it is, so nothing is lost by waiting.
-                self.collectionWaits = true
-                self.diskIsFull(error)
-            }
+        loop.after(collectionWaits ? Self.shortagePause : 0) { [unowned self] in
+            let end = Clock.monotonic() + Self.collectingSlice
+            repeat {
+                self.collectPiece()
+            } while !self.collections.isEmpty
+                && !self.collectionWaits && Clock.monotonic() < end
             if !self.collections.isEmpty { self.collectSoon() }
         }
     }
 
-    // MARK: Reports, a few milliseconds of them at once
+    private func collectPiece() {
+        guard let collection = collections.first else { return }
+        do throws(SystemError) {
+            if try collection.step() {
+                collections.removeFirst()
+                conclude(collection.finisher, collection.exit)
+            }
+            collectionWaits = false
+        } catch {
+            // The layer stays where it is, so nothing is lost by waiting.
+            collectionWaits = true
+            runsShort(error)
+        }
+    }
+
+    // MARK: Reports, some milliseconds of them at once
+
+    /// Milliseconds. A start can wait: one that has ended meanwhile is told by its end alone, which halves the messages of short
+    /// tasks.
+    private static let (startsPause, exitsPause): (Int64, Int64) = (20, 2)
 
     func report(_ start: StartRecord) {
         outgoingStarts.append(start)
-        flushSoon()
+        guard !areStartsPlanned else { return }
+        areStartsPlanned = true
+        loop.after(Self.startsPause) { [unowned self] in self.tellStarts() }
     }
 
     func report(_ record: ExitRecord) {
@@ -71,35 +105,25 @@ extension Agent {
         live[record.attempt] = nil
         ended[record.attempt] = record
         outgoingExits.append(record)
-        flushSoon()
+        guard !areExitsPlanned else { return }
+        areExitsPlanned = true
+        loop.after(Self.exitsPause) { [unowned self] in self.tellExits() }
     }
 
-    private func flushSoon() {
-        guard !isFlushPlanned else { return }
-        isFlushPlanned = true
-        loop.after(2) { [unowned self] in self.flush() }
-    }
-
-    private func flush() {
-        isFlushPlanned = false
-        defer {
-            outgoingStarts = []
-            outgoingExits = []
-        }
-        // Without a head, or before its hello is answered: the hello will hold them all.
-        guard let session, !isHelloOwed else { return }
-        // A task that began and ended meanwhile is told by its end alone.
+    private func tellStarts() {
+        areStartsPlanned = false
         let starts = outgoingStarts.filter { live[$0.attempt] != nil }
-        for batch in starts.batches { session.send(.started(batch)) }
-        for batch in outgoingExits.batches { session.send(.exited(batch)) }
+        outgoingStarts = []
+        // Without a head, or before its hello is answered: the hello will hold them all.
+        guard !isHelloOwed else { return }
+        for batch in starts.batches(by: \.weight) { session?.send(.started(batch)) }
     }
-}
 
-extension Array {
-    /// Parts that fit one message.
-    fileprivate var batches: [[Element]] {
-        stride(from: 0, to: count, by: Frame.batch).map {
-            Array(self[$0..<Swift.min($0 + Frame.batch, count)])
-        }
+    private func tellExits() {
+        areExitsPlanned = false
+        let exits = outgoingExits
+        outgoingExits = []
+        guard !isHelloOwed else { return }
+        for batch in exits.batches(by: \.weight) { session?.send(.exited(batch)) }
     }
 }

@@ -10,9 +10,17 @@ extension Agent {
     private static let mostGuests = 16
 
     func acceptHead(_ listener: Int32) {
-        // A connection that cannot be accepted is tried again by its owner.
-        guard let fd = try? UnixSocket.accept(listener) else { return }
-        let raw = fd.release()
+        let raw: Int32
+        do throws(SystemError) {
+            guard let fd = try UnixSocket.accept(listener) else { return }
+            raw = fd.release()
+        } catch {
+            // No descriptor is left for it, and it goes on waiting: looked at again later, not in every round of the loop.
+            note("a head cannot be heard: \(error)")
+            loop.forget(listener)
+            loop.after(Self.shortagePause) { [unowned self] in self.listen() }
+            return
+        }
         do throws(SystemError) {
             if guests.count >= Self.mostGuests { guests.removeFirst().close() }
             guests.append(
@@ -62,16 +70,24 @@ extension Agent {
     func answerHello() {
         guard isHelloOwed, !isStartingAnew, launcherEpoch != nil || search.hasFailed else { return }
         isHelloOwed = false
-        // The hello holds them all.
+        // The hello and what follows it hold them all.
         outgoingStarts = []
         outgoingExits = []
         toldHold = nil
+        // Never the same as what another agent says that found none.
+        toldLauncher = launcherEpoch ?? "none-\(epoch)"
+        let starts = live.values.compactMap(\.started).batches(by: \.weight)
+        let exits = Array(ended.values).batches(by: \.weight)
+        let untold = exits.dropFirst().joined().map(\.attempt)
+        named = Set(live.keys).union(orphans.keys).union(untold)
         session?.send(
             .hello(
                 AgentHello(
-                    agentEpoch: epoch, launcherEpoch: launcherEpoch ?? "", bootID: Self.bootID(),
-                    inventory: inventory, accepted: Array(live.keys) + Array(orphans.keys),
-                    started: live.values.compactMap(\.started), exited: Array(ended.values))))
+                    agentEpoch: epoch, launcherEpoch: toldLauncher, bootID: Self.bootID(),
+                    inventory: inventory, accepted: Array(named),
+                    started: starts.first ?? [], exited: exits.first ?? [])))
+        for batch in starts.dropFirst() { session?.send(.started(batch)) }
+        for batch in exits.dropFirst() { session?.send(.exited(batch)) }
         tellHold()
     }
 
@@ -87,7 +103,7 @@ extension Agent {
             ended[id] = nil
             if let upper = orphans.removeValue(forKey: id)?.upper { close(upper) }
         }
-        if ended.isEmpty, orphans.isEmpty, collections.isEmpty { journals.removeSetAside() }
+        journals.settle(attempts)
         withLauncher { launcher throws(SystemError) in
             try launcher.acknowledge(attempts.map(\.description))
         }
@@ -95,11 +111,11 @@ extension Agent {
 
     private func shutdown() {
         note("told to shut down")
-        // One that is gone has nothing left to end.
-        try? launcher?.shutdown()
         session?.close()
+        session = nil
         unlink(directories.agentSocket)
-        loop.stop()
+        isShuttingDown = true
+        endLauncher()
     }
 
     // MARK: Holds

@@ -8,20 +8,24 @@ internal import NodeLink
 struct LauncherSearch {
     /// Milliseconds that a launcher may take until it listens.
     static let patience: Int64 = 3000
-    /// A launcher that lives as long is no failure when it dies.
+    /// A connection that stands as long is no failure when it ends.
     static let soundLife: Int64 = 2000
 
     var startedAt: Int64?
+    /// Since when one lives that does not listen.
+    var awaitedSince: Int64?
     var connectedAt: Int64 = 0
     var failures = 0
     /// One was started, and did not come to listen.
     var hasFailed = false
+    /// The launcher that was heard last; nil where none was, or it has been mourned.
+    var known: String?
 
     /// Milliseconds to wait before the next start: none at first, so that a killed launcher is replaced at once.
     var pause: Int64 { failures < 2 ? 0 : min(2000, 50 << Int64(min(failures, 10))) }
 }
 
-/// The launcher: found or started, heard, and mourned. Nothing here waits.
+/// The launcher: found or started, and heard. Nothing here waits.
 extension Agent {
     /// Connects to the launcher that runs, or starts one and looks again soon.
     func seekLauncher() {
@@ -34,30 +38,38 @@ extension Agent {
             }
             launcher = client
             search.connectedAt = Clock.monotonic()
+            if isShuttingDown { endLauncher() }
         } catch {
             guard [ENOENT, ECONNREFUSED].contains(error.errno) else { return launcherFailed(error) }
             do throws(SystemError) {
-                if search.startedAt == nil {
-                    for exit in journals.setAside() { adopt(exit) }
+                if search.startedAt == nil, try mournLauncher() {
+                    if isShuttingDown { return loop.stop() }
                     try startLauncher()
                     search.startedAt = Clock.monotonic()
                 }
             } catch { return launcherFailed(error) }
-            let waited = Clock.monotonic() - (search.startedAt ?? 0)
-            guard waited < LauncherSearch.patience else { return launcherFailed(error) }
-            loop.after(1) { [unowned self] in self.seekLauncher() }
+            let now = Clock.monotonic()
+            let since = search.startedAt ?? search.awaitedSince ?? now
+            search.awaitedSince = since
+            guard now - since < LauncherSearch.patience else { return launcherFailed(error) }
+            seekLauncher(in: 1)
         }
     }
 
+    func seekLauncher(in milliseconds: Int64) {
+        loop.after(milliseconds) { [unowned self] in self.seekLauncher() }
+    }
+
     private func launcherFailed(_ error: SystemError) {
+        if isShuttingDown { return loop.stop() }
         search.startedAt = nil
+        search.awaitedSince = nil
         search.failures += 1
         search.hasFailed = true
-        hold(
-            .launcher,
-            "the launcher does not start: \(Self.lastLine(of: directories) ?? "\(error)")")
+        let reason = error.isShortage ? nil : Self.lastLine(of: directories)
+        hold(.launcher, "the launcher does not start: \(reason ?? "\(error)")")
         answerHello()
-        loop.after(max(1000, search.pause)) { [unowned self] in self.seekLauncher() }
+        seekLauncher(in: max(1000, search.pause))
     }
 
     /// What the launcher said last, where it keeps its log.
@@ -70,40 +82,85 @@ extension Agent {
         return String(decoding: text, as: UTF8.self).split(separator: "\n").last.map(String.init)
     }
 
-    func readLauncher() {
+    private func readLauncher() {
         // As many as are there, yet the head is heard in between.
         for _ in 0..<256 {
             guard let launcher, launcher.hasMessage else { break }
             do throws(SystemError) {
                 guard let (event, descriptor) = try launcher.receive() else {
-                    return launcherDied()
+                    return lostLauncher("it has hung up")
                 }
                 handle(event, descriptor)
-            } catch {
-                note("the launcher cannot be understood: \(error)")
-                return launcherDied()
-            }
+            } catch { return lostLauncher("\(error)") }
         }
         pump()
     }
 
     private func handle(_ event: LauncherEvent, _ descriptor: Int32?) {
+        // It is being ended, and what it has to tell is of no head any more.
+        if isStartingAnew {
+            if let descriptor { close(descriptor) }
+            if case .hello = event { shutLauncherDown() }
+            return
+        }
         switch event {
         case .hello(let epoch, let running, let exited):
-            launcherEpoch = epoch
-            search = LauncherSearch(connectedAt: Clock.monotonic(), failures: search.failures)
-            hold(.launcher, nil)
-            for start in running { begun(start) }
-            // Told one by one after this; until then they are known as accepted.
-            for exit in exited { adoptLater(exit) }
-            answerHello()
+            greet(epoch, running, exited)
         case .started(let start): begun(start)
         case .exited(let exit): finish(exit, upper: descriptor)
         }
     }
 
+    private func greet(_ epoch: String, _ running: [ContainerStart], _ exited: [ContainerExit]) {
+        bringBack(known: Set(running.map(\.id) + exited.map(\.id)), isSame: epoch == search.known)
+        launcherEpoch = epoch
+        search = LauncherSearch(
+            connectedAt: search.connectedAt, failures: search.failures, known: epoch)
+        hold(.launcher, nil)
+        for start in running { begun(start) }
+        // Told one by one after this; until then they are known as accepted.
+        for exit in exited { adoptLater(exit) }
+        if !hasSwept { templates.sweep(except: Set(attemptsHere.map(\.task.job))) }
+        hasSwept = true
+        // A head that was told of another one would take what that had not started for lost, once this agent ends.
+        if !isHelloOwed, toldLauncher != epoch {
+            session?.close()
+            session = nil
+        }
+        answerHello()
+    }
+
+    private var attemptsHere: [AttemptID] {
+        Array(live.keys) + Array(orphans.keys) + Array(ended.keys)
+    }
+
+    /// What was handed over and the launcher does not name: it came to the same launcher's hands never, since that has read all
+    /// that the connection before this one brought it.
+    private func bringBack(known: Set<String>, isSame: Bool) {
+        var again: [RunTask] = []
+        for (id, task) in live where task.phase == .withLauncher {
+            guard !known.contains(id.description) else {
+                live[id]?.isStopping = false
+                if task.isStopping { cancel([id]) }
+                continue
+            }
+            guard isSame, let run = task.task, task.started == nil else {
+                lose(id)
+                continue
+            }
+            release(id)
+            live[id]?.phase = .queued
+            live[id]?.isOurs = false
+            again.append(run)
+            if task.isStopping { cancel([id]) }
+        }
+        queue.insert(contentsOf: again.filter { live[$0.attempt] != nil }, at: 0)
+    }
+
     private func begun(_ start: ContainerStart) {
-        guard let id = AttemptID(start.id), ended[id] == nil, orphans[id] == nil else { return }
+        guard let id = AttemptID(start.id), ended[id] == nil, orphans[id] == nil,
+            live[id]?.started == nil
+        else { return }
         let record = StartRecord(
             attempt: id, started: Timestamp(milliseconds: start.at),
             enforcement: Enforcement(
@@ -135,53 +192,8 @@ extension Agent {
 
     private func launcherHasRoom() {
         guard let launcher, let hasRoom = try? launcher.flush(), hasRoom else { return }
+        if isShuttingDown { return loop.stop() }
         try? loop.change(launcher.fileDescriptor, to: .read)
         pump()
-    }
-
-    // MARK: Death
-
-    /// Its containers died with it. What it had recorded stands; the rest is lost, and never a success.
-    private func launcherDied() {
-        guard let dead = launcher else { return }
-        loop.forget(dead.fileDescriptor)
-        launcher = nil
-        launcherEpoch = nil
-        note("the launcher died")
-        let age = Clock.monotonic() - search.connectedAt
-        search.failures = age < LauncherSearch.soundLife ? search.failures + 1 : 1
-        if isStartingAnew { forgetEverything() }
-        for exit in journals.setAside() {
-            if let id = AttemptID(exit.id), live[id] != nil { adopt(exit) }
-        }
-        for (id, task) in live where task.phase == .withLauncher {
-            var record = ExitRecord(
-                attempt: id, status: .lost("the launcher died"),
-                ended: Timestamp(milliseconds: Clock.now()))
-            record.started = task.started?.started
-            report(record)
-        }
-        search.startedAt = nil
-        loop.after(search.pause) { [unowned self] in self.seekLauncher() }
-    }
-
-    // MARK: Another head
-
-    /// Ends everything, launcher included; a new one is started when it has gone.
-    func startAnew() {
-        guard launcher != nil else { return forgetEverything() }
-        isStartingAnew = true
-        withLauncher { launcher throws(SystemError) in try launcher.shutdown() }
-    }
-
-    private func forgetEverything() {
-        isStartingAnew = false
-        for orphan in orphans.values { if let upper = orphan.upper { close(upper) } }
-        (queue, live, ended, orphans, collections) = ([], [:], [:], [:], [])
-        (busyCPUs, memoryInUse) = ([], 0)
-        (outgoingStarts, outgoingExits) = ([], [])
-        templates.removeAll()
-        _ = journals.setAside()
-        journals.removeSetAside()
     }
 }

@@ -15,7 +15,7 @@ extension Agent {
             if known.phase == .withLauncher { occupy(id) }
             return
         }
-        guard ended[id] == nil, orphans[id] == nil else { return }
+        guard ended[id] == nil, orphans[id] == nil, !named.contains(id) else { return }
         live[id] = Live(task: task, phase: .queued)
         queue.append(task)
     }
@@ -71,7 +71,8 @@ extension Agent {
 
     /// Starts what can start, in order: a task whose CPUs are taken lets those pass that need others.
     func pump() {
-        guard launcherEpoch != nil, !queue.isEmpty, isProbing || holds.isEmpty else { return }
+        guard launcherEpoch != nil, !isStartingAnew, !queue.isEmpty, isProbing || holds.isEmpty
+        else { return }
         var waiting: [RunTask] = []
         // Who comes later does not take the CPUs for which an earlier one waits.
         var claimed = busyCPUs
@@ -89,7 +90,7 @@ extension Agent {
             switch start(task) {
             case .handedOver, .refused: continue
             case .later:
-                // The disk or the launcher is full: nothing more starts in this round.
+                // The disk, the table of open files or the launcher is full: nothing more starts in this round.
                 isBlocked = true
                 waiting.append(task)
             }
@@ -97,26 +98,28 @@ extension Agent {
         queue = waiting
     }
 
-    // MARK: A full disk
+    // MARK: A full disk, or too many open files
 
     /// Milliseconds until it is looked whether there is room again.
-    static let diskPause: Int64 = 2000
+    static let shortagePause: Int64 = 2000
 
-    func diskIsFull(_ error: SystemError) {
-        if holds[.disk] == nil { probeDisk() }
-        hold(.disk, "\(error); make room there and it goes on")
+    func runsShort(_ error: SystemError) {
+        if holds[.shortage] == nil { probe() }
+        hold(
+            .shortage,
+            error.isDiskFull ? "\(error); make room there and it goes on" : "\(error)")
     }
 
     /// Looks by starting the first that waits.
-    private func probeDisk() {
-        loop.after(Self.diskPause) { [unowned self] in
+    private func probe() {
+        loop.after(Self.shortagePause) { [unowned self] in
             self.isProbing = true
             let before = self.queue.count
             self.pump()
             self.isProbing = false
             let hasRoom = self.queue.isEmpty || self.queue.count < before
-            guard hasRoom, !self.collectionWaits else { return self.probeDisk() }
-            self.hold(.disk, nil)
+            guard hasRoom, !self.collectionWaits else { return self.probe() }
+            self.hold(.shortage, nil)
             self.pump()
         }
     }

@@ -10,7 +10,7 @@ extension Agent {
         case handedOver
         /// It cannot run; its record has been reported.
         case refused
-        /// It stays queued: the disk is full, or the launcher's queue, or the launcher has gone.
+        /// It stays queued: the disk is full, or too many files are open, or the launcher's queue is full, or it has gone.
         case later
     }
 
@@ -23,13 +23,12 @@ extension Agent {
                 throw SystemError(
                     "start", "\(id)", errno: EINVAL, hint: "its job was not announced")
             }
-            let directories = TaskDirectories(
-                job: template.directory, attempt: id,
-                keepsCheckpoint: template.spec.retry.attempts > 1)
+            let directories = TaskDirectories(job: template.directory, attempt: id)
             let planner = TaskPlanner(
                 template: template, secrets: try Secrets.read(template.spec.secrets))
             let spec = planner.container(for: task, directories: directories)
-            let (stdout, stderr) = try TaskFiles.make(
+            try StartSize.check(spec)
+            let (stdout, stderr) = try taskFiles.make(
                 directories, script: planner.script(for: task), user: spec.user)
             defer {
                 close(stdout)
@@ -37,13 +36,18 @@ extension Agent {
             }
             return handOver(task, spec, planner.stopRule, launcher, stdout, stderr)
         } catch {
-            guard error.isDiskFull else {
-                refuse(id, error)
-                return .refused
-            }
-            diskIsFull(error)
-            return .later
+            return putOff(id, error)
         }
+    }
+
+    /// A shortage passes, and is not the task's fault.
+    private func putOff(_ id: AttemptID, _ error: SystemError) -> StartOutcome {
+        guard error.isShortage else {
+            refuse(id, error)
+            return .refused
+        }
+        runsShort(error)
+        return .later
     }
 
     private func handOver(
@@ -62,12 +66,12 @@ extension Agent {
         } catch {
             // Not delivered, so never started. The reading side sees that the launcher died.
             guard [EPIPE, ECONNRESET, ENOTCONN].contains(error.errno) else {
-                refuse(id, error)
-                return .refused
+                return putOff(id, error)
             }
             return .later
         }
         live[id]?.phase = .withLauncher
+        live[id]?.isOurs = true
         occupy(id)
         return .handedOver
     }
@@ -80,4 +84,9 @@ extension Agent {
                 status: .startFailure(step: error.step, subject: subject, errno: error.errno),
                 ended: Timestamp(milliseconds: Clock.now())))
     }
+}
+
+extension SystemError {
+    /// What others hold now and give back one day: room on a disk, descriptors.
+    var isShortage: Bool { isDiskFull || [EMFILE, ENFILE].contains(errno) }
 }

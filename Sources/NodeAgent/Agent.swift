@@ -22,12 +22,18 @@ public final class Agent {
         var phase: Phase
         var started: StartRecord?
         var isStopping = false
+        /// This agent handed it to the launcher, so that no other one can have finished it.
+        var isOurs = false
         /// Its CPUs and memory are counted as in use.
         var occupies = false
     }
 
     /// Why nothing is started.
-    enum Hold: CaseIterable { case launcher, disk }
+    enum Hold: CaseIterable {
+        case launcher
+        /// Of room on the disk, or of file descriptors.
+        case shortage
+    }
 
     let loop: EventLoop
     let directories: Directories
@@ -42,16 +48,25 @@ public final class Agent {
     /// Nil until the launcher has said what runs.
     var launcherEpoch: String?
     var search = LauncherSearch()
-    let journals: Journals
+    /// What no attempt here needs has been removed from the disk, once.
+    var hasSwept = false
+    var journals: Journals
 
     // Agent+Head.swift
     var session: HeadSession?
     /// Connected, and without a hello yet.
     var guests: [HeadSession] = []
     var isHelloOwed = false
+    /// The launcher that the last hello named.
+    var toldLauncher = ""
+    /// What the last hello named as accepted. A `run` that answers it may come when the attempt has ended and been acknowledged,
+    /// and is no wish to run it a second time.
+    var named: Set<AttemptID> = []
     var identity: HeadIdentity
     /// The launcher is being ended because another head owns this node now.
     var isStartingAnew = false
+    /// The launcher is being told to end, and then this agent ends.
+    var isShuttingDown = false
 
     // Agent+Queue.swift
     var templates: JobTemplates
@@ -64,6 +79,9 @@ public final class Agent {
     var toldHold: String?
     var isProbing = false
 
+    // Agent+Start.swift
+    var taskFiles = TaskFiles()
+
     // Agent+Finish.swift
     /// Ended and not yet acknowledged by the head.
     var ended: [AttemptID: ExitRecord] = [:]
@@ -74,7 +92,8 @@ public final class Agent {
     var collectionWaits = false
     var outgoingStarts: [StartRecord] = []
     var outgoingExits: [ExitRecord] = []
-    var isFlushPlanned = false
+    var areStartsPlanned = false
+    var areExitsPlanned = false
 
     /// The caller holds the lock that says that no other agent serves these directories.
     /// - Parameters:
@@ -104,11 +123,21 @@ public final class Agent {
     /// Runs until told to shut down.
     public func run() throws(SystemError) {
         // Exits that a former launcher wrote down and a former agent did not see acknowledged.
-        for exit in journals.setAsideExits() { adopt(exit) }
+        for exit in journals.openSetAside() { adopt(exit) }
         seekLauncher()
-        try loop.watch(listener.raw, for: .read) { [unowned self] _ in self.acceptHead(listener.raw)
-        }
+        listen()
         try loop.run()
+    }
+
+    func listen() {
+        do throws(SystemError) {
+            try loop.watch(listener.raw, for: .read) { [unowned self] _ in
+                self.acceptHead(self.listener.raw)
+            }
+        } catch {
+            note("the agent cannot listen: \(error)")
+            loop.after(Self.shortagePause) { [unowned self] in self.listen() }
+        }
     }
 
     private static func hostname() -> String {

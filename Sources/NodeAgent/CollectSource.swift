@@ -1,6 +1,8 @@
+internal import Glibc
 internal import JobModel
 internal import LinuxSystem
 internal import NodeLink
+internal import OCISpec
 
 /// Where the files that a container wrote in its working directory are found from outside.
 enum CollectSource: Hashable {
@@ -8,13 +10,13 @@ enum CollectSource: Hashable {
     case layer(String)
     /// A directory of the machine that was bound over the working directory, and the path within it.
     case machine(String, String)
-    /// Nowhere: a tmpfs that ended with the container, or a directory that it could not write.
-    case nothing
+    /// Nowhere, and why.
+    case nothing(String)
 
-    init(_ spec: JobSpec, workingDirectory: String) {
-        let here = Self.components(workingDirectory)
+    init(_ template: JobTemplate) {
+        let here = Self.components(Self.workingDirectory(template))
         // The deepest mount covers those above it; of two at one place, the later one.
-        let cover = spec.mounts.enumerated().filter {
+        let cover = template.spec.mounts.enumerated().filter {
             here.starts(with: Self.components($0.element.destination))
         }.max { a, b in
             let (x, y) = (
@@ -24,15 +26,64 @@ enum CollectSource: Hashable {
             return (x, a.offset) < (y, b.offset)
         }?.element
         guard let cover else {
-            self = .layer("/" + here.joined(separator: "/"))
-            return
-        }
-        guard cover.kind == .bind, !cover.readOnly else {
-            self = .nothing
+            self = Self.root(template, "/" + here.joined(separator: "/"))
             return
         }
         let rest = here.dropFirst(Self.components(cover.destination).count)
-        self = .machine(cover.source, "/" + rest.joined(separator: "/"))
+        self =
+            switch cover.kind {
+            case .tmpfs: .nothing("\(cover.destination) is a tmpfs, which ended with the task")
+            case .bind where cover.readOnly: .nothing("\(cover.destination) is mounted read-only")
+            case .bind: .machine(cover.source, "/" + rest.joined(separator: "/"))
+            }
+    }
+
+    private static func root(_ template: JobTemplate, _ path: String) -> CollectSource {
+        switch template.root {
+        case .host: .nothing("the machine's own root is read-only")
+        case .layers where template.spec.readOnlyRoot: .nothing("the root is read-only")
+        case .layers: .layer(path)
+        }
+    }
+
+    private static func workingDirectory(_ template: JobTemplate) -> String {
+        if let directory = template.spec.workdir { return directory }
+        if case .layers(_, let image) = template.root { return image.workingDirectory }
+        return "/"
+    }
+
+    /// What is mounted below the working directory, by its path there: the files beneath are not what the task saw. With what is
+    /// to be said of those that the task may have written.
+    static func covered(_ template: JobTemplate) -> [[String]: String?] {
+        let here = components(workingDirectory(template))
+        var covered: [[String]: String?] = [:]
+        for mount in template.spec.mounts {
+            let there = components(mount.destination)
+            guard there.count > here.count, there.starts(with: here) else { continue }
+            let mayWrite = mount.kind == .tmpfs || !mount.readOnly
+            covered[Array(there.dropFirst(here.count))] =
+                mayWrite
+                ? "\(mount.destination) is a mount of its own; it is not collected"
+                : nil
+                    as String?
+        }
+        return covered
+    }
+
+    /// Whether `path` leads over a symbolic link in the image: then the writable layer has the files at another place.
+    static func leadsOverLink(_ path: String, in layers: [String]) -> Bool {
+        for layer in layers.reversed() {
+            do throws(SystemError) {
+                let root = try OwnedFD.open(layer, RootedPath.openPath)
+                _ = try RootedPath.open(
+                    root: root.raw, path, RootedPath.openPath, followLinks: false)
+                return false
+            } catch {
+                if error.errno == ELOOP { return true }
+                // This layer has no such path: one below it may.
+            }
+        }
+        return false
     }
 
     private static func components(_ path: String) -> [String] {

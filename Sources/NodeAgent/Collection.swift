@@ -13,12 +13,16 @@ final class Collection {
     let finisher: TaskFinisher
     let exit: ContainerExit
     private let layer: Int32?
-    private var state = State.finding
+    private var state = State.opening
     /// What could not be brought back, and why.
     private var problems: [String] = []
+    private var problemCount = 0
+    /// Lines of `collect.error`; a broken tree has the same ones again and again.
+    private static let mostProblems = 100
 
     private enum State {
-        case finding
+        case opening
+        case finding(in: Int32, FileWalk)
         /// What is left to copy, the next one last.
         case copying(from: Int32, [[String]], FileCopy?)
         case done
@@ -32,14 +36,18 @@ final class Collection {
 
     deinit {
         if let layer { close(layer) }
-        if case .copying(let root, _, _) = state { close(root) }
+        switch state {
+        case .finding(let root, _), .copying(let root, _, _): close(root)
+        case .opening, .done: break
+        }
     }
 
-    /// Does a bounded piece of the work; true when all is done. Throws only where the disk is full: then the same piece is done
-    /// again by the next call.
+    /// Does a bounded piece of the work; true when all is done. Throws only where the disk is full or too many files are open:
+    /// then the same piece is done again by the next call.
     func step() throws(SystemError) -> Bool {
         switch state {
-        case .finding: try find()
+        case .opening: try begin()
+        case .finding(let root, let walk): try find(in: root, walk)
         case .copying(let root, let files, let open): try copy(from: root, files, open)
         case .done: break
         }
@@ -48,15 +56,29 @@ final class Collection {
         return true
     }
 
-    private func find() throws(SystemError) {
+    private func begin() throws(SystemError) {
+        let template = finisher.template
         do throws(SystemError) {
             guard let root = try openSource() else {
                 state = .done
                 return
             }
-            let files = try FileMatches(finisher.template.spec.collect).find(in: root.raw)
-            state = .copying(from: root.release(), files.reversed(), nil)
+            let walk = FileWalk(
+                template.spec.collect, in: root.raw, covered: CollectSource.covered(template))
+            state = .finding(in: root.release(), walk)
         } catch { try give(up: error, then: .done) }
+    }
+
+    private func find(in root: Int32, _ walk: FileWalk) throws(SystemError) {
+        do throws(SystemError) {
+            guard try walk.step() else { return }
+            add(walk.takeProblems())
+            state = .copying(from: root, walk.found.reversed(), nil)
+        } catch {
+            add(walk.takeProblems())
+            // Nothing is copied: the directory goes with this collection.
+            try give(up: error, then: .copying(from: root, [], nil))
+        }
     }
 
     private func copy(from root: Int32, _ files: [[String]], _ open: FileCopy?) throws(SystemError)
@@ -79,38 +101,51 @@ final class Collection {
         }
     }
 
-    /// A file that cannot be brought back does not keep the others from it; a full disk is waited for.
+    /// A file that cannot be brought back does not keep the others from it; a shortage is waited for.
     private func give(up error: SystemError, then next: State) throws(SystemError) {
-        if error.isDiskFull { throw error }
-        problems.append("\(error)\n")
+        if error.isShortage { throw error }
+        add(["\(error)"])
         state = next
+    }
+
+    private func add(_ more: [String]) {
+        problemCount += more.count
+        problems += more.prefix(Self.mostProblems - problems.count)
     }
 
     /// Told where the person looks for the files.
     private func report() throws(SystemError) {
         guard !problems.isEmpty else { return }
         let path = finisher.directories.results + "/collect.error"
+        let rest = problemCount - problems.count
+        let lines = problems + (rest > 0 ? ["and \(rest) more"] : [])
         do throws(SystemError) {
-            try Files.writeAtomically(path, problems.joined().utf8, durable: false)
+            try Files.writeAtomically(
+                path, lines.map { $0 + "\n" }.joined().utf8, durable: false)
         } catch {
-            if error.isDiskFull { throw error }
+            if error.isShortage { throw error }
             note("\(path): \(error)")
         }
     }
 
     /// The working directory as the task left it; nil where it left none.
     private func openSource() throws(SystemError) -> OwnedFD? {
-        let template = finisher.template
-        var directory = template.spec.workdir ?? "/"
-        if template.spec.workdir == nil, case .layers(_, let image) = template.root {
-            directory = image.workingDirectory
-        }
-        switch CollectSource(template.spec, workingDirectory: directory) {
-        case .nothing: return nil
+        switch CollectSource(finisher.template) {
+        case .nothing(let why):
+            add(["nothing is collected from the working directory: \(why)"])
+            return nil
         case .layer(let inside):
-            // The machine's own root is read-only, and a layer that ended with its launcher is gone.
-            guard let layer else { return nil }
-            return try Self.directory(inside, in: layer)
+            guard let layer else {
+                add(["the files to collect went with the launcher"])
+                return nil
+            }
+            if let directory = try Self.directory(inside, in: layer) { return directory }
+            if case .layers(let layers, _) = finisher.template.root,
+                CollectSource.leadsOverLink(inside, in: layers)
+            {
+                add(["nothing is collected: \(inside) leads over a symbolic link"])
+            }
+            return nil
         case .machine(let source, let rest):
             let root = try OwnedFD.open(source, O_RDONLY | O_DIRECTORY)
             return try Self.directory(rest, in: root.raw)

@@ -13,6 +13,8 @@ final class HeadSession {
     private var writer = FrameWriter()
     private var unsent: [UInt8] = []
     private var isClosed = false
+    /// The loop says when there is room again.
+    private var isAwaitingRoom = false
     private var lastHeard = Clock.monotonic()
     private var timer: UInt64 = 0
 
@@ -80,12 +82,18 @@ final class HeadSession {
         do throws(SystemError) {
             while !unsent.isEmpty {
                 guard let sent = try UnixSocket.send(fd, Array(unsent.prefix(1 << 18))) else {
-                    return try loop.change(fd, to: [.read, .write])
+                    return try awaitRoom(true)
                 }
                 unsent.removeFirst(sent)
             }
-            try loop.change(fd, to: .read)
+            try awaitRoom(false)
         } catch { end() }
+    }
+
+    private func awaitRoom(_ isNeeded: Bool) throws(SystemError) {
+        guard isNeeded != isAwaitingRoom else { return }
+        try loop.change(fd, to: isNeeded ? [.read, .write] : .read)
+        isAwaitingRoom = isNeeded
     }
 
     private func receive() {
@@ -98,6 +106,7 @@ final class HeadSession {
                 while !isClosed, let frame = try reader.next() {
                     if frame.kind == .message { onMessage(self, try frame.decode(ToAgent.self)) }
                 }
+                if count < buffer.count { break }
             }
         } catch {
             if !(error is SystemError) { note("a head cannot be understood: \(error)") }

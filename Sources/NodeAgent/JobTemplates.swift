@@ -39,8 +39,16 @@ struct JobTemplates {
 
     mutating func removeAll() {
         known = [:]
+        sweep(except: [])
+    }
+
+    /// Removes from the disk what no attempt here needs: the head tells a job again before it sends more of it.
+    func sweep(except needed: Set<JobID>) {
+        let kept = Set(needed.map { "\($0).json" })
         // No directory, nothing to remove.
-        for name in (try? Files.names(in: directory)) ?? [] { unlink(directory + "/" + name) }
+        for name in (try? Files.names(in: directory)) ?? [] where !kept.contains(name) {
+            unlink(directory + "/" + name)
+        }
     }
 
     private func path(_ job: JobID) -> String { directory + "/\(job).json" }

@@ -7,6 +7,8 @@ enum MetricsFile {
     static let limit = 1 << 20
     /// Metrics of one task; more would be data, and belong in a file.
     static let mostNames = 1000
+    /// Bytes; what is longer names no metric.
+    static let longestName = 200
 
     /// Empty where there is no such file. The task owns the directory, so links are not followed and odd files not opened.
     static func lastValues(in results: String) -> [String: Double] {
@@ -35,6 +37,8 @@ enum MetricsFile {
             guard let fields = FlatObject(line)?.fields else { continue }
             // Within a line the later of two fields of one name holds.
             for field in fields.reversed() where values[field.name] == nil {
+                guard values.count < mostNames else { break }
+                guard field.name.utf8.count <= longestName else { continue }
                 values[field.name] = field.value
             }
         }

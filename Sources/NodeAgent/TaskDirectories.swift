@@ -4,13 +4,13 @@ public import JobModel
 public struct TaskDirectories: Sendable, Hashable {
     public let task: String
     public let attempt: String
-    /// Kept across attempts; nil where the job has no second one.
-    public let checkpoint: String?
+    /// Kept across attempts.
+    public let checkpoint: String
 
-    public init(job directory: String, attempt id: AttemptID, keepsCheckpoint: Bool) {
+    public init(job directory: String, attempt id: AttemptID) {
         task = directory + "/tasks/\(id.task.index)"
         attempt = task + "/\(id.number)"
-        checkpoint = keepsCheckpoint ? task + "/checkpoint" : nil
+        checkpoint = task + "/checkpoint"
     }
     public var stdout: String { attempt + "/stdout" }
     public var stderr: String { attempt + "/stderr" }

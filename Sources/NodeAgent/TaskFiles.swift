@@ -4,21 +4,28 @@ internal import LinuxSystem
 internal import NodeLink
 
 /// What is made on disk before a task starts.
-enum TaskFiles {
+struct TaskFiles {
     /// Free bytes below which no task is started: less would only make tasks fail in the middle. A fiftieth of a small disk.
     private static let reserve: UInt64 = 16 << 20
+    /// Milliseconds for which it holds that there is room.
+    private static let roomHolds: Int64 = 50
+
+    private var roomSeen = Int64.min / 2
 
     /// Makes the attempt's directories and outputs. Throws ENOSPC also where there is hardly any room.
-    /// Most often only the two inner directories are missing, so the common path is one statvfs, two mkdir and two open.
-    static func make(_ directories: TaskDirectories, script: String?, user: String)
+    /// Most often only the job's directories are there, so the common path is four mkdir and two open.
+    mutating func make(_ directories: TaskDirectories, script: String?, user: String)
         throws(SystemError) -> (stdout: Int32, stderr: Int32)
     {
+        if mkdir(directories.task, 0o755) < 0, errno != EEXIST {
+            try Files.makeDirectories(directories.task)
+        }
         if mkdir(directories.attempt, 0o755) < 0, errno != EEXIST {
-            try Files.makeDirectories(directories.attempt)
+            throw SystemError.last("mkdir", directories.attempt)
         }
         try checkRoom(directories.attempt)
         let isRoot = ["", "0", "root"].contains(user.prefix { $0 != ":" })
-        for directory in [directories.results, directories.checkpoint].compactMap({ $0 }) {
+        for directory in [directories.results, directories.checkpoint] {
             if mkdir(directory, 0o755) < 0, errno != EEXIST {
                 throw SystemError.last("mkdir", directory)
             }
@@ -35,7 +42,9 @@ enum TaskFiles {
         return (stdout.release(), stderr.release())
     }
 
-    private static func checkRoom(_ path: String) throws(SystemError) {
+    private mutating func checkRoom(_ path: String) throws(SystemError) {
+        let now = Clock.monotonic()
+        guard now - roomSeen >= Self.roomHolds else { return }
         var disk = statvfs()
         try checkErrno(statvfs(path, &disk), "statvfs", path)
         let (free, total) = (
@@ -43,9 +52,10 @@ enum TaskFiles {
             UInt64(disk.f_blocks) * UInt64(disk.f_frsize)
         )
         // A file system that does not count its blocks (0 in all) is not judged.
-        guard total == 0 || free >= min(reserve, total / 50) else {
+        guard total == 0 || free >= min(Self.reserve, total / 50) else {
             throw SystemError("find room", path, errno: ENOSPC, hint: "\(free) bytes are free")
         }
+        roomSeen = now
     }
 }
 

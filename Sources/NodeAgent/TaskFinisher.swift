@@ -11,7 +11,7 @@ struct TaskFinisher {
     let attempt: AttemptID
 
     var directories: TaskDirectories {
-        TaskDirectories(job: template.directory, attempt: attempt, keepsCheckpoint: false)
+        TaskDirectories(job: template.directory, attempt: attempt)
     }
 
     /// Takes `upper`. Nil where nothing is to be collected.
@@ -22,9 +22,34 @@ struct TaskFinisher {
         return Collection(self, exit, layer)
     }
 
+    /// What a former agent made of this same exit, where it came so far. The times tell it from that of another database
+    /// whose jobs had the same numbers.
+    func formerRecord(of exit: ContainerExit) -> ExitRecord? {
+        guard let json = try? Files.read(directories.exitRecord),
+            let record = try? JSONDecoder().decode(ExitRecord.self, from: Data(json)),
+            record.attempt == attempt, record.started?.milliseconds == exit.started,
+            record.ended.milliseconds == exit.ended
+        else { return nil }
+        return record
+    }
+
+    /// Whether the files to be brought back lie in the container's writable layer.
+    var collectsFromLayer: Bool {
+        guard !template.spec.collect.isEmpty, case .layer = CollectSource(template) else {
+            return false
+        }
+        return true
+    }
+
+    /// The exit is known, and its writable layer went with a launcher: without the files it is no success.
+    func finishWithoutLayer(_ exit: ContainerExit) -> ExitRecord {
+        finish(exit, as: .lost("the files to collect went with the launcher"))
+    }
+
     /// Last of all, when the results lie where they belong.
-    func finish(_ exit: ContainerExit) -> ExitRecord {
+    func finish(_ exit: ContainerExit, as status: ExitStatus? = nil) -> ExitRecord {
         var record = Self.record(exit, attempt)
+        if let status { record.status = status }
         record.metrics = MetricsFile.lastValues(in: directories.results)
         if exit.status != .code(0) {
             record.matchedLogCauses = OutputTail.matchedCauses(template.spec.retry, directories)
@@ -58,6 +83,12 @@ struct TaskFinisher {
     private func write(_ record: ExitRecord) {
         // For people and scripts alone: the head keeps the record in its database. So neither failure is one of the task.
         guard let json = try? JSONEncoder().encode(record) else { return }
-        try? Files.writeAtomically(directories.exitRecord, json + [10], durable: false)
+        // Nobody else writes here, so the name of the new file need not be unique.
+        let new = directories.exitRecord + ".new"
+        do throws(SystemError) {
+            let file = try OwnedFD.open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW)
+            try Files.writeAll(file.raw, json + [10], new)
+            try checkErrno(rename(new, directories.exitRecord), "rename", new)
+        } catch { unlink(new) }
     }
 }

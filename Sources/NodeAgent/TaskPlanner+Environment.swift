@@ -31,11 +31,11 @@ extension TaskPlanner {
             ("MARTLET_ATTEMPT", "\(task.attempt.number)"),
             ("MARTLET_PARAMS", task.point.json), ("MARTLET_RESULTS", places.results),
             ("MARTLET_METRICS", places.results + "/metrics.jsonl"),
+            ("MARTLET_CHECKPOINT", places.checkpoint),
             ("MARTLET_CPUS", CPUList.text(task.placement.cpus)),
             ("MARTLET_NUMA_NODES", CPUList.text(task.placement.numaNodes)),
             ("MARTLET_GPUS", task.placement.gpus.joined(separator: ",")),
         ]
-        if let checkpoint = places.checkpoint { own.append(("MARTLET_CHECKPOINT", checkpoint)) }
         own += task.point.parameters.map {
             ("MARTLET_PARAM_" + Self.variable($0.name), $0.value.description)
         }

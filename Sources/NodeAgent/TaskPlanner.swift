@@ -19,12 +19,12 @@ public struct TaskPlanner: Sendable {
     /// Where an attempt's files are seen in its container; on the machine's own root, where they lie.
     struct Places {
         let results: String
-        let checkpoint: String?
+        let checkpoint: String
         let script: String
 
         init(_ directories: TaskDirectories, onHost: Bool) {
             results = onHost ? directories.results : "/martlet/results"
-            checkpoint = directories.checkpoint.map { onHost ? $0 : "/martlet/checkpoint" }
+            checkpoint = onHost ? directories.checkpoint : "/martlet/checkpoint"
             script = onHost ? directories.script : "/martlet/script"
         }
     }
@@ -78,9 +78,7 @@ public struct TaskPlanner: Sendable {
                 destination: mount.destination, readOnly: mount.readOnly, size: mount.size)
         }
         mounts.append(.init(source: directories.results, destination: places.results))
-        if let source = directories.checkpoint, let destination = places.checkpoint {
-            mounts.append(.init(source: source, destination: destination))
-        }
+        mounts.append(.init(source: directories.checkpoint, destination: places.checkpoint))
         if withScript {
             mounts.append(
                 .init(source: directories.script, destination: places.script, readOnly: true))

@@ -14,12 +14,15 @@ do {
             exit(3)
         }
         try lock.write("\(getpid())\n")
+        let limit = try OpenFileLimit()
         let systemRoot = ProcessEnvironment.all()["MARTLET_SYSROOT"] ?? "/"
         let agent = try Agent(directories: directories, systemRoot: systemRoot) {
             () throws(SystemError) in
-            try Daemon.start(
-                [try Daemon.sibling("martlet-runtime"), "serve", directories.run],
-                log: directories.run + "/launcher.log")
+            try limit.asGiven { () throws(SystemError) in
+                try Daemon.start(
+                    [try Daemon.sibling("martlet-runtime"), "serve", directories.run],
+                    log: directories.run + "/launcher.log")
+            }
         }
         try agent.run()
     case ["stdio"]:

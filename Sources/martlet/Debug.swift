@@ -40,8 +40,7 @@ struct Debug: ParsableCommand {
                     node: "here", cpus: Array(0..<spec.resources.cpus), numaNodes: [0]))
             let container = planner.container(
                 for: task,
-                directories: TaskDirectories(
-                    job: directory, attempt: attempt, keepsCheckpoint: spec.retry.attempts > 1))
+                directories: TaskDirectories(job: directory, attempt: attempt))
             for step in ContainerPlan(container, on: .expected()).steps {
                 Terminal.write("\(step)\n")
             }

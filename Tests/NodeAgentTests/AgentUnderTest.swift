@@ -91,6 +91,21 @@ final class AgentUnderTest: Sendable {
             directory: directories.jobDirectory(job))
     }
 
+    static let busybox = ["/bin/busybox", "/usr/bin/busybox"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
+    /// A layer that holds busybox, and an empty working directory.
+    func busyboxRoot() throws -> String {
+        let root = folder.path + "/busybox"
+        try FileManager.default.createDirectory(
+            atPath: root + "/work", withIntermediateDirectories: true)
+        if let busybox = Self.busybox {
+            try FileManager.default.copyItem(atPath: busybox, toPath: root + "/busybox")
+        }
+        return root
+    }
+
     func output(_ attempt: AttemptID, _ name: String = "stdout") throws -> String {
         try Files.text(
             directories.jobDirectory(attempt.task.job.rawValue)

@@ -66,6 +66,9 @@ final class TestHead: Sendable {
     func exit(_ attempt: AttemptID) -> ExitRecord? {
         state.withLock { $0.exited[attempt]?.last }
     }
+    static func path(_ attempt: AttemptID, in template: JobTemplate) -> String {
+        template.directory + "/tasks/\(attempt.task.index)/\(attempt.number)"
+    }
     var isConnected: Bool { state.withLock { $0.connection != nil } }
 
     private func take(_ event: AgentLink.Event) {
@@ -115,14 +118,19 @@ final class TestHead: Sendable {
         let former = state.hellos.last
         state.hellos.append(hello)
         for start in hello.started { state.started[start.attempt] = start }
+        // Those that follow from this hello are yet to be sent.
+        let sent = Set(state.dispatched.values.map(\.attempt))
         var answers: [ToAgent] = state.templates.values.map { .job($0) }
         answers += note(&state, hello.exited)
         let known = Set(hello.accepted).union(hello.exited.map(\.attempt))
         var runs: [RunTask] = []
-        for task in state.dispatched.values where state.exited[task.attempt] == nil {
+        for task in state.dispatched.values
+        where state.exited[task.attempt] == nil && sent.contains(task.attempt) {
             if known.contains(task.attempt) {
                 runs.append(task)
-            } else if let former, former.launcherEpoch != hello.launcherEpoch {
+            } else if let former, former.launcherEpoch != hello.launcherEpoch,
+                former.agentEpoch != hello.agentEpoch
+            {
                 state.lost.insert(task.attempt)
                 if state.retriesLost, let task = next(&state, after: task.attempt) {
                     runs.append(task)

@@ -1,0 +1,103 @@
+import ContainerRuntime
+import JobModel
+import LinuxSystem
+import NodeLink
+import OCISpec
+import Testing
+
+@testable import NodeAgent
+
+struct PlannerTests {
+    private static func template(_ change: (inout JobSpec) -> Void) -> JobTemplate {
+        var spec = JobSpec(name: "test", image: "x", command: ["true"])
+        change(&spec)
+        return JobTemplate(
+            job: JobID(7), spec: spec, taskCount: 12,
+            root: .layers(["/layer"], ImageProcess()), directory: "/jobs/7")
+    }
+
+    private static func container(_ template: JobTemplate, _ point: Point = Point())
+        -> ContainerSpec
+    {
+        let id = attempt(7, 3, 2)
+        return TaskPlanner(template: template, secrets: [:]).container(
+            for: RunTask(
+                attempt: id, point: point,
+                placement: Placement(
+                    node: "local", cpus: [2, 3, 4, 8], numaNodes: [0], gpus: ["GPU-1", "GPU-2"])),
+            directories: TaskDirectories(job: template.directory, attempt: id))
+    }
+
+    @Test func aTaskSeesAllThatIsDocumented() {
+        let point = Point([
+            .init(name: "learning-rate", value: .double(0.5)),
+            .init(name: "net.width", value: .int(3)), .init(name: "größe", value: .bool(true)),
+        ])
+        let environment = Self.container(
+            Self.template { $0.env = ["MARTLET_ATTEMPT": "99", "OWN": "a=b"] }, point
+        ).environment
+        let expected = [
+            "OWN=a=b", "MARTLET_JOB_ID=7", "MARTLET_TASK_INDEX=3", "MARTLET_TASK_COUNT=12",
+            "MARTLET_ATTEMPT=2",
+            #"MARTLET_PARAMS={"learning-rate": 0.5, "net.width": 3, "größe": true}"#,
+            "MARTLET_PARAM_LEARNING_RATE=0.5", "MARTLET_PARAM_NET_WIDTH=3",
+            "MARTLET_PARAM_GR_SSE=true",
+            "MARTLET_RESULTS=/martlet/results",
+            "MARTLET_METRICS=/martlet/results/metrics.jsonl",
+            "MARTLET_CHECKPOINT=/martlet/checkpoint", "MARTLET_CPUS=2-4,8", "MARTLET_NUMA_NODES=0",
+            "MARTLET_GPUS=GPU-1,GPU-2", "SLURM_ARRAY_JOB_ID=7", "SLURM_ARRAY_TASK_ID=3",
+            "SLURM_ARRAY_TASK_COUNT=12", "SLURM_ARRAY_TASK_MIN=0", "SLURM_ARRAY_TASK_MAX=11",
+        ]
+        for variable in expected { #expect(environment.contains(variable), "\(variable)") }
+        let names = environment.map { $0.prefix { $0 != "=" } }
+        #expect(Set(names).count == names.count)
+    }
+
+    @Test func whatTheKernelWouldNotTakeIsRefusedByName() {
+        let long = String(repeating: "x", count: 128 << 10)
+        var many = Self.container(Self.template { $0.env = ["FINE": "1"] })
+        #expect(throws: Never.self) { try StartSize.check(many) }
+        let one = Self.container(Self.template { $0.env = ["LONG": long] })
+        #expect {
+            try StartSize.check(one)
+        } throws: { error in
+            (error as? SystemError)?.subject == "the environment variable LONG"
+                && (error as? SystemError)?.errno == 7
+        }
+        many.arguments = Array(repeating: String(long.dropLast()), count: 60)
+        #expect(throws: SystemError.self) { try StartSize.check(many) }
+    }
+
+    @Test(
+        arguments: [
+            ([], .layer("/work")),
+            ([Mount(source: "/a", destination: "/work")], .machine("/a", "/")),
+            ([Mount(source: "/a", destination: "/")], .machine("/a", "/work")),
+            (
+                [Mount(source: "/a", destination: "/work", readOnly: true)],
+                .nothing("/work is mounted read-only")
+            ),
+            (
+                [Mount(kind: .tmpfs, source: "", destination: "/work")],
+                .nothing("/work is a tmpfs, which ended with the task")
+            ),
+            ([Mount(source: "/a", destination: "/work/in")], .layer("/work")),
+        ] as [([Mount], CollectSource)])
+    func filesAreCollectedFromWhereTheTaskWroteThem(mounts: [Mount], expected: CollectSource) {
+        let template = Self.template {
+            $0.workdir = "/work"
+            $0.mounts = mounts
+        }
+        #expect(CollectSource(template) == expected)
+    }
+
+    @Test func aRootThatNobodyCanWriteSaysSo() {
+        var template = Self.template {
+            $0.workdir = "/work"
+            $0.readOnlyRoot = true
+        }
+        #expect(CollectSource(template) == .nothing("the root is read-only"))
+        template.root = .host
+        #expect(CollectSource(template) == .nothing("the machine's own root is read-only"))
+    }
+}
