@@ -7,6 +7,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -313,3 +314,5 @@ int64_t cl_filesystem_type(const char *path) {
     struct statfs status;
     return statfs(path, &status) < 0 ? -errno : (int64_t)status.f_type;
 }
+
+void cl_trim_heap(void) { malloc_trim(0); }

@@ -4,8 +4,11 @@ internal import Glibc
 public enum Clock {
     /// Since 1970, for records.
     public static func now() -> Int64 { read(CLOCK_REALTIME) }
-    /// Since boot, never set back, for deadlines.
+    /// Since boot without the time spent suspended, never set back, for deadlines.
     public static func monotonic() -> Int64 { read(CLOCK_MONOTONIC) }
+
+    /// Since boot with the time spent suspended, as Swift's `ContinuousClock` counts.
+    public static func sinceBoot() -> Int64 { read(CLOCK_BOOTTIME) }
 
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()

@@ -93,3 +93,6 @@ int cl_setresgid(gid_t id);
 int cl_memfd(const char *name);
 /// f_type of statfs(2): the magic number of the file system that holds `path`.
 int64_t cl_filesystem_type(const char *path);
+
+/// malloc_trim(3): <malloc.h> is not among the headers that Swift imports.
+void cl_trim_heap(void);
