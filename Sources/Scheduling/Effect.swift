@@ -39,8 +39,8 @@ public enum TaskChange: Sendable {
     case dispatched(Dispatch)
     /// Its stop was asked for while it is with a node.
     case cancelling(TaskID)
-    /// An attempt ended; `.queued` means that it will be tried again.
-    case ended(ExitRecord, TaskState, TaskBudget)
+    /// An attempt ended that might use so much memory, in bytes; `.queued` means that it will be tried again.
+    case ended(ExitRecord, TaskState, TaskBudget, memory: Int64?)
     /// Without an exit record: cancelled while queued, given back unstarted, or queued again.
     case marked(TaskID, TaskState, TaskBudget)
     /// The same for tasks that have no record of their own.

@@ -34,8 +34,10 @@ public struct JobDependency: Sendable, Hashable, Codable {
 /// One job as the server knows it. Its size does not depend on the number of its tasks, but for a byte each touched one.
 public struct JobRecord: Sendable {
     public enum Image: Sendable, Hashable {
-        /// Being brought in; the reason is that of the last try, if one failed.
-        case pending(tries: Int, reason: String?)
+        /// Being brought in; the reason is that of the last try, if one failed. Held where the next try is not soon.
+        case pending(tries: Int, reason: String?, isHeld: Bool)
+
+        static let unasked = Image.pending(tries: 0, reason: nil, isHeld: false)
         case ready
     }
 
@@ -68,7 +70,7 @@ public struct JobRecord: Sendable {
     /// Why the job as a whole failed without its tasks having run: its image, a dependency.
     public internal(set) var failure: String?
     var tasks: TaskTable
-    /// False where only the counts of an ended job were restored.
+    /// False where only the counts of an ended job are known.
     public internal(set) var isLoaded = true
     var restoredCounts: TaskCounts?
 
@@ -95,9 +97,18 @@ public struct JobRecord: Sendable {
         spec = job.spec
         submitted = job.submitted
         dependencies = job.dependencies
-        image = job.spec.image == "host" ? .ready : .pending(tries: 0, reason: nil)
+        image = job.spec.image == "host" ? .ready : .unasked
         tasks = TaskTable(count: job.taskCount)
         untouched = job.taskCount
+    }
+
+    /// Forgets all about the tasks but their counts.
+    mutating func unload() {
+        restoredCounts = counts
+        isLoaded = false
+        tasks = TaskTable(count: taskCount)
+        history = [:]
+        untouched = 0
     }
 
     public var taskCount: Int { tasks.count }

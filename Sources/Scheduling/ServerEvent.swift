@@ -7,6 +7,8 @@ public enum ServerEvent: Sendable {
     /// The image is here; nil where it has no digest.
     case imageReady(JobID, digest: String?)
     case imageFailed(JobID, reason: String, ImageFailure)
+    /// Its tasks cannot be made from what is known of it.
+    case jobFailed(JobID, reason: String)
 
     /// A connection to a node's agent stands, with all that the agent knows.
     case nodeConnected(String, NodeHello)

@@ -9,7 +9,9 @@ extension ServerState {
         var cancelled: [Int] = []
         for range in selection.ranges(of: jobs.values[place].taskCount) {
             var bare: Range<Int>?
-            for index in range {
+            let end = max(
+                range.lowerBound, min(range.upperBound, jobs.values[place].tasks.untouchedFrom))
+            for index in range.lowerBound..<end {
                 switch jobs.values[place].tasks[index] {
                 case .queued:
                     if jobs.values[place].tasks.hasRow(index) {
@@ -27,9 +29,22 @@ extension ServerState {
                 }
             }
             if let bare { outbox.tasks.append(.markedUntouched(id, bare, .cancelled)) }
+            cancelUntouched(end..<range.upperBound, place)
+            if dependents[id] != nil { cancelled += end..<range.upperBound }
         }
         for index in cancelled { releaseIndexed(TaskID(job: id, index: index), now) }
         finishIfDone(id, now)
+    }
+
+    /// However many they are: none of them was ever looked at.
+    private mutating func cancelUntouched(
+        _ range: Range<Int>, _ place: Dictionary<JobID, JobRecord>.Index
+    ) {
+        guard !range.isEmpty else { return }
+        jobs.values[place].tasks.fill(range, .cancelled)
+        jobs.values[place].untouched -= max(
+            0, range.upperBound - max(range.lowerBound, jobs.values[place].cursor))
+        outbox.tasks.append(.markedUntouched(jobs.values[place].id, range, .cancelled))
     }
 
     private mutating func markCancelled(_ task: TaskID, _ place: Dictionary<JobID, JobRecord>.Index)

@@ -4,18 +4,28 @@ extension ServerState {
     /// Notes what a new or restored job waits for; what is already so takes effect at once.
     mutating func awaitDependencies(of id: JobID, _ now: Timestamp) {
         guard let job = jobs[id] else { return }
-        for dependency in job.dependencies {
-            dependents[dependency.job, default: []].append(id)
-            if dependency.condition != .each { jobs[id]?.blockers.insert(dependency.job) }
-        }
         if job.isIndexed {
             // Nothing is ready by itself: tasks come one by one.
             jobs[id]?.cursor = job.taskCount
             jobs[id]?.untouched = 0
-            for index in 0..<job.taskCount where job.tasks[index] == .queued {
-                settle(index, of: id, now)
-            }
         }
+        let postponed = Set(delayed.lazy.filter { $0.task.job == id }.map(\.task.index))
+        awaitDependencies(
+            of: id,
+            settling: job.isIndexed ? (0..<job.taskCount).filter { !postponed.contains($0) } : [],
+            now)
+    }
+
+    /// - Parameter indexes: tasks that follow others one by one and are looked at again.
+    mutating func awaitDependencies(of id: JobID, settling indexes: [Int], _ now: Timestamp) {
+        guard let job = jobs[id] else { return }
+        for dependency in job.dependencies where jobs[dependency.job]?.isFinal == false {
+            if dependents[dependency.job]?.contains(id) != true {
+                dependents[dependency.job, default: []].append(id)
+            }
+            if dependency.condition != .each { jobs[id]?.blockers.insert(dependency.job) }
+        }
+        for index in indexes where job.tasks[index] == .queued { settle(index, of: id, now) }
         for dependency in job.dependencies where jobs[dependency.job]?.isFinal ?? true {
             upstreamEnded(dependency.job, for: id, now)
         }
@@ -64,6 +74,6 @@ extension ServerState {
                 return cancel(TaskSelection(job: id, ranges: [index..<index + 1]), now)
             }
         }
-        if isReady { jobs[id]?.again.append(index) }
+        if isReady { makeReady(TaskID(job: id, index: index)) }
     }
 }

@@ -9,8 +9,16 @@ extension ServerState {
         else { return }
         jobs[task.job]?.live[task.index]?.started = record.started
         jobs[task.job]?.tasks[task.index] = .running
-        jobs[task.job]?.noteStart(record.started)
+        noteFirstStart(task.job) { $0.noteStart(record.started) }
         outbox.changed.insert(task.job)
+    }
+
+    /// That a job has run is saved at once: after a restart an image that is gone must not end what runs.
+    private mutating func noteFirstStart(_ id: JobID, _ note: (inout JobRecord) -> Void) {
+        guard let place = jobs.index(forKey: id) else { return }
+        let wasStarted = jobs.values[place].started != nil
+        note(&jobs.values[place])
+        if !wasStarted, jobs.values[place].started != nil { outbox.jobs.insert(id) }
     }
 
     /// The end of an attempt. A record of an older attempt, or one that was seen before, is acknowledged and changes nothing.
@@ -23,19 +31,20 @@ extension ServerState {
         else { return }
         jobs.values[place].live[task.index] = nil
         leave(live.lane, task.index)
-        jobs.values[place].noteDuration(of: record)
+        noteFirstStart(task.job) { $0.noteDuration(of: record) }
         let spec = jobs.values[place].spec
         let history = jobs.values[place].history[task.index]
+        let memory = history?.memory ?? spec.resources.memory
         let verdict = Verdict(
-            record, policy: spec.retry, failures: history?.failures ?? 0,
-            memory: history?.memory ?? spec.resources.memory,
+            record, policy: spec.retry, failures: history?.failures ?? 0, memory: memory,
             cancelRequested: live.cancelRequested)
-        conclude(record.attempt, verdict, record, now)
+        conclude(record.attempt, verdict, (record, memory), now)
     }
 
     /// Puts a verdict on an attempt that is no longer with its node into the table, the database and the queues.
     mutating func conclude(
-        _ attempt: AttemptID, _ verdict: Verdict, _ record: ExitRecord?, _ now: Timestamp
+        _ attempt: AttemptID, _ verdict: Verdict, _ end: (record: ExitRecord, memory: Int64?)?,
+        _ now: Timestamp
     ) {
         let task = attempt.task
         guard let place = jobs.index(forKey: task.job) else { return }
@@ -59,7 +68,7 @@ extension ServerState {
         let isPlain = history.attempt == 1 && history.failures == 0 && history.memory == nil
         jobs.values[place].history[task.index] = isPlain ? nil : history
         jobs.values[place].tasks[task.index] = TaskTable.Mark(final: state)
-        save(task, state, history, record)
+        save(task, state, history, end)
         if state == .queued {
             if case .retry(let delay, _) = verdict, delay > 0 {} else { makeReady(task) }
         } else {
@@ -69,12 +78,14 @@ extension ServerState {
     }
 
     private mutating func save(
-        _ task: TaskID, _ state: TaskState, _ history: JobRecord.History, _ record: ExitRecord?
+        _ task: TaskID, _ state: TaskState, _ history: JobRecord.History,
+        _ end: (record: ExitRecord, memory: Int64?)?
     ) {
         let budget = TaskBudget(
             attempt: history.attempt, failures: history.failures, memory: history.memory)
         outbox.tasks.append(
-            record.map { .ended($0, state, budget) } ?? .marked(task, state, budget))
+            end.map { .ended($0.record, state, budget, memory: $0.memory) }
+                ?? .marked(task, state, budget))
     }
 
     /// A task is in a final state: others may go on, too many failures end the job, and the last task ends it anyway.
@@ -110,7 +121,7 @@ extension ServerState {
         releaseDependents(of: id, now)
     }
 
-    private mutating func postpone(_ task: TaskID, until due: Timestamp) {
+    mutating func postpone(_ task: TaskID, until due: Timestamp) {
         // Few at a time, and mostly later than all others: an insertion from the front of a reversed list.
         let place = delayed.firstIndex { $0.due <= due } ?? delayed.count
         delayed.insert(Delayed(due: due, task: task), at: place)

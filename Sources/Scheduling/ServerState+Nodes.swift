@@ -25,6 +25,8 @@ extension ServerState {
 
     /// Takes all of a node's tasks back before it is told to end them.
     mutating func stop(_ name: String, _ now: Timestamp) {
+        // One that cannot be told goes on with them.
+        guard nodes[name]?.isConnected == true else { return }
         bringBack(name, except: [], remembers: true, isStopping: true, now)
         nodes[name]?.heldReason = "it is being stopped"
     }
@@ -92,6 +94,8 @@ extension ServerState {
                 live.attempt == attempt.number, let lane = lanes[live.lane]
             else {
                 outbox.cancels[name, default: []].append(attempt)
+                // One that ended while nobody knew its job would otherwise be kept for ever.
+                outbox.acknowledged[name, default: []].append(attempt)
                 continue
             }
             jobs[attempt.task.job]?.live[attempt.task.index]?.recalled = false

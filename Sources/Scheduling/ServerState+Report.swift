@@ -15,6 +15,11 @@ extension ServerState {
         return job.tasks[task.index].state
     }
 
+    /// Whether this attempt is with a node, as far as is known.
+    public func isLive(_ attempt: AttemptID) -> Bool {
+        jobs[attempt.task.job]?.live[attempt.task.index]?.attempt == attempt.number
+    }
+
     /// Tasks of a job that are with a node, by index.
     public func liveTasks(of id: JobID) -> [Int: LiveTask] {
         guard let job = jobs[id] else { return [:] }
@@ -31,6 +36,8 @@ extension ServerState {
     public func count(_ selection: TaskSelection, in states: Set<TaskState>) -> Int {
         guard let job = jobs[selection.job] else { return 0 }
         if selection.ranges == nil { return states.reduce(0) { $0 + job.counts[$1] } }
+        // Of an ended job whose tasks are not known none is of a state that passes.
+        guard job.isLoaded else { return 0 }
         return selection.ranges(of: job.taskCount).joined().reduce(0) {
             $0 + (states.contains(job.tasks[$1].state) ? 1 : 0)
         }
@@ -42,9 +49,11 @@ extension ServerState {
         if job.isFinal { return (job.state, job.failure) }
         if let heldReason { return (.held, heldReason) }
         if let failure = job.failure { return (job.state, failure) }
-        if case .pending(_, let reason) = job.image {
-            return reason.map { (job.live.isEmpty ? .held : job.state, $0) }
-                ?? (job.state, "the image is being fetched")
+        if case .pending(_, let reason, let isHeld) = job.image {
+            return (
+                isHeld && job.live.isEmpty ? .held : job.state,
+                reason ?? "the image is being fetched"
+            )
         }
         if let blocker = job.blockers.min() { return (job.state, "waits for job \(blocker)") }
         guard job.live.isEmpty else { return (job.state, nil) }

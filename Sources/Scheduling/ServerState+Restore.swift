@@ -10,15 +10,18 @@ public struct RestoredJob: Sendable {
         /// Where it is, if its last attempt is with a node.
         public var placement: Placement?
         public var cancelRequested: Bool
+        /// When its last attempt ended.
+        public var ended: Timestamp?
         public init(
             index: Int, state: TaskState, budget: TaskBudget, placement: Placement?,
-            cancelRequested: Bool
+            cancelRequested: Bool, ended: Timestamp? = nil
         ) {
             self.index = index
             self.state = state
             self.budget = budget
             self.placement = placement
             self.cancelRequested = cancelRequested
+            self.ended = ended
         }
     }
 
@@ -57,7 +60,7 @@ extension ServerState {
             nodes[name] = node
         }
         for job in restored.sorted(by: { $0.job.id < $1.job.id }) {
-            add(job)
+            add(job, now)
             if job.ended == nil { active.append(job.job.id) }
         }
         for id in active {
@@ -69,12 +72,21 @@ extension ServerState {
     }
 
     /// The tasks of an ended job, of which only the counts were known.
-    public mutating func load(_ restored: RestoredJob) {
+    public mutating func load(_ restored: RestoredJob, now: Timestamp) {
         guard jobs[restored.job.id]?.isLoaded == false else { return }
-        add(restored)
+        add(restored, now)
     }
 
-    private mutating func add(_ restored: RestoredJob) {
+    /// Keeps the counts alone of an ended job, unless another follows its tasks one by one.
+    public mutating func unload(_ id: JobID) {
+        guard let job = jobs[id], job.isFinal, job.isLoaded else { return }
+        let isFollowed = active.contains { other in
+            jobs[other]?.dependencies.contains { $0.condition == .each && $0.job == id } == true
+        }
+        if !isFollowed { jobs[id]?.unload() }
+    }
+
+    private mutating func add(_ restored: RestoredJob, _ now: Timestamp) {
         let id = restored.job.id
         var record = JobRecord(restored.job)
         record.started = restored.started
@@ -88,18 +100,17 @@ extension ServerState {
             return
         }
         for (range, state) in restored.ranges {
-            for index in range.clamped(to: 0..<record.taskCount) {
-                record.tasks[index] = TaskTable.Mark(final: state)
-            }
+            record.tasks.fill(
+                range.clamped(to: 0..<record.taskCount), TaskTable.Mark(final: state))
         }
         jobs[id] = record
         for task in restored.tasks where (0..<restored.job.taskCount).contains(task.index) {
-            add(task, to: id)
+            add(task, to: id, now)
         }
         countUntouched(id)
     }
 
-    private mutating func add(_ task: RestoredJob.Task, to id: JobID) {
+    private mutating func add(_ task: RestoredJob.Task, to id: JobID, _ now: Timestamp) {
         guard let place = jobs.index(forKey: id) else { return }
         jobs.values[place].tasks.setRow(task.index)
         let budget = task.budget
@@ -118,7 +129,15 @@ extension ServerState {
         }
         let state = task.state == .running ? .queued : task.state
         jobs.values[place].tasks[task.index] = TaskTable.Mark(final: state)
-        if state == .queued, !jobs.values[place].isIndexed {
+        guard state == .queued else { return }
+        let backoff = jobs.values[place].spec.retry.backoff
+        if let ended = task.ended, budget.failures > 0,
+            case let due = ended.milliseconds + backoff.delay(before: budget.failures + 1),
+            due > now.milliseconds
+        {
+            postpone(
+                TaskID(job: id, index: task.index), until: Timestamp(milliseconds: due))
+        } else if !jobs.values[place].isIndexed {
             makeReady(TaskID(job: id, index: task.index))
         }
     }
@@ -147,7 +166,8 @@ extension ServerState {
             cursor += 1
         }
         jobs.values[place].cursor = cursor
-        jobs.values[place].untouched = (cursor..<job.taskCount).reduce(0) {
+        let known = max(cursor, job.tasks.untouchedFrom)
+        jobs.values[place].untouched = (cursor..<known).reduce(job.taskCount - known) {
             $0 + (job.tasks[$1] == .queued && !job.tasks.hasRow($1) ? 1 : 0)
         }
     }

@@ -5,18 +5,22 @@ extension ServerState {
     mutating func retry(_ selection: TaskSelection, _ states: Set<TaskState>, _ now: Timestamp) {
         let id = selection.job
         guard let place = jobs.index(forKey: id), jobs.values[place].isLoaded else { return }
-        var count = 0
+        // Its image may be waiting for its next try.
+        if imageRetries.removeValue(forKey: id) != nil { outbox.later.append(.fetchImage(id)) }
+        var queued: [Int] = []
+        let isIndexed = jobs.values[place].isIndexed
         for range in selection.ranges(of: jobs.values[place].taskCount) {
             var bare: Range<Int>?
             for index in range {
                 let state = jobs.values[place].tasks[index].state
                 guard state.isFinal, states.contains(state) else { continue }
-                count += 1
+                queued.append(index)
                 if jobs.values[place].tasks.hasRow(index) {
                     requeue(index, place)
                 } else {
                     bare = extend(bare, index, of: id, as: .queued)
                     jobs.values[place].tasks[index] = .queued
+                    if isIndexed { continue }
                     if jobs.values[place].cursor <= index {
                         jobs.values[place].untouched += 1
                     } else {
@@ -26,7 +30,7 @@ extension ServerState {
             }
             if let bare { outbox.tasks.append(.markedUntouched(id, bare, .queued)) }
         }
-        if count > 0 { reopen(id) }
+        if !queued.isEmpty { reopen(id, isIndexed ? queued : [], now) }
     }
 
     private mutating func requeue(_ index: Int, _ place: Dictionary<JobID, JobRecord>.Index) {
@@ -34,24 +38,30 @@ extension ServerState {
         jobs.values[place].history[index] =
             attempt == 1 ? nil : JobRecord.History(attempt: attempt)
         jobs.values[place].tasks[index] = .queued
-        jobs.values[place].again.append(index)
+        if !jobs.values[place].isIndexed { jobs.values[place].again.append(index) }
         outbox.tasks.append(
             .marked(
                 TaskID(job: jobs.values[place].id, index: index), .queued,
                 TaskBudget(attempt: attempt)))
     }
 
-    private mutating func reopen(_ id: JobID) {
+    /// What the job waits for is looked at anew: its tasks were perhaps cancelled because of it.
+    private mutating func reopen(_ id: JobID, _ indexes: [Int], _ now: Timestamp) {
         jobs[id]?.failure = nil
         outbox.jobs.insert(id)
         outbox.changed.insert(id)
-        guard jobs[id]?.ended != nil else { return }
+        if jobs[id]?.ended != nil { activate(id) }
+        awaitDependencies(of: id, settling: indexes, now)
+        finishIfDone(id, now)
+    }
+
+    private mutating func activate(_ id: JobID) {
         jobs[id]?.ended = nil
         let place = active.firstIndex { $0 > id } ?? active.count
         active.insert(id, at: place)
         if jobs[id]?.spec.image != "host" {
             // The image may have been removed since.
-            jobs[id]?.image = .pending(tries: 0, reason: nil)
+            jobs[id]?.image = .unasked
             outbox.later.append(.fetchImage(id))
         }
     }

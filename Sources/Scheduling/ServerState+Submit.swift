@@ -27,14 +27,16 @@ extension ServerState {
     mutating func imageFailed(
         _ id: JobID, _ reason: String, _ failure: ImageFailure, _ now: Timestamp
     ) {
-        guard let job = jobs[id], job.ended == nil, case .pending(let tries, _) = job.image else {
+        guard let job = jobs[id], job.ended == nil, case .pending(let tries, _, _) = job.image
+        else {
             return
         }
-        jobs[id]?.image = .pending(tries: tries + 1, reason: reason)
-        outbox.changed.insert(id)
         let isSoon = failure != .waiting && tries < Self.imageBackoff.count
+        jobs[id]?.image = .pending(tries: tries + 1, reason: reason, isHeld: !isSoon)
+        outbox.changed.insert(id)
         // With tasks on nodes or done, the image was here once: it may come back.
-        guard isSoon && failure == .passing || failure == .waiting || job.started != nil else {
+        let wasHere = job.started != nil || !job.live.isEmpty
+        guard isSoon && failure == .passing || failure == .waiting || wasHere else {
             return fail(id, reason, now)
         }
         let seconds = isSoon ? Self.imageBackoff[tries] : Self.imagePatience

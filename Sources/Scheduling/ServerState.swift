@@ -61,6 +61,7 @@ public struct ServerState: Sendable {
         case .imageReady(let job, let digest): imageReady(job, digest)
         case .imageFailed(let job, let reason, let failure):
             imageFailed(job, reason, failure, now)
+        case .jobFailed(let job, let reason): fail(job, reason, now)
         case .nodeConnected(let node, let hello): connect(node, hello, now)
         case .nodeDisconnected(let node, let reason): disconnect(node, reason)
         case .nodeHeld(let node, let reason): nodes[node]?.heldReason = reason
@@ -93,11 +94,13 @@ public struct ServerState: Sendable {
     }
 
     private mutating func tick(_ now: Timestamp) {
+        // A timer may ring early (clocks differ over a suspend): whatever is still due asks for another.
+        announcedWake = nil
         while let next = delayed.last, next.due <= now {
             delayed.removeLast()
             makeReady(next.task)
         }
-        for (job, due) in imageRetries where due <= now {
+        for (job, due) in imageRetries.sorted(by: { $0.key < $1.key }) where due <= now {
             imageRetries[job] = nil
             outbox.later.append(.fetchImage(job))
         }

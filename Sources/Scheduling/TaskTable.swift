@@ -57,6 +57,20 @@ struct TaskTable: Sendable {
         }
     }
 
+    /// All from here on are queued and have no row.
+    var untouchedFrom: Int { bytes.count }
+
+    /// Sets many at once.
+    mutating func fill(_ range: Range<Int>, _ mark: Mark) {
+        let known = min(range.upperBound, max(range.lowerBound, bytes.count))
+        for index in range.lowerBound..<known { self[index] = mark }
+        guard known < range.upperBound else { return }
+        reach(known - 1)
+        bytes.append(contentsOf: repeatElement(mark.rawValue, count: range.upperBound - known))
+        counts.queued -= range.upperBound - known
+        counts[mark.state] += range.upperBound - known
+    }
+
     func hasRow(_ index: Int) -> Bool {
         index < bytes.count && bytes[index] & Self.rowBit != 0
     }

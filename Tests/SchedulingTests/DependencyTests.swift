@@ -38,6 +38,41 @@ struct DependencyTests {
         #expect(cluster.jobState(second) == .cancelled)
     }
 
+    @Test("what runs again waits again for what it comes after")
+    func retry() {
+        var cluster = Cluster()
+        cluster.connect()
+        let first = cluster.submit(1)
+        let second = cluster.submit(1, after: [JobDependency(condition: .ok, job: first)])
+        cluster.end([.of("1_0.1")], .code(1))
+        #expect(cluster.counts(second).cancelled == 1)
+        let again = [first, second].map { job in
+            ServerEvent.retryRequested(TaskSelection(job: job), [.failed, .cancelled])
+        }
+        cluster.apply(again[0], again[1])
+        #expect(cluster.sentNames == ["1_0.2"])
+        cluster.end([.of("1_0.2")])
+        #expect(cluster.sentNames == ["2_0.1"])
+    }
+
+    @Test("with each, what runs again waits again for the task of its index")
+    func retryEach() {
+        var cluster = Cluster()
+        cluster.connect()
+        let first = cluster.submit(2)
+        let second = cluster.submit(2, after: [JobDependency(condition: .each, job: first)])
+        cluster.end(cluster.sent.map(\.attempt), .code(1))
+        #expect(cluster.jobState(second) == .cancelled)
+        let again = [first, second].map { job in
+            ServerEvent.retryRequested(
+                TaskSelection(job: job, ranges: [1..<2]), [.failed, .cancelled])
+        }
+        cluster.apply(again[0], again[1])
+        #expect(cluster.sentNames == ["1_1.2"])
+        cluster.end([.of("1_1.2")])
+        #expect(cluster.sentNames == ["2_1.1"])
+    }
+
     @Test("a dependency that has already ended counts at once")
     func ended() {
         var cluster = Cluster()

@@ -25,7 +25,12 @@ struct LifeOfATaskTests {
         cluster.connect()
         let job = cluster.submit(2)
         let first = cluster.sent[0].attempt
-        for _ in 0..<2 { cluster.apply(.started("n", [cluster.start(first)])) }
+        cluster.apply(.started("n", [cluster.start(first)]))
+        #expect(
+            cluster.effects.contains {
+                if case .saveJob(let id) = $0 { id == job } else { false }
+            }, "that the job has run is to survive a restart")
+        cluster.apply(.started("n", [cluster.start(first)]))
         #expect(cluster.counts(job).running == 1 && cluster.counts(job).queued == 1)
         for _ in 0..<2 { cluster.end([first], .code(1)) }
         #expect(cluster.counts(job).failed == 1)
@@ -129,6 +134,9 @@ struct LifeOfATaskTests {
             cluster.wait(delay - 1)
             cluster.apply(.tick)
             #expect(cluster.sent.isEmpty)
+            #expect(
+                cluster.effects.contains { if case .wake = $0 { true } else { false } },
+                "a timer that rang early is set again")
             cluster.wait(1)
             cluster.apply(.tick)
             #expect(cluster.sentNames == ["1_0.\(number + 1)"])
@@ -233,6 +241,9 @@ struct LifeOfATaskTests {
                         if case .fetchImage = $0 { true } else { false }
                     })
                 cluster.apply(.imageFailed(job, reason: "pull: refused", failure))
+                if failure == .passing, cluster.state.activeJobs.contains(job) {
+                    #expect(cluster.standing(job).state == .waiting, "another try comes soon")
+                }
                 cluster.wait(60_000)
                 if cluster.state.activeJobs.contains(job) { cluster.apply(.tick) }
             }

@@ -59,7 +59,7 @@ struct NodeTests {
         #expect(cluster.jobState(job) == .succeeded)
     }
 
-    @Test("attempts that the head does not know are stopped")
+    @Test("attempts that the head does not know are stopped, and need not be kept")
     func strangers() {
         var cluster = Cluster()
         cluster.connect(accepted: [.of("9_9.1")])
@@ -67,6 +67,10 @@ struct NodeTests {
             if case .cancel(_, let attempts) = effect { attempts } else { [] }
         }
         #expect(stopped == [.of("9_9.1")])
+        #expect(
+            cluster.effects.contains {
+                if case .acknowledge(_, let ids) = $0 { ids == [.of("9_9.1")] } else { false }
+            })
     }
 
     @Test("a held node gets nothing, a disconnected one neither")

@@ -9,6 +9,7 @@ struct SimulatedDisk {
         var budget = TaskBudget(attempt: 0)
         var placement: Placement?
         var isCancelling = false
+        var ended: Timestamp?
     }
     struct Job {
         var new: NewJob
@@ -52,14 +53,16 @@ struct SimulatedDisk {
                 $0.budget.attempt = dispatch.attempt.number
                 $0.budget.memory = dispatch.memory
                 $0.placement = dispatch.placement
+                $0.ended = nil
                 $0.isCancelling = false
             }
         case .cancelling(let task): update(task) { $0.isCancelling = true }
-        case .ended(let record, let state, let budget):
+        case .ended(let record, let state, let budget, _):
             update(record.attempt.task) {
                 $0.state = state
                 $0.budget = budget
                 $0.isCancelling = false
+                $0.ended = record.ended
             }
         case .marked(let task, let state, let budget):
             update(task) {
@@ -80,25 +83,35 @@ struct SimulatedDisk {
     }
 
     var restored: [RestoredJob] {
-        let all = jobs.values.map { job in
-            var restored = RestoredJob(job.new)
-            restored.started = job.started
-            restored.ended = job.ended
-            restored.failure = job.failure
-            restored.counts = job.counts
-            restored.ranges = job.ranges
-            restored.tasks = job.rows.map { index, row in
-                RestoredJob.Task(
-                    index: index, state: row.state, budget: row.budget,
-                    placement: row.placement, cancelRequested: row.isCancelling)
-            }
-            return restored
-        }
+        let all = jobs.sorted { $0.key < $1.key }.map { Self.restored($0.value) }
         let needed = RestoredJob.needingTasks(all)
         return all.map { job in
             var job = job
             job.isWhole = needed.contains(job.job.id)
             return job
         }
+    }
+
+    /// An ended job with all of its tasks.
+    func whole(_ id: JobID) -> RestoredJob? {
+        var job = jobs[id].map(Self.restored)
+        job?.isWhole = true
+        return job
+    }
+
+    private static func restored(_ job: Job) -> RestoredJob {
+        var restored = RestoredJob(job.new)
+        restored.started = job.started
+        restored.ended = job.ended
+        restored.failure = job.failure
+        restored.counts = job.counts
+        restored.ranges = job.ranges
+        restored.tasks = job.rows.sorted { $0.key < $1.key }.map { index, row in
+            RestoredJob.Task(
+                index: index, state: row.state, budget: row.budget,
+                placement: row.placement, cancelRequested: row.isCancelling,
+                ended: row.ended)
+        }
+        return restored
     }
 }

@@ -108,6 +108,13 @@ struct SimulatedNode {
         }
     }
 
+    /// Told to end everything: what ran is killed, and both processes go.
+    mutating func shutDown() {
+        for attempt in running.keys.sorted(by: { $0.task < $1.task }) { end(attempt, .signal(9)) }
+        restartAgent()
+        launcherEpoch += 1
+    }
+
     /// The run directory is empty afterwards.
     mutating func reboot() {
         restartAgent()

@@ -6,7 +6,8 @@ extension Simulation {
     /// One thing happens.
     mutating func step(withFaults: Bool) {
         now = Timestamp(milliseconds: now.milliseconds + Int64.random(in: 0...40, using: &random))
-        switch Int.random(in: 0..<100, using: &random) {
+        if !withFaults { setHeld(false) }
+        switch Int.random(in: 0..<103, using: &random) {
         case 0..<30: commit()
         case 30..<60: deliver()
         case 60..<85: work()
@@ -24,6 +25,8 @@ extension Simulation {
             cut()
             node.reboot()
         case 99 where withFaults: retrySome()
+        case 100, 101: setHeld(withFaults && chance(30))
+        case 102 where withFaults && chance(20): stopAll()
         default: connect()
         }
     }
@@ -38,6 +41,10 @@ extension Simulation {
 
     private mutating func retrySome() {
         guard let id = disk.jobs.keys.sorted().randomElement(using: &random) else { return }
+        load(id)
+        for dependency in server.job(id)?.dependencies ?? [] where dependency.condition == .each {
+            load(dependency.job)
+        }
         apply(.retryRequested(TaskSelection(job: id), [.failed, .lost, .cancelled]))
         // Whoever asked for it knows that those may run again.
         for index in 0..<(server.job(id)?.taskCount ?? 0)

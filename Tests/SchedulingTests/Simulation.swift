@@ -24,6 +24,8 @@ struct Simulation {
     var node = SimulatedNode()
     var now = Timestamp(milliseconds: 1_000_000)
     var isConnected = false
+    /// The disk is full.
+    var isHeld = false
     var connection = 0
     /// Answers whose saving is under way, oldest first.
     var uncommitted: [(writes: [SimulatedDisk.Write], later: [Effect])] = []
@@ -55,7 +57,7 @@ struct Simulation {
             case .saveJob(let id): writes.append(.job(server.job(id)!))
             case .saveNode(let name, let incarnation): writes.append(.node(name, incarnation))
             case .saveTasks(let changes): writes += changes.map { .task($0) }
-            case .fetchImage, .wake, .changed, .forget, .notify: break
+            case .fetchImage, .wake, .changed, .notify: break
             default: later.append(effect)
             }
         }
@@ -63,19 +65,33 @@ struct Simulation {
     }
 
     mutating func commit() {
-        guard !uncommitted.isEmpty else { return }
+        guard !uncommitted.isEmpty, !isHeld else { return }
         let answer = uncommitted.removeFirst()
         for write in answer.writes { disk.apply(write) }
         for write in answer.writes {
-            if case .task(.ended(let record, .succeeded, _)) = write {
+            if case .task(.ended(let record, .succeeded, _, _)) = write {
                 settled.insert(record.attempt.task)
             }
         }
+        for case .forget(let id) in answer.later { forget(id) }
         guard isConnected else { return }
         for effect in answer.later {
+            if case .forget = effect { continue }
             if case .run(_, let decided, _) = effect, decided != connection { continue }
             toNode.append(effect)
         }
+    }
+
+    private mutating func forget(_ id: JobID) {
+        guard let job = server.job(id), job.isFinal else { return }
+        server.unload(id)
+        for dependency in job.dependencies { server.unload(dependency.job) }
+    }
+
+    /// As a real server does before it needs the tasks of an ended job.
+    mutating func load(_ id: JobID) {
+        guard server.job(id)?.isLoaded == false, let job = disk.whole(id) else { return }
+        server.load(job, now: now)
     }
 
     mutating func submit() {
@@ -88,11 +104,11 @@ struct Simulation {
         if chance(30) { spec.retry.backoff.initial = 1000 }
         var after: [JobDependency] = []
         let count = Int.random(in: 1...30, using: &random)
-        if chance(20), let other = disk.jobs.keys.randomElement(using: &random),
-            server.job(other)?.isLoaded == true
-        {
+        if chance(30), let other = disk.jobs.keys.sorted().randomElement(using: &random) {
             let isSameSize = disk.jobs[other]?.new.taskCount == count
-            after = [JobDependency(condition: isSameSize ? .each : .any, job: other)]
+            let condition: Dependency.Condition = isSameSize ? .each : chance(50) ? .any : .ok
+            after = [JobDependency(condition: condition, job: other)]
+            if isSameSize { load(other) }
         }
         let job = NewJob(
             id: id, spec: spec, taskCount: count, submitted: now, dependencies: after)
@@ -106,7 +122,23 @@ struct Simulation {
         uncommitted = []
         cut()
         server = ServerState()
+        isHeld = false
         carryOut(server.restore(disk.restored, nodes: disk.nodes, now: now))
+    }
+
+    mutating func setHeld(_ isFull: Bool) {
+        guard isHeld != isFull else { return }
+        isHeld = isFull
+        apply(isFull ? .held("no room") : .released)
+    }
+
+    /// Ends the server with everything on its node.
+    mutating func stopAll() {
+        guard isConnected, !isHeld else { return }
+        apply(.nodeStopping("n"))
+        while !uncommitted.isEmpty { commit() }
+        node.shutDown()
+        crashServer()
     }
 
     // MARK: The wire
@@ -154,8 +186,10 @@ struct Simulation {
         if node.running.keys.filter({ $0.task == task }).count > 1 {
             violations.append("\(task) runs twice at once")
         }
-        guard disk.jobs[task.job]?.rows[task.index] != nil else {
-            return violations.append("\(dispatch.attempt) was sent before it was on disk")
+        // A later one may be there already, where this one was given up and is still to be told so.
+        let saved = disk.jobs[task.job]?.rows[task.index]?.budget.attempt ?? 0
+        if saved < dispatch.attempt.number {
+            violations.append("\(dispatch.attempt) was sent before it was on disk")
         }
     }
 }
