@@ -11,6 +11,9 @@ enum Schema {
                 sql: "INSERT INTO facts (name, value) VALUES ('head', ?)",
                 arguments: [UUID().uuidString])
         }
+        migrator.registerMigration("2 no index that nobody asks") { database in
+            try database.execute(sql: "DROP INDEX active_jobs")
+        }
         return migrator
     }
 

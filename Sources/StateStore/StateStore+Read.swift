@@ -22,32 +22,107 @@ extension StateStore {
         } catch { throw StoreError("read", "jobs", error) }
     }
 
-    /// What is kept of a job's tasks, ascending by index; nil ranges mean all of them.
+    /// One job, without its tasks; nil where there is none of this number.
+    public func job(_ id: JobID) throws(StoreError) -> StoredJob? {
+        do {
+            return try reader.read { database in
+                try Row.fetchOne(
+                    database, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [id.rawValue]
+                ).map(Self.job)
+            }
+        } catch { throw StoreError("read", "job \(id)", error) }
+    }
+
+    /// What is kept of a job's tasks, ascending by index; nil ranges mean all of them, others have to ascend.
     public func tasks(of job: JobID, in ranges: [Range<Int>]? = nil) throws(StoreError)
         -> StoredTasks
     {
         do {
             return try reader.read { database in
-                let marks = try Row.fetchAll(
-                    database,
-                    sql: "SELECT first, end, state FROM ranges WHERE job = ? ORDER BY id",
-                    arguments: [job.rawValue])
+                let statement = try database.cachedStatement(
+                    sql: """
+                        SELECT * FROM tasks WHERE job = ? AND number >= ? AND number < ? ORDER BY number
+                        """)
                 var rows: [TaskRow] = []
                 for range in ranges ?? [0..<Int.max] {
                     let cursor = try Row.fetchCursor(
-                        database,
-                        sql: """
-                            SELECT * FROM tasks WHERE job = ? AND number >= ? AND number < ? ORDER BY number
-                            """, arguments: [job.rawValue, range.lowerBound, range.upperBound])
+                        statement,
+                        arguments: [job.rawValue, range.lowerBound, range.upperBound])
                     while let row = try cursor.next() { rows.append(try Self.task(row)) }
                 }
-                return StoredTasks(
-                    ranges: try marks.map { mark in
-                        let (first, end): (Int, Int) = (mark["first"], mark["end"])
-                        return (first..<max(first, end), try StateCode.state(mark["state"]))
-                    }, rows: rows)
+                return StoredTasks(ranges: try Self.marks(database, job), rows: rows)
             }
         } catch { throw StoreError("read", "tasks of job \(job)", error) }
+    }
+
+    /// The state of each task in the range, and nothing else of it.
+    public func states(of job: JobID, in range: Range<Int>) throws(StoreError) -> [TaskState] {
+        do {
+            return try reader.read { database in
+                var states = [TaskState](repeating: .queued, count: range.count)
+                for (marked, state) in try Self.marks(database, job) {
+                    for index in marked.clamped(to: range) {
+                        states[index - range.lowerBound] = state
+                    }
+                }
+                let cursor = try Row.fetchCursor(
+                    database,
+                    sql:
+                        "SELECT number, state FROM tasks WHERE job = ? AND number >= ? AND number < ?",
+                    arguments: [job.rawValue, range.lowerBound, range.upperBound])
+                while let row = try cursor.next() {
+                    let index: Int = row["number"]
+                    states[index - range.lowerBound] = try StateCode.state(row["state"])
+                }
+                return states
+            }
+        } catch { throw StoreError("read", "states of job \(job)", error) }
+    }
+
+    /// Names of all metrics that tasks of the job wrote, in no order.
+    public func metricNames(of job: JobID) throws(StoreError) -> [String] {
+        do {
+            return try reader.read { database in
+                try String.fetchAll(
+                    database,
+                    sql: """
+                        SELECT DISTINCT entry.key FROM tasks, json_each(tasks.metrics) AS entry WHERE job = ?
+                        """, arguments: [job.rawValue])
+            }
+        } catch { throw StoreError("read", "metrics of job \(job)", error) }
+    }
+
+    /// Touched tasks, best first; those without a metric after those with it.
+    public func best(of job: JobID, by goals: [MetricGoal], limit: Int) throws(StoreError)
+        -> [Int]
+    {
+        let order = goals.map {
+            "json_extract(metrics, ?) \($0.direction == .min ? "ASC" : "DESC") NULLS LAST"
+        }
+        let paths = goals.map { "$.\"\($0.name)\"" }
+        do {
+            return try reader.read { database in
+                try Int.fetchAll(
+                    database,
+                    sql: """
+                        SELECT number FROM tasks WHERE job = ? ORDER BY \((order + ["number"]).joined(separator: ", ")) LIMIT ?
+                        """,
+                    arguments: [job.rawValue] + StatementArguments(paths)
+                        + StatementArguments([limit]))
+            }
+        } catch { throw StoreError("read", "best of job \(job)", error) }
+    }
+
+    private static func marks(_ database: Database, _ job: JobID) throws -> [(
+        Range<Int>, TaskState
+    )] {
+        try Row.fetchAll(
+            database, sql: "SELECT first, end, state FROM ranges WHERE job = ? ORDER BY id",
+            arguments: [job.rawValue]
+        ).map { mark in
+            let (first, end): (Int, Int) = (mark["first"], mark["end"])
+            return (first..<max(first, end), try StateCode.state(mark["state"]))
+        }
     }
 
     private static func job(_ row: Row) throws -> StoredJob {

@@ -6,7 +6,7 @@ internal import JobModel
 ///
 /// Owns the schema with its migrations, the one connection that writes (on a thread of its own, many writes in one commit), and
 /// what is read back. Alone imports GRDB. Knows no scheduling: a row is what it is told. Must not import anything above JobModel.
-/// Start here, then `Schema.swift`, then `StateStore+Write.swift`.
+/// Start here, then `Schema.swift`, then `Statements.swift` and `StateStore+Read.swift`.
 ///
 /// Safe to call from any thread; completions come on the store's own thread, in the order of the writes.
 public final class StateStore: Sendable {

@@ -88,6 +88,11 @@ public struct StoredJob: Sendable {
 public struct StoredTasks: Sendable {
     public var ranges: [(Range<Int>, TaskState)]
     public var rows: [TaskRow]
+
+    /// The state of a task that has no row.
+    public func state(ofUntouched index: Int) -> TaskState {
+        ranges.last { $0.0.contains(index) }?.1 ?? .queued
+    }
 }
 
 /// One touched task.
