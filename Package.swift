@@ -172,7 +172,7 @@ let package = Package(
             name: "JobServerTests",
             dependencies: [
                 "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeLink", "OCISpec",
-                "Scheduling", "StateStore",
+                "Scheduling", "StateStore", .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(

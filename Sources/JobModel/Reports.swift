@@ -158,6 +158,8 @@ public struct JobReport: Sendable, Codable {
     @OrNull public var ended: String?
     public var directory: String
     public var tasks: [TaskReport]
+    /// Index to ask on from, where more tasks were selected than one answer holds.
+    public var next: Int?
     public init(_ summary: JobSummary, tasks: [TaskReport]) {
         id = summary.id
         name = summary.name
@@ -201,6 +203,8 @@ public struct ResultsReport: Sendable, Codable {
     public var metricNames: [String]
     public var goals: [MetricGoal]
     public var points: [Row]
+    /// Index to ask on from, where there are more points than one answer holds.
+    public var next: Int?
     public init(
         id: JobID, name: String, parameterNames: [String], metricNames: [String],
         goals: [MetricGoal], points: [Row]
@@ -220,8 +224,11 @@ public struct ErrorReport: Error, Sendable, Codable {
     /// What failed, on what, and what to do, in that order.
     public var error: String
     @OrNull public var hint: String?
-    public init(error: String, hint: String? = nil) {
+    /// Whoever asked has to ask otherwise: nothing is wrong with the server.
+    public var isUsage: Bool?
+    public init(error: String, hint: String? = nil, isUsage: Bool? = nil) {
         self.error = error
         self.hint = hint
+        self.isUsage = isUsage
     }
 }

@@ -15,8 +15,8 @@ public struct SweepExpansion: Sendable {
     public let names: [String]
     public let count: Int
 
-    /// Most points of a sweep; filters look at each of them.
-    public static let limit = 1 << 31
+    /// Most points of a sweep: a byte of memory each at most, and seconds to look at all of them. More is a typing error.
+    public static let limit = 100_000_000
 
     public init(_ sweep: ParameterSweep) throws(SweepError) {
         self.sweep = sweep

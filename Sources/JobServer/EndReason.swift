@@ -4,23 +4,29 @@ internal import Scheduling
 
 /// Why an attempt did not succeed, in a sentence for people.
 enum EndReason {
+    /// - Parameter memory: bytes that the attempt might use.
     static func text(
-        _ record: ExitRecord, _ outcome: TaskState, spec: JobSpec?, budget: TaskBudget
+        _ record: ExitRecord, _ outcome: TaskState, spec: JobSpec?, memory: Int64?
     ) -> String? {
         if outcome == .succeeded { return nil }
         if record.cancelled { return outcome == .cancelled ? "cancelled" : "the node stopped it" }
         if record.status == .neverStarted { return outcome == .cancelled ? "cancelled" : nil }
-        let cause = cause(record, spec)
+        let cause = cause(record, spec, memory)
         guard outcome == .queued else { return cause }
         return "attempt \(record.attempt.number): \(cause); it is tried again"
     }
 
-    private static func cause(_ record: ExitRecord, _ spec: JobSpec?) -> String {
+    private static func cause(_ record: ExitRecord, _ spec: JobSpec?, _ memory: Int64?)
+        -> String
+    {
         if record.timedOut {
             return spec?.limits.time.map { "stopped after its time limit of \(duration($0))" }
                 ?? "stopped after its time limit"
         }
-        if record.outOfMemory { return outOfMemory(record, spec) }
+        if record.outOfMemory {
+            return "ran out of memory: it reached its limit"
+                + (memory.map { " of \(ByteText.text($0))" } ?? "")
+        }
         switch record.status {
         case .code(let code): return "exit code \(code)"
         case .signal(let signal): return "killed by signal \(signal)"
@@ -30,11 +36,6 @@ enum EndReason {
         case .lost(let why): return "lost: \(why)"
         case .neverStarted: return "never started"
         }
-    }
-
-    private static func outOfMemory(_ record: ExitRecord, _ spec: JobSpec?) -> String {
-        let limit = spec?.resources.memory.map { " of \(ByteText.text($0))" } ?? ""
-        return "ran out of memory: it reached its limit" + limit
     }
 
     /// `1 s`, `90 s`, `2 h`: in the largest unit that divides it.

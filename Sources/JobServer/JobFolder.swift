@@ -28,9 +28,21 @@ struct JobFolder {
     /// Gives it the job's number. Where that fails the node makes the directory, without the spec's text.
     func place(_ id: JobID) { rename(staged, jobs + "/\(id)") }
 
-    func discard() {
-        unlink(staged + "/spec.yaml")
+    func discard() { Self.remove(staged) }
+
+    /// Removes what killed servers had begun. No other server may be at work.
+    static func sweep(_ directories: Directories) {
+        let jobs = directories.state + "/jobs"
+        // What cannot be read now is swept by the next server.
+        for name in (try? Files.names(in: jobs)) ?? [] where name.hasPrefix(".submit-") {
+            remove(jobs + "/" + name)
+        }
+    }
+
+    private static func remove(_ staged: String) {
         rmdir(staged + "/tasks")
+        // The text, or what was written of it.
+        for name in (try? Files.names(in: staged)) ?? [] { unlink(staged + "/" + name) }
         rmdir(staged)
     }
 }

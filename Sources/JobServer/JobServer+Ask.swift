@@ -13,47 +13,111 @@ extension JobServer {
     }
 
     private func summary(_ job: JobRecord) -> JobSummary {
-        let standing = state.standing(of: job.id, now: now)
+        var standing = state.standing(of: job.id, now: now)
+        // An end that is not on disk may be forgotten, and then there will be another: nobody is told of it.
+        let isUnsaved = job.isFinal && !isEnded(job)
+        if isUnsaved {
+            standing = (
+                state.heldReason == nil ? .running : .held,
+                state.heldReason ?? "its end is being saved"
+            )
+        }
         return JobSummary(
             id: job.id, name: job.name, state: standing.state, reason: standing.reason,
             counts: job.counts,
             image: ImageReport(reference: job.spec.image, digest: job.digest),
             submitted: job.submitted.description, started: job.started?.description,
-            ended: job.ended?.description, directory: directories.jobDirectory(job.id.rawValue),
+            ended: isUnsaved ? nil : job.ended?.description,
+            directory: directories.jobDirectory(job.id.rawValue),
             lastFailure: lastFailures[job.id])
     }
 
-    /// The job with those of its tasks that are selected and, where states are given, in one of them; ascending by index.
-    public func report(_ selection: TaskSelection, states: Set<TaskState>? = nil)
-        async throws(ErrorReport) -> JobReport
-    {
-        let reporter = try await reporter(selection.job, selection.ranges)
-        return JobReport(
-            try summary(selection.job), tasks: await reporter.tasks(selection, states))
+    /// On disk, too.
+    private func isEnded(_ job: JobRecord) -> Bool {
+        job.isFinal && !uncommitted.contains { $0.ends.contains(job.id) }
     }
 
-    /// One row a point, ascending by index.
-    public func results(_ id: JobID) async throws(ErrorReport) -> ResultsReport {
-        await (try reporter(id, nil)).results()
+    /// Rows of one answer, at most: what they take as JSON is to be no burden to a small server.
+    public static let largestPage = 2000
+
+    /// The job with those of its tasks that are selected and, where states are given, in one of them; ascending by index from
+    /// `from` on. Of more than `limit` the report tells where to go on.
+    public func report(
+        _ selection: TaskSelection, states: Set<TaskState>? = nil, from: Int = 0,
+        limit: Int = largestPage
+    ) async throws(ErrorReport) -> JobReport {
+        let count = try job(selection.job).taskCount
+        let (reporter, summary, next) = try await reporter(selection.job) {
+            job, store throws(StoreError) in
+            try TaskPage(
+                of: job, IndexRanges.ascending(selection.ranges(of: count), from: from), states,
+                limit: min(limit, Self.largestPage), store)
+        }
+        var report = JobReport(summary, tasks: await reporter.tasks(states))
+        report.next = next
+        return report
     }
 
-    /// What reports are made of, at one moment: rows that are on disk, and what of them memory knows better.
-    private func reporter(_ id: JobID, _ ranges: [Range<Int>]?) async throws(ErrorReport)
-        -> TaskReporter
+    /// One row a point, ascending by index from `from` on. Of more than `limit` the report tells where to go on; only the
+    /// first part names metrics that have no goal.
+    public func results(_ id: JobID, from: Int = 0, limit: Int = largestPage)
+        async throws(ErrorReport) -> ResultsReport
     {
-        _ = try job(id)
+        let count = try job(id).taskCount
+        let (reporter, _, next) = try await reporter(id) { job, store throws(StoreError) in
+            try TaskPage(
+                of: job, IndexRanges.ascending([0..<count], from: from), nil,
+                limit: min(limit, Self.largestPage), store)
+        }
+        var report = await reporter.results(
+            metrics: from == 0 ? try await metricNames(of: id) : [])
+        report.next = next
+        return report
+    }
+
+    /// The `limit` best points by the job's goals, or its first where it has none.
+    public func bestResults(_ id: JobID, limit: Int) async throws(ErrorReport) -> ResultsReport {
+        let (reporter, _, _) = try await reporter(id) { job, store throws(StoreError) in
+            try TaskPage(bestOf: job, limit: min(limit, Self.largestPage), store)
+        }
+        return await reporter.results(metrics: try await metricNames(of: id))
+    }
+
+    private func metricNames(of id: JobID) async throws(ErrorReport) -> [String] {
         guard let store else { throw ErrorReport(error: "the server is not running") }
-        await settle()
-        let rows = try await read { () throws(StoreError) in try store.tasks(of: id, in: ranges) }
-        let job = try job(id)
-        var expansion = expansions[id]
-        if expansion == nil { expansion = try await SubmitCheck.points(of: job.spec) }
-        guard let expansion else { throw ErrorReport(error: "job \(id) has no points") }
-        let standing = state.standing(of: id, now: now)
-        return TaskReporter(
-            job: job, stored: rows, expansion: expansion,
-            waitReason: job.isFinal ? nil : standing.reason,
-            live: state.liveTasks(of: id), directory: directories.jobDirectory(id.rawValue))
+        return try await read { () throws(StoreError) in try store.metricNames(of: id) }
+    }
+
+    /// What a report is made of, at one moment: rows that are on disk, and what of them memory knows better.
+    private func reporter(
+        _ id: JobID,
+        _ page: @escaping @Sendable (JobRecord, StateStore) throws(StoreError) -> TaskPage
+    ) async throws(ErrorReport) -> (TaskReporter, JobSummary, next: Int?) {
+        guard let store else { throw ErrorReport(error: "the server is not running") }
+        // While nothing can be written, what is on disk is told.
+        try? await settle()
+        let points = try await points(of: id)
+        while true {
+            let before = try job(id)
+            let wasEnded = isEnded(before)
+            let page = try await read { () throws(StoreError) in try page(before, store) }
+            let job = try job(id)
+            // Else an ended job would be shown with tasks of which the end had not been read.
+            guard isEnded(job) == wasEnded else { continue }
+            let reporter = TaskReporter(
+                job: job, page: page, expansion: points,
+                waitReason: job.isFinal ? nil : state.standing(of: id, now: now).reason,
+                live: state.liveTasks(of: id), directory: directories.jobDirectory(id.rawValue))
+            return (reporter, summary(job), page.next)
+        }
+    }
+
+    private func points(of id: JobID) async throws(ErrorReport) -> SweepExpansion {
+        if let points = expansions[id] { return points }
+        if let last = lastExpansion, last.job == id { return last.points }
+        let points = try await SubmitCheck.points(of: try job(id).spec)
+        lastExpansion = (id, points)
+        return points
     }
 
     func read<Value: Sendable>(

@@ -12,7 +12,9 @@ extension JobServer {
         async throws(ErrorReport) -> JobChange
     {
         _ = try job(id)
-        if milliseconds > 0, self.version(of: id) == version { await wait(id, milliseconds) }
+        if milliseconds > 0, !isEnding, self.version(of: id) == version {
+            await wait(id, milliseconds)
+        }
         return JobChange(version: self.version(of: id), job: try summary(id))
     }
 
@@ -26,6 +28,13 @@ extension JobServer {
         }
         await withCheckedContinuation { waiters[id, default: [:]][waiter] = $0 }
         timeout.cancel()
+    }
+
+    /// Answers all that wait, and from now on everybody at once: the server is about to end.
+    public func endWaiting() {
+        isEnding = true
+        for waiting in waiters.values { for waiter in waiting.values { waiter.resume() } }
+        waiters = [:]
     }
 
     private func resume(_ waiter: Int, of id: JobID) {

@@ -29,7 +29,8 @@ extension JobServer {
         writes += jobs.compactMap(progress).map { .job($0) }
         if writes.isEmpty, uncommitted.isEmpty { return perform(later) }
         if writes.isEmpty, later.isEmpty { return }
-        uncommitted.append(later)
+        let ends = jobs.filter { state.job($0)?.isFinal == true }
+        uncommitted.append(PendingCommit(effects: later, ends: ends))
         store?.write(writes) { [inbox] in inbox.post(.committed) }
     }
 
@@ -51,12 +52,14 @@ extension JobServer {
 
     private func forget(_ id: JobID) {
         // Somebody may have asked for it again meanwhile.
-        guard state.job(id)?.isFinal ?? true else { return }
+        guard let job = state.job(id), job.isFinal else { return }
         node?.send(.forget(id))
         node?.announced.remove(id)
         expansions[id] = nil
         roots[id] = nil
         rootless[id] = nil
+        state.unload(id)
+        for dependency in job.dependencies { state.unload(dependency.job) }
     }
 
     private func wake(at time: Timestamp) {
@@ -94,9 +97,9 @@ extension JobServer {
         case .dispatched(let dispatch):
             return .dispatched(dispatch.attempt, dispatch.placement, memory: dispatch.memory)
         case .cancelling(let task): return .cancelling(task)
-        case .ended(let record, let outcome, let budget):
+        case .ended(let record, let outcome, let budget, let memory):
             let job = state.job(record.attempt.task.job)
-            let reason = EndReason.text(record, outcome, spec: job?.spec, budget: budget)
+            let reason = EndReason.text(record, outcome, spec: job?.spec, memory: memory)
             if let reason, outcome == .failed || outcome == .lost {
                 lastFailures[record.attempt.task.job] = "\(record.attempt.task): \(reason)"
             }

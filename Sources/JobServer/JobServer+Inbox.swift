@@ -11,6 +11,8 @@ final class Inbox: Sendable {
         case node(NodeLine.Event)
         /// The oldest writes under way are on disk.
         case committed
+        /// All that was queued before this one was asked for is on disk.
+        case settled(Int)
     }
 
     private struct Contents {
@@ -50,11 +52,19 @@ extension JobServer {
         var events: [ServerEvent] = []
         for item in inbox.take() {
             switch item {
-            case .event(let event): events.append(event)
+            case .event(let event):
+                if case .held = event {
+                    failSettlers()
+                    // Their end is in memory alone, and stays there for now.
+                    for commit in uncommitted { for id in commit.ends { publishNow(id) } }
+                }
+                events.append(event)
             case .node(let event): receive(event, &events)
             case .committed:
                 // What was saved before is done before what is decided now.
-                if let effects = uncommitted.popFirst() { perform(effects) }
+                if let commit = uncommitted.popFirst() { perform(commit.effects) }
+            case .settled(let settler):
+                settlers.removeValue(forKey: settler)?.resume(returning: true)
             }
         }
         if !events.isEmpty { apply(events) }

@@ -44,6 +44,8 @@ extension JobServer {
             node?.lineNumber = number
             node?.stateNumber += 1
             node?.announced = []
+            // The hello decides anew what is told again.
+            rootless = [:]
             note("node \(name) is connected")
             apply([.nodeConnected(name, NodeHello(hello))])
         case .message(.started(let records)): events.append(.started(name, records))
@@ -92,10 +94,11 @@ extension JobServer {
         return true
     }
 
-    /// A root filesystem became known: what waited for it goes out, if its connection still stands.
+    /// A root filesystem became known: what waited for it goes out, but for what has ended meanwhile. The node may have forgotten
+    /// those, and would run them again.
     func runRootless(_ id: JobID) {
         guard let waiting = rootless.removeValue(forKey: id), let node else { return }
-        run(waiting, connection: node.stateNumber)
+        run(waiting.filter { state.isLive($0.attempt) }, connection: node.stateNumber)
     }
 }
 

@@ -18,10 +18,13 @@ extension JobServer {
             }
             return (stored, jobs)
         }
+        var broken: [ServerEvent] = []
         for job in stored.jobs {
             lastFailures[job.progress.id] = job.progress.lastFailure
             guard job.progress.ended == nil else { continue }
-            expansions[job.progress.id] = try await SubmitCheck.points(of: job.spec)
+            do throws(ErrorReport) {
+                expansions[job.progress.id] = try await SubmitCheck.points(of: job.spec)
+            } catch { broken.append(.jobFailed(job.progress.id, reason: error.error)) }
             if job.spec.image == "host" { roots[job.progress.id] = .host }
         }
         let incarnations = stored.nodes.map {
@@ -35,6 +38,7 @@ extension JobServer {
         carryOut(
             state.restore(
                 jobs, nodes: Dictionary(incarnations, uniquingKeysWith: { $1 }), now: now))
+        if !broken.isEmpty { apply(broken) }
         // A machine may change its name, and its tasks stay its own.
         return stored.nodes.first?.name ?? Self.hostname()
     }
@@ -43,13 +47,25 @@ extension JobServer {
     func load(_ id: JobID) async throws(ErrorReport) {
         guard !(try job(id).isLoaded), let store else { return }
         let restored = try await read { () throws(StoreError) -> RestoredJob? in
-            guard let stored = try store.restore().jobs.first(where: { $0.progress.id == id })
-            else { return nil }
+            guard let stored = try store.job(id) else { return nil }
             var restored = RestoredJob(stored)
             restored.fill(try store.tasks(of: id))
             return restored
         }
-        if let restored { state.load(restored) }
+        if let restored { state.load(restored, now: now) }
+    }
+
+    /// Loads the jobs whose tasks are followed one by one. When it returns, all of them are there.
+    func loadFollowed(_ dependencies: [JobDependency]) async throws(ErrorReport) {
+        while let id = unloaded(dependencies) { try await load(id) }
+    }
+
+    func areLoaded(_ dependencies: [JobDependency]) -> Bool { unloaded(dependencies) == nil }
+
+    private func unloaded(_ dependencies: [JobDependency]) -> JobID? {
+        dependencies.first {
+            $0.condition == .each && state.job($0.job)?.isLoaded == false
+        }?.job
     }
 
     private static func hostname() -> String {
@@ -85,7 +101,7 @@ extension RestoredJob {
                 index: row.index, state: row.state,
                 budget: TaskBudget(
                     attempt: row.attempt, failures: row.failures, memory: row.memory),
-                placement: row.placement, cancelRequested: row.isCancelling)
+                placement: row.placement, cancelRequested: row.isCancelling, ended: row.ended)
         }
     }
 }

@@ -11,9 +11,6 @@ extension JobServer {
         guard let store else { throw ErrorReport(error: "the server is not running") }
         if let reason = state.heldReason { throw ErrorReport(error: "submit: \(reason)") }
         let dependencies = try resolve(request.spec.after)
-        for dependency in dependencies where dependency.condition == .each {
-            try await load(dependency.job)
-        }
         let expansion = try await SubmitCheck.expansion(of: request.spec)
         try check(dependencies, expansion.count)
         let folder = try JobFolder.stage(request.source, in: directories)
@@ -31,6 +28,7 @@ extension JobServer {
         }
         if inserted.isNew {
             folder.place(inserted.id)
+            try await loadFollowed(dependencies)
             admit(inserted.id, draft, expansion, dependencies)
         } else {
             folder.discard()
@@ -67,7 +65,7 @@ extension JobServer {
             guard let job else {
                 throw ErrorReport(
                     error: "after: there is no job \(dependency.job)",
-                    hint: "`martlet ls` lists all jobs")
+                    hint: "`martlet ls` lists all jobs", isUsage: true)
             }
             resolved.append(JobDependency(condition: dependency.condition, job: job.id))
         }
@@ -81,7 +79,7 @@ extension JobServer {
                 throw ErrorReport(
                     error:
                         "after.each: job \(job.id) has \(job.taskCount) tasks, this one \(count)",
-                    hint: "the sweeps have to be of one size")
+                    hint: "the sweeps have to be of one size", isUsage: true)
             }
         }
     }

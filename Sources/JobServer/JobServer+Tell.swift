@@ -4,62 +4,100 @@ internal import Scheduling
 internal import StateStore
 
 extension JobServer {
-    /// Ends the selected tasks that have not ended. Queued ones are cancelled when it returns; running ones get their
+    /// Ends the selected tasks that have not ended. Queued ones are cancelled, on disk, when it returns; running ones get their
     /// signal, their grace and then SIGKILL. Returns how many tasks it met, by job in the order given.
     public func cancel(_ selections: [TaskSelection]) async throws(ErrorReport) -> [Int] {
+        try checkWritable("cancel")
         var counts: [Int] = []
         for selection in selections {
             _ = try job(selection.job)
             counts.append(state.count(selection, in: [.queued, .running]))
         }
         apply(selections.map { .cancelRequested($0) })
-        await settle()
+        try await settle()
         return counts
     }
 
-    /// Queues again those of the selected tasks that ended in one of `states`, as new attempts. A job whose image could not be
-    /// brought in tries that again. Returns how many tasks it queued, by job in the order given.
+    /// Queues again, on disk, those of the selected tasks that ended in one of `states`, as new attempts. A job whose image could
+    /// not be brought in tries that again. Returns how many tasks it queued, by job in the order given.
     public func retry(
         _ selections: [TaskSelection], states: Set<TaskState> = [.failed, .cancelled, .lost]
     ) async throws(ErrorReport) -> [Int] {
-        for selection in selections { try await load(selection.job) }
-        var counts: [Int] = []
-        for selection in selections {
-            let count = state.count(selection, in: states.filter(\.isFinal))
-            counts.append(count)
-            if count > 0, expansions[selection.job] == nil {
-                let job = try job(selection.job)
-                expansions[selection.job] = try await SubmitCheck.points(of: job.spec)
-                if job.spec.image == "host" { roots[selection.job] = .host }
-            }
-        }
-        apply(selections.map { .retryRequested($0, states) })
-        await settle()
+        try checkWritable("retry")
+        let ids = Set(selections.map(\.job))
+        // A job may end, and be unloaded, while another is prepared.
+        while let id = try firstUnprepared(ids) { try await prepare(id) }
+        let counts = selections.map { state.count($0, in: states.filter(\.isFinal)) }
+        // Jobs before those that wait for them, or these would still see the old end.
+        let ordered = selections.sorted { $0.job < $1.job }
+        apply(ordered.map { .retryRequested($0, states) })
+        try await settle()
         return counts
     }
 
+    /// A job that lacks something that it needs to run again.
+    private func firstUnprepared(_ ids: Set<JobID>) throws(ErrorReport) -> JobID? {
+        for id in ids {
+            let job = try job(id)
+            guard job.isLoaded, expansions[id] != nil, areLoaded(job.dependencies) else {
+                return id
+            }
+        }
+        return nil
+    }
+
+    private func prepare(_ id: JobID) async throws(ErrorReport) {
+        try await load(id)
+        let job = try job(id)
+        try await loadFollowed(job.dependencies)
+        guard expansions[id] == nil else { return }
+        expansions[id] = try await SubmitCheck.points(of: job.spec)
+        if job.spec.image == "host" { roots[id] = .host }
+    }
+
     /// Writes what is left to write and lets go of the nodes. Tasks run on, unless `stopNodes` ends them, their launcher
-    /// and their agent; those are queued again at the next start.
+    /// and their agent; those are queued again at the next start. While nothing can be written they are not ended: that they
+    /// are queued again would be forgotten.
     public func shutdown(stopNodes: Bool) async {
+        endWaiting()
         guard let store else { return }
         if stopNodes, let name = node?.name { apply([.nodeStopping(name)]) }
-        await settle()
-        if stopNodes { node?.send(.shutdown) }
+        do throws(ErrorReport) {
+            try await settle()
+            if stopNodes { node?.send(.shutdown) }
+        } catch { note("the end is not on disk: \(error.error)") }
         node?.line.close()
         node = nil
         self.store = nil
         wakeUp?.cancel()
         // Without a thread to wait on, the process's end closes the database as well: it is made for that.
         try? await BackgroundThread.value { store.close() }
-        for id in waiters.keys { publishNow(id) }
     }
 
-    /// Returns when all that was decided until now is on disk; at once while nothing can be written.
-    func settle() async {
-        guard let store, state.heldReason == nil else { return }
-        await withCheckedContinuation { continuation in
-            store.write([]) { continuation.resume() }
+    /// Returns when all that was decided until now is on disk; throws as soon as it cannot be written. It is kept, and written
+    /// when there is room, but whoever asked is not told that it is safe.
+    public func settle() async throws(ErrorReport) {
+        try checkWritable("save")
+        lastSettler += 1
+        let settler = lastSettler
+        let isOnDisk = await withCheckedContinuation { continuation in
+            settlers[settler] = continuation
+            store?.write([]) { [inbox] in inbox.post(.settled(settler)) }
         }
+        guard !isOnDisk else { return }
+        throw ErrorReport(
+            error: "not saved yet: \(state.heldReason ?? "the database cannot be written")",
+            hint: "it is saved as soon as it can be, unless the server ends before")
+    }
+
+    func failSettlers() {
+        for settler in settlers.values { settler.resume(returning: false) }
+        settlers = [:]
+    }
+
+    private func checkWritable(_ step: String) throws(ErrorReport) {
+        guard store != nil else { throw ErrorReport(error: "the server is not running") }
+        if let reason = state.heldReason { throw ErrorReport(error: "\(step): \(reason)") }
     }
 
     func job(_ id: JobID) throws(ErrorReport) -> JobRecord {

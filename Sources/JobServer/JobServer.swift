@@ -21,13 +21,18 @@ public actor JobServer {
 
     var state = ServerState()
     var store: StateStore?
-    /// What is to be done when each of the writes under way is on disk, oldest first.
-    var uncommitted = Deque<[Effect]>()
+    /// Writes under way, oldest first.
+    var uncommitted = Deque<PendingCommit>()
+    /// Whoever waits for all that was decided to be on disk; told false when it cannot be.
+    var settlers: [Int: CheckedContinuation<Bool, Never>] = [:]
+    var lastSettler = 0
     var node: NodeConnection?
     let startedAt = ServerClock()
 
     /// Points of jobs that have not ended.
     var expansions: [JobID: SweepExpansion] = [:]
+    /// Those of the ended job that was last asked about: its report comes page by page.
+    var lastExpansion: (job: JobID, points: SweepExpansion)?
     /// Root filesystems of jobs whose image is here.
     var roots: [JobID: RootFilesystem] = [:]
     /// Jobs that wait for an image, by what is fetched.
@@ -40,6 +45,8 @@ public actor JobServer {
     var versions: [JobID: Int64] = [:]
     var waiters: [JobID: [Int: CheckedContinuation<Void, Never>]] = [:]
     var lastWaiter = 0
+    /// Nobody is to wait for a change any longer.
+    var isEnding = false
     var isPublishPlanned = false
     var unpublished: Set<JobID> = []
 
@@ -60,6 +67,7 @@ public actor JobServer {
         inbox.onWork = { [weak self] in await self?.drain() }
         let store = try openStore()
         self.store = store
+        JobFolder.sweep(directories)
         let nodeName = try await restore(from: store)
         try connectNode(nodeName, store)
     }
@@ -86,13 +94,21 @@ public actor JobServer {
     }
 }
 
-/// The wall clock at the start, carried on by the monotonic one: setting the clock moves no deadline.
+/// What is to be done once some writes are on disk.
+struct PendingCommit: Sendable {
+    var effects: [Effect]
+    /// Jobs whose end is among the writes.
+    var ends: [JobID]
+}
+
+/// The wall clock at the start, carried on by one that nobody sets and that goes on while the machine sleeps, as
+/// `Task.sleep` does: setting the clock moves no deadline.
 struct ServerClock: Sendable {
     private let wall = Clock.now()
-    private let monotonic = Clock.monotonic()
+    private let boot = Clock.sinceBoot()
 
     var now: Timestamp {
-        Timestamp(milliseconds: wall + Clock.monotonic() - monotonic)
+        Timestamp(milliseconds: wall + Clock.sinceBoot() - boot)
     }
     var start: Timestamp { Timestamp(milliseconds: wall) }
 }

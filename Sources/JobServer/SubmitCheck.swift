@@ -11,11 +11,13 @@ enum SubmitCheck {
         for mount in spec.mounts where mount.kind == .bind && !Files.exists(mount.source) {
             throw ErrorReport(
                 error: "mount \(mount.source): there is no such path",
-                hint: "the source of a mount has to exist when the job is submitted")
+                hint: "the source of a mount has to exist when the job is submitted",
+                isUsage: true)
         }
         for (name, source) in spec.secrets {
             if case .file(let path) = source, !Files.exists(path) {
-                throw ErrorReport(error: "secret \(name): there is no file \(path)")
+                throw ErrorReport(
+                    error: "secret \(name): there is no file \(path)", isUsage: true)
             }
         }
         return try await points(of: spec)
@@ -24,8 +26,13 @@ enum SubmitCheck {
     /// The points of a job that was checked before.
     @concurrent
     static func points(of spec: JobSpec) async throws(ErrorReport) -> SweepExpansion {
-        do throws(SweepError) { return try SweepExpansion(spec.sweep) } catch {
-            throw ErrorReport(error: "sweep: \(error)")
+        do throws(SweepError) {
+            try SweepCheck.check(spec.sweep)
+            let expansion = try SweepExpansion(spec.sweep)
+            try SweepCheck.check(count: expansion.count)
+            return expansion
+        } catch {
+            throw ErrorReport(error: "sweep: \(error)", isUsage: true)
         }
     }
 
@@ -33,13 +40,83 @@ enum SubmitCheck {
         if reference == "host" { return }
         if ["/", "./", "../"].contains(where: reference.hasPrefix) {
             guard Files.exists(reference) else {
-                throw ErrorReport(error: "image \(reference): there is no such path")
+                throw ErrorReport(
+                    error: "image \(reference): there is no such path", isUsage: true)
             }
             return
         }
         if reference.hasPrefix("~/") { return }
         do throws(ReferenceError) { _ = try ImageReference(reference) } catch {
-            throw ErrorReport(error: "\(error)")
+            throw ErrorReport(error: "\(error)", isUsage: true)
+        }
+    }
+}
+
+/// Holds of every sweep whose points are computed: what comes over the socket was perhaps not read by our own reader.
+enum SweepCheck {
+    static func check(_ sweep: ParameterSweep) throws(SweepError) {
+        for axis in sweep.grid + sweep.zip { try check(axis) }
+        if let first = sweep.zip.first,
+            let other = sweep.zip.first(where: { $0.values.count != first.values.count })
+        {
+            throw SweepError(
+                "zip: '\(first.name)' has \(first.values.count) values, '\(other.name)' has \(other.values.count)"
+            )
+        }
+        if let table = sweep.from,
+            let row = table.rows.firstIndex(where: { $0.count != table.names.count })
+        {
+            throw SweepError(
+                "from: row \(row + 1) has \(table.rows[row].count) values for \(table.names.count) names"
+            )
+        }
+        if let sample = sweep.sample { try check(sample) }
+        // Conditions would look at all of them first.
+        var count = 1
+        let sections =
+            sweep.grid.map(\.values.count) + sweep.zip.prefix(1).map(\.values.count)
+            + [sweep.sample?.count, sweep.from?.rows.count].compactMap { $0 }
+        for section in sections {
+            let (product, overflow) = count.multipliedReportingOverflow(by: section)
+            count = overflow ? .max : product
+        }
+        try check(count: count)
+    }
+
+    static func check(count: Int) throws(SweepError) {
+        guard count <= SweepExpansion.limit else {
+            let counted = count == .max ? "more points than can be counted" : "\(count) points"
+            throw SweepError("it has \(counted); at most \(SweepExpansion.limit) are taken")
+        }
+    }
+
+    private static func check(_ axis: ParameterSweep.Axis) throws(SweepError) {
+        let isSound =
+            switch axis.values {
+            case .list(let values): !values.isEmpty
+            case .range(let first, let last):
+                first <= last && !last.subtractingReportingOverflow(first).overflow
+                    && last - first < Int64.max
+            case .steps(_, _, let count), .linear(_, _, let count), .logarithmic(_, _, let count):
+                count > 0
+            }
+        guard isSound else { throw SweepError("'\(axis.name)' has no values") }
+    }
+
+    private static func check(_ sample: SampleSection) throws(SweepError) {
+        guard sample.count > 0 else { throw SweepError("sample: count is \(sample.count)") }
+        for dimension in sample.space {
+            let isSound =
+                switch dimension.distribution {
+                case .uniform(let low, let high): low <= high
+                case .loguniform(let low, let high): 0 < low && low <= high
+                case .int(let low, let high):
+                    low <= high && !high.subtractingReportingOverflow(low).overflow
+                case .normal(_, let deviation): deviation >= 0
+                case .choice(let values, let weights):
+                    !values.isEmpty && (weights.isEmpty || weights.count == values.count)
+                }
+            guard isSound else { throw SweepError("sample: '\(dimension.name)' has no values") }
         }
     }
 }

@@ -2,10 +2,10 @@ internal import JobModel
 internal import Scheduling
 internal import StateStore
 
-/// Makes reports of one job from its rows and from what memory knew when they were read. Off the actor: a job may be large.
+/// Makes reports of one job from its rows and from what memory knew when they were read. Off the actor.
 struct TaskReporter: Sendable {
     let job: JobRecord
-    let stored: StoredTasks
+    let page: TaskPage
     let expansion: SweepExpansion
     /// Why its queued tasks wait.
     let waitReason: String?
@@ -13,29 +13,23 @@ struct TaskReporter: Sendable {
     let directory: String
 
     @concurrent
-    func tasks(_ selection: TaskSelection, _ states: Set<TaskState>?) async -> [TaskReport] {
-        var reports: [TaskReport] = []
-        var rows = stored.rows[...]
-        for range in selection.ranges(of: job.taskCount).sorted(by: {
-            $0.lowerBound < $1.lowerBound
-        }) {
-            for index in range where index > (reports.last?.index ?? -1) {
-                let row = Self.next(&rows, index)
-                let state = self.state(index, row)
-                if let states, !states.contains(state) { continue }
-                reports.append(report(index, state, row))
-            }
+    func tasks(_ states: Set<TaskState>?) async -> [TaskReport] {
+        var rows = page.stored.rows[...]
+        return page.indexes.compactMap { index in
+            let row = Self.next(&rows, index)
+            let state = self.state(index, row)
+            // It may have changed since the page was chosen.
+            if let states, !states.contains(state) { return nil }
+            return report(index, state, row)
         }
-        return reports
     }
 
+    /// - Parameter metrics: names of all metrics that any task wrote.
     @concurrent
-    func results() async -> ResultsReport {
-        var rows = stored.rows[...]
-        var names: Set<String> = []
-        let points = (0..<job.taskCount).map { index -> ResultsReport.Row in
+    func results(metrics names: [String]) async -> ResultsReport {
+        var rows = page.stored.rows[...]
+        let points = page.indexes.map { index -> ResultsReport.Row in
             let row = Self.next(&rows, index)
-            names.formUnion(row?.metrics.keys ?? [:].keys)
             return ResultsReport.Row(
                 index: index, state: state(index, row), params: params(index),
                 metrics: row?.metrics ?? [:],
@@ -47,7 +41,7 @@ struct TaskReporter: Sendable {
         let wanted = goals.map(\.name)
         return ResultsReport(
             id: job.id, name: job.name, parameterNames: expansion.names,
-            metricNames: wanted + names.subtracting(wanted).sorted(), goals: goals,
+            metricNames: wanted + Set(names).subtracting(wanted).sorted(), goals: goals,
             points: points)
     }
 
@@ -63,10 +57,14 @@ struct TaskReporter: Sendable {
             uniquingKeysWith: { $1 })
     }
 
-    /// Memory knows best; of an ended job whose tasks were not loaded, the rows know.
+    /// Memory knows best, but for ends that are not on disk: they may be forgotten. Of an ended job whose tasks are not loaded, the
+    /// rows know.
     private func state(_ index: Int, _ row: TaskRow?) -> TaskState {
-        if job.isLoaded { return job.state(of: index) }
-        return row?.state ?? stored.ranges.last { $0.0.contains(index) }?.1 ?? .queued
+        let saved = row?.state ?? page.stored.state(ofUntouched: index)
+        guard job.isLoaded else { return saved }
+        let known = job.state(of: index)
+        guard known.isFinal, known != saved else { return known }
+        return saved.isFinal ? .running : saved
     }
 
     private func report(_ index: Int, _ state: TaskState, _ row: TaskRow?) -> TaskReport {
