@@ -18,9 +18,43 @@ public struct APIClient: Sendable {
         try post("/jobs", request)
     }
     public func summary(_ job: JobID) throws -> JobSummary { try get("/jobs/\(job)") }
-    public func results(_ job: JobID) throws -> ResultsReport { try get("/jobs/\(job)/results") }
+    /// All points; several answers put together where they are many.
+    public func results(_ job: JobID) throws -> ResultsReport {
+        var whole: ResultsReport = try get("/jobs/\(job)/results")
+        while let next = whole.next {
+            let part: ResultsReport = try get("/jobs/\(job)/results?from=\(next)")
+            whole.points += part.points
+            whole.next = part.next
+        }
+        return whole
+    }
+    /// The `limit` best points by the job's goals, or its first where it has none.
+    public func bestResults(_ job: JobID, limit: Int) throws -> ResultsReport {
+        try get("/jobs/\(job)/results?best=true&limit=\(limit)")
+    }
+    /// All tasks that are asked for; several answers put together where they are many.
     public func report(_ request: ReportRequest) throws -> JobReport {
-        try post("/report", request)
+        var tasks: [TaskReport] = []
+        var last: JobReport?
+        try pages(of: request) { page in
+            tasks += page.tasks
+            last = page
+        }
+        guard var whole = last else { throw ErrorReport(error: "the server told nothing") }
+        whole.tasks = tasks
+        whole.next = nil
+        return whole
+    }
+    /// The same, answer by answer.
+    public func pages(of request: ReportRequest, _ body: (JobReport) throws -> Void) throws {
+        var request = request
+        while true {
+            let page: JobReport = try post("/report", request)
+            try body(page)
+            request.limit = request.limit.map { $0 - page.tasks.count }
+            guard let next = page.next, request.limit ?? 1 > 0 else { return }
+            request.from = next
+        }
     }
     public func cancel(_ request: SelectionRequest) throws -> [Int] {
         (try post("/cancel", request) as SelectionReply).counts

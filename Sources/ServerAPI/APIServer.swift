@@ -4,6 +4,7 @@ internal import JobModel
 public import JobServer
 internal import Logging
 internal import NIOCore
+internal import ServiceLifecycle
 
 /// The HTTP side of one `JobServer`.
 public struct APIServer: Sendable {
@@ -32,18 +33,24 @@ public struct APIServer: Sendable {
             configuration: .init(
                 address: .unixDomainSocket(path: socketPath), serverName: "martlet"),
             onServerRunning: { _ in await onListening() }, logger: logger)
-        return try await withThrowingTaskGroup(of: Bool?.self) { group in
-            group.addTask {
-                try await application.run()
-                return nil
-            }
-            group.addTask { [stops] in await stops.first { _ in true } }
-            defer { group.cancelAll() }
-            while let ended = try await group.next() {
-                if let stopNodes = ended { return stopNodes }
-            }
-            return false
-        }
+        var configuration = ServiceGroupConfiguration(services: [application], logger: logger)
+        configuration.maximumGracefulShutdownDuration = Self.patience
+        let services = ServiceGroup(configuration: configuration)
+        async let stopNodes = stop(services)
+        try await services.run()
+        stop.finish()
+        return await stopNodes
+    }
+
+    /// How long the end waits for requests under way.
+    private static let patience: Duration = .seconds(5)
+
+    /// Once a client has asked for it, lets every request be answered, that one too, and takes no further one.
+    private func stop(_ services: ServiceGroup) async -> Bool {
+        guard let stopNodes = await stops.first(where: { _ in true }) else { return false }
+        await jobs.endWaiting()
+        await services.triggerGracefulShutdown()
+        return stopNodes
     }
 
     private func addRoutes(_ router: Router<BasicRequestContext>) {
@@ -57,8 +64,15 @@ public struct APIServer: Sendable {
         v1.get("jobs/:id") { _, context in
             try JSONReply(try await jobs.summary(try Self.job(context)))
         }
-        v1.get("jobs/:id/results") { _, context in
-            try JSONReply(try await jobs.results(try Self.job(context)))
+        v1.get("jobs/:id/results") { request, context in
+            let (id, query) = (try Self.job(context), request.uri.queryParameters)
+            let limit = query.get("limit", as: Int.self) ?? JobServer.largestPage
+            if query.get("best", as: Bool.self) == true {
+                return try JSONReply(try await jobs.bestResults(id, limit: limit))
+            }
+            return try JSONReply(
+                try await jobs.results(
+                    id, from: query.get("from", as: Int.self) ?? 0, limit: limit))
         }
         v1.get("jobs/:id/changes") { request, context in
             let query = request.uri.queryParameters
@@ -69,7 +83,10 @@ public struct APIServer: Sendable {
         }
         v1.post("report") { request, _ in
             let body: ReportRequest = try await Self.body(request)
-            return try JSONReply(try await jobs.report(body.selection, states: body.states))
+            return try JSONReply(
+                try await jobs.report(
+                    body.selection, states: body.states, from: body.from ?? 0,
+                    limit: body.limit ?? JobServer.largestPage))
         }
         v1.post("cancel") { request, _ in
             let body: SelectionRequest = try await Self.body(request)
@@ -87,6 +104,8 @@ public struct APIServer: Sendable {
         }
         v1.post("shutdown") { [stop] request, _ in
             let body: ShutdownRequest = try await Self.body(request)
+            // Tasks that are ended and could not be noted as queued again would be lost.
+            if body.stopNodes { try await jobs.settle() }
             stop.yield(body.stopNodes)
             return try JSONReply(body)
         }

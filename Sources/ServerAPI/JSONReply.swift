@@ -18,8 +18,12 @@ struct JSONReply: ResponseGenerator {
         Self.response(.ok, data)
     }
 
+    /// Bytes of an answer that was made of many times as much.
+    private static let large = 1 << 18
+
     static func response(_ status: HTTPResponse.Status, _ data: Data) -> Response {
-        Response(
+        if data.count > large { HeapTrim.plan() }
+        return Response(
             status: status, headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
     }

@@ -29,9 +29,14 @@ public struct SelectionReply: Sendable, Codable {
 public struct ReportRequest: Sendable, Codable {
     public var selection: TaskSelection
     public var states: Set<TaskState>?
-    public init(_ selection: TaskSelection, states: Set<TaskState>? = nil) {
+    /// The first index that is wanted.
+    public var from: Int?
+    /// Most tasks; nil means all, which come in several answers where they are many.
+    public var limit: Int?
+    public init(_ selection: TaskSelection, states: Set<TaskState>? = nil, limit: Int? = nil) {
         self.selection = selection
         self.states = states
+        self.limit = limit
     }
 }
 
