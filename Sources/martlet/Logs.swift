@@ -19,29 +19,92 @@ struct Logs: ParsableCommand {
     func run() throws {
         let connection = try Connection.open()
         let selection = try connection.resolve([job])[0]
-        var readers: [Int: [LogReader]] = [:]
+        let total = try connection.client.summary(selection.job).counts.total
+        var left = selection.ranges(of: total)
+        let isSingle = left.reduce(0) { $0 + $1.count } == 1
+        var readers: [Int: TaskReader] = [:]
+        var isFirstLook = true
         while true {
-            let report = try connection.client.report(ReportRequest(selection))
-            let single = report.tasks.count == 1
-            for task in report.tasks where task.attempt > 0 {
-                for (descriptor, path) in [(Int32(1), task.stdout), (2, task.stderr)] {
-                    guard let path, descriptor == 1 ? !onlyErrors : !onlyOutput else { continue }
-                    let known = readers[task.index]?.firstIndex { $0.path == path }
-                    let place = known ?? readers[task.index, default: []].count
-                    if known == nil {
-                        readers[task.index, default: []].append(
-                            LogReader(
-                                path: path, descriptor: descriptor,
-                                prefix: single ? nil : "\(task.index): "))
-                    }
-                    readers[task.index]?[place].copy(isLast: task.state.isFinal || !follow)
+            // Before the tasks are asked for: what a job that has ended says of them is final.
+            let isOver = try connection.client.summary(selection.job).state.isFinal
+            var ended: [Int] = []
+            let request = ReportRequest(
+                TaskSelection(job: selection.job, ranges: left),
+                states: Set(TaskState.allCases).subtracting([.queued]))
+            try connection.client.pages(of: request) { page in
+                for task in page.tasks {
+                    if task.state.isFinal { ended.append(task.index) }
+                    guard task.attempt > 0 else { continue }
+                    var reader =
+                        readers.removeValue(forKey: task.index)
+                        ?? TaskReader(
+                            prefix: isSingle ? nil : "\(task.index): ",
+                            attempt: isFirstLook ? task.attempt : 1)
+                    reader.copy(task, wanted: wanted, isLast: task.state.isFinal || !follow)
+                    if !task.state.isFinal { readers[task.index] = reader }
                 }
             }
-            guard follow, !report.state.isFinal, !report.tasks.allSatisfy({ $0.state.isFinal })
-            else { return }
+            guard follow, !isOver else { return }
+            left = Self.subtract(ended, from: left)
+            if left.isEmpty { return }
+            isFirstLook = false
             // Files have no event across file systems; a fifth of a second is soon enough for eyes.
             usleep(200_000)
         }
+    }
+
+    private var wanted: [Int32] { (onlyErrors ? [] : [1]) + (onlyOutput ? [] : [2]) }
+
+    /// - Parameter indexes: ascending.
+    static func subtract(_ indexes: [Int], from ranges: [Range<Int>]) -> [Range<Int>] {
+        var result: [Range<Int>] = []
+        var rest = indexes.sorted()[...]
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            var start = range.lowerBound
+            while let index = rest.first, index < range.upperBound {
+                rest = rest.dropFirst()
+                guard index >= start else { continue }
+                if start < index { result.append(start..<index) }
+                start = index + 1
+            }
+            if start < range.upperBound { result.append(start..<range.upperBound) }
+        }
+        return result
+    }
+}
+
+/// The log files of one task, attempt after attempt.
+struct TaskReader {
+    let prefix: String?
+    /// The attempt that is read.
+    private var attempt: Int
+    private var files: [LogReader] = []
+
+    init(prefix: String?, attempt: Int) {
+        self.prefix = prefix
+        self.attempt = attempt
+    }
+
+    /// Writes what is new: first the rest of the attempts before the present one, which ended unseen.
+    mutating func copy(_ task: TaskReport, wanted: [Int32], isLast: Bool) {
+        while attempt <= task.attempt {
+            if files.isEmpty { files = wanted.compactMap { file(of: task, $0) } }
+            let isOver = attempt < task.attempt
+            for place in files.indices { files[place].copy(isLast: isLast || isOver) }
+            guard isOver else { return }
+            attempt += 1
+            files = []
+        }
+    }
+
+    private func file(of task: TaskReport, _ descriptor: Int32) -> LogReader? {
+        guard let path = descriptor == 1 ? task.stdout : task.stderr else { return nil }
+        // `…/tasks/<index>/<attempt>/stdout`
+        var parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count > 2 else { return nil }
+        parts[parts.count - 2] = "\(attempt)"
+        return LogReader(
+            path: parts.joined(separator: "/"), descriptor: descriptor, prefix: prefix)
     }
 }
 

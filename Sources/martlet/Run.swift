@@ -37,6 +37,11 @@ enum Outcome {
     static func status(of job: JobSummary) throws -> Status {
         switch job.state {
         case .succeeded: return .success
+        // Its image never came: no task has failed.
+        case .failed
+        where job.started == nil && job.counts.failed + job.counts.lost == 0
+            && job.image.digest == nil && job.image.reference != "host":
+            throw Failure(.infrastructure, job.reason ?? "the image cannot be had")
         case .failed, .cancelled: return .taskFailed
         case .held:
             throw Failure(

@@ -104,13 +104,7 @@ struct Server: ParsableCommand {
 
         func run() async throws {
             let directories = Directories.current()
-            try Files.makePrivateDirectory(directories.run)
-            try Files.makeDirectories(directories.state, mode: 0o700)
-            guard let lock = try FileLock.attempt(directories.run + "/server.lock") else {
-                note("another server serves \(directories.state)")
-                return
-            }
-            try lock.write("\(getpid())\n")
+            let lock = try ServerLock(directories)
             unlink(directories.serverSocket)
             let jobs = JobServer(directories: directories)
             try await jobs.start()

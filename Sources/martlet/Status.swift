@@ -33,7 +33,9 @@ struct Failure: Error {
         case let failure as Failure: self = failure
         case let error as Selector.Malformed: self.init(.usage, error.description)
         case let error as SweepError: self.init(.usage, error.description)
-        case let report as ErrorReport: self.init(.infrastructure, report.error, hint: report.hint)
+        case let report as ErrorReport:
+            self.init(
+                report.isUsage == true ? .usage : .infrastructure, report.error, hint: report.hint)
         case let error as SystemError: self.init(.infrastructure, error.description)
         default: return nil
         }

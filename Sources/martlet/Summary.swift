@@ -11,24 +11,25 @@ enum Summary {
 
     static func write(_ job: JobSummary, _ connection: Connection) throws {
         guard job.state.isFinal else { return }
-        let results = try connection.client.results(job.id)
+        let results = try connection.client.bestResults(job.id, limit: rows)
         if results.points.count > 1 || !results.metricNames.isEmpty {
-            let lines = ResultsTable.table(results, limit: rows)
+            let lines = ResultsTable.table(results)
             Terminal.write(
                 ([Style.strong(lines.first ?? "")] + lines.dropFirst()).joined(separator: "\n")
                     + "\n")
+            if job.counts.total > rows { Terminal.write("… and \(job.counts.total - rows) more\n") }
         }
         if job.counts.failed + job.counts.lost > 0 { try writeFailures(job, connection) }
         Terminal.write("\nlogs and results: \(job.directory)\n")
-        if results.points.count > rows {
+        if job.counts.total > rows {
             Terminal.write("all rows: martlet results \(job.id) --csv\n")
         }
     }
 
     private static func writeFailures(_ job: JobSummary, _ connection: Connection) throws {
         let report = try connection.client.report(
-            ReportRequest(TaskSelection(job: job.id), states: [.failed, .lost]))
-        for task in report.tasks.prefix(failures) {
+            ReportRequest(TaskSelection(job: job.id), states: [.failed, .lost], limit: failures))
+        for task in report.tasks {
             let parameters = task.params.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
                 .joined(separator: " ")
             Terminal.writeError(
@@ -39,10 +40,8 @@ enum Summary {
             Terminal.writeError(parameters.isEmpty ? "\n" : "  (\(parameters))\n")
             for line in tail(task.stderr) { Terminal.writeError("    \(line)\n") }
         }
-        if report.tasks.count > failures {
-            Terminal.writeError(
-                "\n… and \(report.tasks.count - failures) more: martlet show \(job.id)\n")
-        }
+        let more = job.counts.failed + job.counts.lost - report.tasks.count
+        if more > 0 { Terminal.writeError("\n… and \(more) more: martlet show \(job.id)\n") }
     }
 
     private static func tail(_ path: String?) -> [String] {
