@@ -234,7 +234,8 @@ struct SpecNode {
 }
 
 /// `{lr: uniform(0, 1)}` without quotes: YAML would split the call at its comma. Signs inside calls that we know are hidden
-/// from it behind others of one column each, and put back into every scalar.
+/// from it behind others of one column each, and put back into every scalar. Calls with quotes inside are left alone: a quote
+/// may end the text in which a call only seems to stand.
 private enum CallCommas {
     private static let hidden: [Character: Character] = [",": "\u{E000}", ":": "\u{E001}"]
     private static let shown: [Character: Character] = ["\u{E000}": ",", "\u{E001}": ":"]
@@ -242,7 +243,7 @@ private enum CallCommas {
     static func hidden(in text: String) -> String {
         // A text that has such characters of its own is left as it is.
         guard text.contains("("), !text.contains(where: { shown[$0] != nil }) else { return text }
-        let call = /\b(?:uniform|loguniform|int|normal|choice|linspace|logspace)\([^()\n]*\)/
+        let call = /\b(?:uniform|loguniform|int|normal|choice|linspace|logspace)\([^()\n"']*\)/
         return text.replacing(call) { String($0.output.map { hidden[$0] ?? $0 }) }
     }
 

@@ -230,15 +230,23 @@ final class SweepReader {
         }
     }
 
+    private static let distributions = ["uniform", "loguniform", "int", "normal", "choice"]
+
     private func distribution(_ node: SpecNode) -> SampleSection.Distribution? {
         if case .sequence(let items) = node.content, !items.isEmpty {
             return .choice(list(items, "a choice"), weights: [])
         }
         guard let call = node.scalar.flatMap({ Call($0.trimmed) }) else {
+            let text = node.scalar ?? "this"
+            // YAML has split at a comma what it does not know as a call.
+            let isCut = text.contains("(") && !text.contains(")")
             read.fail(
-                node, "'\(node.scalar ?? "this")' is no distribution",
-                hint:
-                    "uniform(0, 1), loguniform(1e-5, 1e-1), int(1, 8), normal(0, 1), choice(a, b) or choice(a: 3, b: 1)"
+                node, "'\(text)' is no distribution",
+                hint: isCut
+                    ? Diagnostics.suggestion(
+                        String(text.prefix { $0 != "(" }).trimmed, Self.distributions)
+                        ?? "quote all of it: YAML splits at commas inside { }"
+                    : "uniform(0, 1), loguniform(1e-5, 1e-1), int(1, 8), normal(0, 1), choice(a, b) or choice(a: 3, b: 1)"
             )
             return nil
         }
@@ -278,8 +286,7 @@ final class SweepReader {
         default:
             read.fail(
                 node, "'\(call.name)' is no distribution",
-                hint: Diagnostics.suggestion(
-                    call.name, ["uniform", "loguniform", "int", "normal", "choice"]))
+                hint: Diagnostics.suggestion(call.name, Self.distributions))
             return nil
         }
     }

@@ -181,6 +181,10 @@ struct SpecFileTests {
                 "image: host\ncommand: [a]\nsweep:\n  grid: {a-b: [1]}\n  where: a-b > 3",
                 "sweep.yaml:5:10", "minus"
             ),
+            (
+                "image: host\ncommand: [a]\nsweep: {sample: {count: 2, space: {o: beta(1, 2)}}}",
+                "sweep.yaml:3:39", "quote all of it"
+            ),
             // Told in the order of the file, whatever is read first.
             (
                 "sweep: {grid: {a: []}}\nimage: Bad:x\ncommand: ['{c}']", "sweep.yaml:1:19",
@@ -246,11 +250,13 @@ struct SpecFileTests {
             """
             image: host
             script: print(uniform(1, 2), int(3))
+            collect: ["uniform(", ")"]
             sweep:
               grid: {a: [1..2, 9], b: linspace(0, 1, 2), c: ['1..2']}
               sample: {count: 1, space: {x: uniform(0, 1), y: uniform(0, 1), z: choice(adam: 3, sgd: 0)}}
             """)
         #expect(spec.script == "print(uniform(1, 2), int(3))")
+        #expect(spec.collect == ["uniform(", ")"])
         #expect(spec.sweep.grid[0].values == .list([.int(1), .int(2), .int(9)]))
         #expect(spec.sweep.grid[1].values == .linear(first: 0, last: 1, count: 2))
         #expect(spec.sweep.grid[2].values == .list([.string("1..2")]))
