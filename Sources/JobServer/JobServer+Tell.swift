@@ -1,4 +1,5 @@
 public import JobModel
+internal import LinuxSystem
 internal import NodeLink
 internal import Scheduling
 internal import StateStore
@@ -61,10 +62,18 @@ extension JobServer {
     public func shutdown(stopNodes: Bool) async {
         endWaiting()
         guard let store else { return }
-        if stopNodes, let name = node?.name { apply([.nodeStopping(name)]) }
+        if stopNodes, let name = node?.name, state.heldReason == nil {
+            // A server may have been started only to be told this.
+            await awaitNode(isConnected: true)
+            apply([.nodeStopping(name)])
+        }
         do throws(ErrorReport) {
             try await settle()
-            if stopNodes { node?.send(.shutdown) }
+            if stopNodes {
+                node?.send(.shutdown)
+                // The message has to be out before this process is gone.
+                await awaitNode(isConnected: false)
+            }
         } catch { note("the end is not on disk: \(error.error)") }
         node?.line.close()
         node = nil
@@ -72,6 +81,17 @@ extension JobServer {
         wakeUp?.cancel()
         // Without a thread to wait on, the process's end closes the database as well: it is made for that.
         try? await BackgroundThread.value { store.close() }
+    }
+
+    /// Waits for the node's line to stand or to end, some seconds at most.
+    private func awaitNode(isConnected: Bool) async {
+        let deadline = Clock.sinceBoot() + 5000
+        while state.nodeReports.contains(where: \.isConnected) != isConnected,
+            Clock.sinceBoot() < deadline
+        {
+            // A pause cut short only looks earlier.
+            try? await Task.sleep(for: .milliseconds(5))
+        }
     }
 
     /// Returns when all that was decided until now is on disk; throws as soon as it cannot be written. It is kept, and written

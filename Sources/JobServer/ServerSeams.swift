@@ -1,3 +1,4 @@
+internal import Glibc
 internal import ImageStore
 internal import JobModel
 internal import LinuxSystem
@@ -56,6 +57,8 @@ struct NodeLine: Sendable {
         let link = try AgentLink(
             .socket(socket), head: head,
             startAgent: {
+                // One that was told to end is not to be missed.
+                guard !box.isEnding else { throw SystemError("start", "agent", errno: ECANCELED) }
                 try Daemon.start([try Daemon.sibling("martlet-agent"), "serve"], log: log)
             },
             deliver: { event in
@@ -69,6 +72,7 @@ struct NodeLine: Sendable {
         try link.start()
         self.init(
             send: { message, number in
+                if case .shutdown = message { box.end() }
                 if let connection = box[number] { link.send(message, on: connection) }
             }, close: { link.close() })
     }
@@ -85,6 +89,11 @@ private final class ConnectionBox: Sendable {
             return number
         }
     }
+
+    private let ending = Mutex(false)
+    /// Whether the agent was told to end.
+    var isEnding: Bool { ending.withLock { $0 } }
+    func end() { ending.withLock { $0 = true } }
 
     subscript(number: Int) -> AgentLink.Connection? {
         latest.withLock { $0?.number == number ? $0?.connection : nil }

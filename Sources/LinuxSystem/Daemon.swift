@@ -15,6 +15,21 @@ public enum Daemon {
         try check(cl_start_daemon(program, argv, cl_environ(), log.raw), "start", program)
     }
 
+    /// Waits until a process has ended, whether or not its parent has noticed; false after `milliseconds`.
+    public static func awaitEnd(of pid: Int32, milliseconds: Int64) throws(SystemError) -> Bool {
+        let opened = cl_pidfd_open(pid)
+        if opened == -ESRCH { return true }
+        let process = try OwnedFD(checking: opened, "pidfd_open", "\(pid)")
+        let deadline = Clock.monotonic() + milliseconds
+        while true {
+            var poller = pollfd(fd: process.raw, events: Int16(POLLIN), revents: 0)
+            let left = Int32(clamping: max(0, deadline - Clock.monotonic()))
+            let count = poll(&poller, 1, left)
+            if count < 0, errno == EINTR { continue }
+            return try checkErrno(Int(count), "poll", "\(pid)") > 0
+        }
+    }
+
     /// Absolute path of an executable that was installed beside this one.
     public static func sibling(_ name: String) throws(SystemError) -> String {
         var buffer = [CChar](repeating: 0, count: 4096)

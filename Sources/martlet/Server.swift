@@ -41,9 +41,7 @@ struct Server: ParsableCommand {
             }
             let pid = try connection.client.status().pid
             try connection.client.shutdown(stopNodes: tasks)
-            let deadline = Clock.monotonic() + 20_000
-            while kill(pid, 0) == 0, Clock.monotonic() < deadline { usleep(5000) }
-            guard kill(pid, 0) != 0 else {
+            guard try Daemon.awaitEnd(of: pid, milliseconds: 20_000) else {
                 throw Failure(.infrastructure, "the server (pid \(pid)) does not end")
             }
             if !quiet {
