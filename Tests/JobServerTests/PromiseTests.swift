@@ -68,6 +68,16 @@ struct PromiseTests {
         await server.shutdown(stopNodes: true)
     }
 
+    @Test("the reason of an attempt that ran out of memory names the limit that it had")
+    func raisedLimit() {
+        var spec = JobSpec(name: "j", image: "host", command: ["true"])
+        spec.resources.memory = 4 << 30
+        var record = PretendedNode.end(AttemptID.of("1_0.2")[0], code: 137)
+        record.outOfMemory = true
+        let reason = EndReason.text(record, .failed, spec: spec, memory: 6 << 30)
+        #expect(reason?.contains("6 GiB") == true)
+    }
+
     @Test("jobs that want one image at once wait for one fetch")
     func sameImageIsFetchedOnceForManyJobs() async throws {
         let head = Head()

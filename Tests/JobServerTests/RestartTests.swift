@@ -120,6 +120,17 @@ struct RestartTests {
         await head.node.hears { $0.runs.contains("2_1.1") }
     }
 
+    @Test("what a killed server had begun of a submit is swept")
+    func begunSubmit() async throws {
+        let head = Head()
+        defer { head.remove() }
+        let folder = head.directories.state + "/jobs/.submit-1-2"
+        try Files.makeDirectories(folder + "/tasks")
+        try Files.writeAtomically(folder + "/spec.yaml", "image: host".utf8)
+        _ = try await head.start()
+        #expect(try Files.names(in: head.directories.state + "/jobs").isEmpty)
+    }
+
     @Test("one server alone serves a database, from whatever run directory")
     func oneServerADatabase() throws {
         let head = Head()

@@ -61,7 +61,7 @@ struct DependencyTests {
         cluster.connect()
         let first = cluster.submit(2)
         let second = cluster.submit(2, after: [JobDependency(condition: .each, job: first)])
-        cluster.end(cluster.sent.map(\.attempt), .code(1))
+        cluster.end([.of("1_0.1"), .of("1_1.1")], .code(1))
         #expect(cluster.jobState(second) == .cancelled)
         let again = [first, second].map { job in
             ServerEvent.retryRequested(

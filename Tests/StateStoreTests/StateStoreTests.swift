@@ -125,6 +125,39 @@ struct StateStoreTests {
         #expect(try store.restore().jobs.map(\.spec.name) == ["full"])
     }
 
+    @Test("one job, the states of its tasks, and its best ones are read by themselves")
+    func parts() async throws {
+        let disk = try Disk()
+        defer { disk.remove() }
+        let store = try disk.open()
+        let job = try await store.insert("parts", tasks: 100)
+        let placement = Placement(node: "n", cpus: [], numaNodes: [])
+        for (index, loss) in [(3, 0.5), (40, 0.1), (41, nil)] as [(Int, Double?)] {
+            let id = AttemptID(task: TaskID(job: job, index: index), number: 1)
+            var record = ExitRecord(
+                attempt: id, status: .code(0), ended: Timestamp(milliseconds: 2))
+            record.metrics = loss.map { ["loss": $0] } ?? [:]
+            try await store.write([
+                .dispatched(id, placement, memory: nil),
+                .ended(record, .succeeded, failures: 0, memory: nil, reason: nil),
+            ])
+        }
+        try await store.write([.range(job, 38..<45, .cancelled)])
+        #expect(try store.job(job)?.spec.name == "parts")
+        #expect(try store.job(JobID(99)) == nil)
+        #expect(
+            try store.states(of: job, in: 37..<42) == [
+                .queued, .cancelled, .cancelled, .succeeded, .succeeded,
+            ])
+        #expect(try store.metricNames(of: job) == ["loss"])
+        for (direction, best) in [(.min, [40, 3, 41]), (.max, [3, 40, 41])]
+            as [(MetricGoal.Direction, [Int])]
+        {
+            let goal = MetricGoal(name: "loss", direction: direction)
+            #expect(try store.best(of: job, by: [goal], limit: 3) == best)
+        }
+    }
+
     @Test("a file that is no database is refused with a reason")
     func corrupt() throws {
         let disk = try Disk()
