@@ -51,7 +51,7 @@ extension JobServer {
             job, store throws(StoreError) in
             try TaskPage(
                 of: job, IndexRanges.ascending(selection.ranges(of: count), from: from), states,
-                limit: min(limit, Self.largestPage), store)
+                limit: max(0, min(limit, Self.largestPage)), store)
         }
         var report = JobReport(summary, tasks: await reporter.tasks(states))
         report.next = next
@@ -67,7 +67,7 @@ extension JobServer {
         let (reporter, _, next) = try await reporter(id) { job, store throws(StoreError) in
             try TaskPage(
                 of: job, IndexRanges.ascending([0..<count], from: from), nil,
-                limit: min(limit, Self.largestPage), store)
+                limit: max(0, min(limit, Self.largestPage)), store)
         }
         var report = await reporter.results(
             metrics: from == 0 ? try await metricNames(of: id) : [])
@@ -78,7 +78,7 @@ extension JobServer {
     /// The `limit` best points by the job's goals, or its first where it has none.
     public func bestResults(_ id: JobID, limit: Int) async throws(ErrorReport) -> ResultsReport {
         let (reporter, _, _) = try await reporter(id) { job, store throws(StoreError) in
-            try TaskPage(bestOf: job, limit: min(limit, Self.largestPage), store)
+            try TaskPage(bestOf: job, limit: max(0, min(limit, Self.largestPage)), store)
         }
         return await reporter.results(metrics: try await metricNames(of: id))
     }
