@@ -50,10 +50,11 @@ struct UserLookup {
         }
     }
 
-    /// Digits only, so that nothing else can be taken for an id (CVE-2026-30892).
+    /// Digits only, so that nothing else can be taken for an id (CVE-2026-30892); and not the largest, which setresuid(2)
+    /// takes for "leave it as it is", and that is root.
     private static func number(_ text: String) -> UInt32? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
-        return UInt32(text)
+        return UInt32(text).flatMap { $0 == .max ? nil : $0 }
     }
 
     /// A missing or unreadable file has no lines: images without accounts are common.

@@ -30,6 +30,7 @@ import Testing
         worker:x:1000:1001::/home/worker:/bin/sh
         123:x:7:8::/odd:/bin/sh
         broken:x:not-a-number:1::/:/bin/sh
+        all:x:4294967295:1::/:/bin/sh
         """
     private static let group = """
         root:x:0:
@@ -59,7 +60,9 @@ import Testing
 
     /// CVE-2026-30892 and older: what is not all digits is a name, and a number too large is no number.
     @Test(arguments: [
-        "nobody", "-1", "+0", " 0", "0x0", "1e3", "broken", "99999999999", "worker:", "worker:none",
+        "nobody", "-1", "+0", " 0", "0x0", "1e3", "broken", "99999999999", "4294967295",
+        "0:4294967295",
+        "all", "worker:", "worker:none",
     ])
     func whatIsNotThereIsRefused(user: String) {
         #expect(throws: SystemError.self) {
