@@ -45,13 +45,19 @@ public enum RootedPath {
     }
 
     /// Opens the regular file `path` in `root` as a mount target, making it empty where it is missing.
-    public static func makeFile(root: Int32, _ path: String) throws(SystemError) -> OwnedFD {
+    /// `replacingLink` puts it in the place of a symbolic link that leads nowhere, which is refused otherwise.
+    public static func makeFile(root: Int32, _ path: String, replacingLink: Bool = false)
+        throws(SystemError) -> OwnedFD
+    {
         do throws(SystemError) {
             return try open(root: root, path, openPath)
         } catch {
-            guard error.errno == ENOENT else { throw error }
+            guard error.errno == ENOENT || (replacingLink && error.errno == ELOOP) else {
+                throw error
+            }
             let (parent, name) = split(path)
             let directory = try makeDirectories(root: root, parent)
+            if replacingLink { unlinkat(directory.raw, name, 0) }
             // O_EXCL and O_NOFOLLOW: a link planted there is refused, never written through (CVE-2024-45310).
             _ = try OwnedFD.openAt(
                 directory.raw, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode: 0o644)
