@@ -28,11 +28,11 @@ static int result(long value) { return value < 0 ? -errno : (int)value; }
 
 char **cl_environ(void) { return environ; }
 
-int64_t cl_clone3(uint64_t flags, int *pidfd, int cgroup) {
+int64_t cl_clone3(uint64_t flags, pid_t *pid_here, int cgroup) {
     struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
-    if (pidfd) {
-        arguments.flags |= CLONE_PIDFD;
-        arguments.pidfd = (uint64_t)(uintptr_t)pidfd;
+    if (pid_here) {
+        arguments.flags |= CLONE_PARENT_SETTID;
+        arguments.parent_tid = (uint64_t)(uintptr_t)pid_here;
     }
     if (cgroup >= 0) {
         arguments.flags |= CLONE_INTO_CGROUP;

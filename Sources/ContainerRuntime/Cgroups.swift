@@ -3,9 +3,11 @@ internal import Glibc
 internal import LinuxSystem
 
 /// The cgroups of one launcher: v2 where a subtree is ours to divide, else the v1 hierarchies, else none.
+/// `Cgroups+Find.swift` says where.
 ///
 /// Directories are pooled: making and removing one takes a global lock of the kernel, and a task needs its own only
-/// while it runs. On v1 a task without limits gets none: affinity is enough, and joining costs an RCU grace period.
+/// while it runs. On v1 a task without limits on memory or processes gets none: affinity keeps it on its CPUs, and joining
+/// costs an RCU grace period in each hierarchy; one that joins anyway is held to its CPUs, too.
 struct Cgroups {
     /// One task's directories.
     struct Slot {
@@ -37,32 +39,81 @@ struct Cgroups {
         case .v1: if spec.memoryLimit == nil, spec.pidsLimit == nil { return nil }
         case .v2: break
         }
-        let slot: Slot
-        if let pooled = free.popLast() { slot = pooled } else { slot = try make() }
-        switch mode {
-        case .v2(_, let controllers):
-            let directory = slot.directories["v2"] ?? ""
-            if controllers.contains("memory") {
-                try Self.write(
-                    directory + "/memory.max", spec.memoryLimit.map(String.init) ?? "max")
-                // Kernels without swap accounting lack the file; then there is no swap to account.
-                if spec.memoryLimit != nil { try? Self.write(directory + "/memory.swap.max", "0") }
-            }
-            if controllers.contains("pids") {
-                try Self.write(directory + "/pids.max", spec.pidsLimit.map(String.init) ?? "max")
-            }
-        case .v1:
-            if let memory = slot.directories["memory"] {
-                try Self.write(
-                    memory + "/memory.limit_in_bytes", spec.memoryLimit.map(String.init) ?? "-1")
-                try Self.write(memory + "/memory.max_usage_in_bytes", "0")
-            }
-            if let pids = slot.directories["pids"] {
-                try Self.write(pids + "/pids.max", spec.pidsLimit.map(String.init) ?? "max")
-            }
-        case .none: break
+        if let pooled = free.popLast() {
+            // Refused where something of an earlier task is still charged there: then another one.
+            if (try? limit(pooled, spec)) != nil { return pooled }
+            Self.remove(pooled)
+        }
+        let slot = try make()
+        do throws(SystemError) {
+            try limit(slot, spec)
+        } catch {
+            Self.remove(slot)
+            throw error
         }
         return slot
+    }
+
+    private func limit(_ slot: Slot, _ spec: ContainerSpec) throws(SystemError) {
+        switch mode {
+        case .v2(_, let controllers):
+            try Self.limitV2(slot.directories["v2"] ?? "", controllers, spec)
+        case .v1(let bases): try Self.limitV1(slot.directories, bases, spec)
+        case .none: break
+        }
+    }
+
+    /// cgroup-v2.rst. Each directory serves one task, so what is not limited has never been.
+    private static func limitV2(
+        _ directory: String, _ controllers: Set<String>, _ spec: ContainerSpec
+    ) throws(SystemError) {
+        if let memory = spec.memoryLimit, controllers.contains("memory") {
+            try write(directory + "/memory.max", "\(memory)")
+            // Kernels without swap accounting lack the file; then there is no swap to account.
+            try? write(directory + "/memory.swap.max", "0")
+        }
+        if let pids = spec.pidsLimit, controllers.contains("pids") {
+            try write(directory + "/pids.max", "\(pids)")
+        }
+        guard !spec.cpus.isEmpty else { return }
+        if controllers.contains("cpuset") {
+            try write(directory + "/cpuset.cpus", list(spec.cpus))
+        } else if controllers.contains("cpu") {
+            try write(directory + "/cpu.max", "\(quota(spec.cpus)) \(period)")
+        }
+    }
+
+    /// Directories are used again, so everything is set, to "no limit" too.
+    private static func limitV1(
+        _ directories: [String: String], _ bases: [String: String], _ spec: ContainerSpec
+    ) throws(SystemError) {
+        if let memory = directories["memory"] {
+            // Memory and swap together: never below memory alone. Where swap is not accounted, the file is missing.
+            let both = memory + "/memory.memsw.limit_in_bytes"
+            try? write(both, "-1")
+            let limit = spec.memoryLimit.map(String.init) ?? "-1"
+            try write(memory + "/memory.limit_in_bytes", limit)
+            if spec.memoryLimit != nil, Files.exists(both) { try write(both, limit) }
+            try write(memory + "/memory.max_usage_in_bytes", "0")
+        }
+        if let pids = directories["pids"] {
+            try write(pids + "/pids.max", spec.pidsLimit.map(String.init) ?? "max")
+        }
+        if let cpuset = directories["cpuset"], let base = bases["cpuset"] {
+            let all = try Files.text(base + "/cpuset.cpus")
+            try write(cpuset + "/cpuset.cpus", spec.cpus.isEmpty ? all : list(spec.cpus))
+        }
+        if let cpu = directories["cpu"] {
+            try write(
+                cpu + "/cpu.cfs_quota_us", spec.cpus.isEmpty ? "-1" : "\(quota(spec.cpus))")
+        }
+    }
+
+    /// Microseconds, the kernel's default.
+    private static let period = 100_000
+    private static func quota(_ cpus: [Int]) -> Int { cpus.count * period }
+    private static func list(_ cpus: [Int]) -> String {
+        cpus.map(String.init).joined(separator: ",")
     }
 
     /// What the task's cgroup counted: peak bytes (0 where unknown) and kills for lack of memory so far.
@@ -84,18 +135,18 @@ struct Cgroups {
         )
     }
 
-    /// Gives the slot of an ended task back. v2's peak cannot be set back before Linux 6.12, so there each is used once.
-    mutating func give(_ slot: Slot) {
-        if case .v1 = mode {
-            free.append(slot)
-        } else {
-            for directory in slot.directories.values { rmdir(directory) }
-        }
+    /// Takes the slot of an ended task back. v2's peak cannot be set back before Linux 6.12, so there each is used once.
+    mutating func give(_ slot: Slot, isUsedUp: Bool) {
+        if case .v1 = mode, !isUsedUp { free.append(slot) } else { Self.remove(slot) }
+    }
+
+    private static func remove(_ slot: Slot) {
+        for directory in slot.directories.values { rmdir(directory) }
     }
 
     /// Removes everything; the launcher ends.
     func remove() {
-        for slot in free { for directory in slot.directories.values { rmdir(directory) } }
+        for slot in free { Self.remove(slot) }
         switch mode {
         case .v2(let base, _): rmdir(base)
         case .v1(let bases): for base in bases.values { rmdir(base) }
@@ -105,19 +156,20 @@ struct Cgroups {
 
     func reached(_ spec: ContainerSpec, _ slot: Slot?) -> EnforcementReached {
         var reached = EnforcementReached()
-        reached.cpu = spec.cpus.isEmpty ? "none" : "affinity"
+        if !spec.cpus.isEmpty { reached.cpu = "affinity" }
+        var (name, controllers): (String, Set<String>) = ("none", [])
         switch (mode, slot) {
-        case (.v2(_, let controllers), .some):
-            if spec.memoryLimit != nil, controllers.contains("memory") {
-                reached.memory = "cgroup-v2"
-            }
-            if spec.pidsLimit != nil, controllers.contains("pids") { reached.pids = "cgroup-v2" }
-        case (.v1(let bases), .some):
-            if spec.memoryLimit != nil, bases["memory"] != nil { reached.memory = "cgroup-v1" }
-            if spec.pidsLimit != nil, bases["pids"] != nil { reached.pids = "cgroup-v1" }
+        case (.v2(_, let enabled), .some): (name, controllers) = ("cgroup-v2", enabled)
+        case (.v1(let bases), .some): (name, controllers) = ("cgroup-v1", Set(bases.keys))
         default: break
         }
-        if reached.memory == "none", spec.memoryLimit != nil { reached.memory = "rlimit" }
+        if !spec.cpus.isEmpty, !controllers.isDisjoint(with: ["cpuset", "cpu"]) {
+            reached.cpu = name
+        }
+        if spec.memoryLimit != nil {
+            reached.memory = controllers.contains("memory") ? name : "rlimit"
+        }
+        if spec.pidsLimit != nil, controllers.contains("pids") { reached.pids = name }
         return reached
     }
 
@@ -129,97 +181,29 @@ struct Cgroups {
         case .v1(let bases): for (name, base) in bases { directories[name] = "\(base)/\(made)" }
         case .none: break
         }
-        for directory in directories.values where mkdir(directory, 0o755) < 0 && errno != EEXIST {
-            throw SystemError.last("mkdir", directory)
+        let slot = Slot(directories: directories)
+        for (controller, directory) in directories {
+            if mkdir(directory, 0o755) < 0, errno != EEXIST {
+                let error = SystemError.last("mkdir", directory)
+                Self.remove(slot)
+                throw error
+            }
+            if case .v1(let bases) = mode, controller == "cpuset", let base = bases[controller] {
+                try Self.fillCPUSet(directory, from: base)
+            }
         }
-        return Slot(directories: directories)
+        return slot
+    }
+
+    /// cpusets(7): a new v1 cpuset is empty, and takes nobody in.
+    static func fillCPUSet(_ directory: String, from parent: String) throws(SystemError) {
+        for name in ["/cpuset.cpus", "/cpuset.mems"] {
+            try write(directory + name, try Files.text(parent + name))
+        }
     }
 
     static func write(_ path: String, _ text: String) throws(SystemError) {
         let file = try OwnedFD.open(path, O_WRONLY)
         try Files.writeAll(file.raw, text.utf8, path)
-    }
-}
-
-// MARK: Finding a subtree to divide
-
-extension Cgroups {
-    private static func detect() -> Mode {
-        // Without these files there are no cgroups to use.
-        guard let own = try? Files.text("/proc/self/cgroup"),
-            let mounts = try? Files.text("/proc/self/mounts")
-        else {
-            return .none
-        }
-        let paths = ownPaths(own)
-        if let unified = mountPoint(mounts, type: "cgroup2"), let path = paths[""],
-            let mode = v2(unified, path)
-        {
-            return mode
-        }
-        var bases: [String: String] = [:]
-        for controller in ["memory", "pids"] {
-            guard let path = paths[controller],
-                let mount = mountPoint(mounts, type: "cgroup", option: controller)
-            else { continue }
-            let base = mount + (path == "/" ? "" : path) + "/martlet-\(getpid())"
-            if mkdir(base, 0o755) == 0 { bases[controller] = base }
-        }
-        return bases.isEmpty ? .none : .v1(bases: bases)
-    }
-
-    /// cgroups(7): lines of `id:controllers:path`; v2's has no controllers.
-    private static func ownPaths(_ text: String) -> [String: String] {
-        var paths: [String: String] = [:]
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3 else { continue }
-            for controller in fields[1].split(separator: ",", omittingEmptySubsequences: false) {
-                paths[String(controller)] = String(fields[2])
-            }
-        }
-        return paths
-    }
-
-    private static func mountPoint(_ mounts: String, type: String, option: String? = nil) -> String?
-    {
-        for line in mounts.split(separator: "\n") {
-            let fields = line.split(separator: " ")
-            guard fields.count >= 4, fields[2] == type else { continue }
-            if let option, !fields[3].split(separator: ",").contains(where: { $0 == option }) {
-                continue
-            }
-            return String(fields[1])
-        }
-        return nil
-    }
-
-    /// Our own cgroup first, and for root the top: in the former other processes may stand, and then it cannot be divided
-    /// (cgroup-v2.rst, "no internal process constraint").
-    private static func v2(_ mount: String, _ path: String) -> Mode? {
-        let candidates = [mount + (path == "/" ? "" : path)] + (geteuid() == 0 ? [mount] : [])
-        for parent in candidates {
-            let base = parent + "/martlet-\(getpid())"
-            // Refused where the subtree is not delegated to us: then the next one is tried.
-            for controller in ["memory", "pids"] {
-                try? write(parent + "/cgroup.subtree_control", "+" + controller)
-            }
-            guard mkdir(base, 0o755) == 0 else { continue }
-            let offered = Set(
-                ((try? Files.text(base + "/cgroup.controllers")) ?? "").split(
-                    whereSeparator: \.isWhitespace
-                ).map(String.init))
-            let wanted = offered.intersection(["memory", "pids"])
-            guard wanted.contains("memory"),
-                (try? write(
-                    base + "/cgroup.subtree_control", wanted.map { "+" + $0 }.joined(separator: " ")
-                )) != nil
-            else {
-                rmdir(base)
-                continue
-            }
-            return .v2(base: base, controllers: wanted)
-        }
-        return nil
     }
 }

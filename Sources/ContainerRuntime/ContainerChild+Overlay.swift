@@ -5,10 +5,16 @@ internal import LinuxSystem
 // MARK: The image's layers and the writable one
 
 extension ContainerChild {
-    mutating func mountWritableLayer(_ size: Int64?) throws(SystemError) {
-        var options: [(String, String?)] = [("mode", "0755")]
-        if let size { options.append(("size", "\(size)")) }
-        let upper = try newMount("tmpfs", options, attributes: attrNoDev)
+    /// On a tmpfs of its own, or in `directory`, which is made.
+    func mountWritableLayer(_ directory: String?) throws(SystemError) {
+        let upper: OwnedFD
+        if let directory {
+            try checkErrno(mkdir(directory, 0o755), "mkdir", directory)
+            upper = try OwnedFD(
+                checking: cl_open_tree(AT_FDCWD, directory, openTreeClone), "open_tree", directory)
+        } else {
+            upper = try newMount("tmpfs", [("mode", "0755")], attributes: attrNoDev)
+        }
         for name in ["u", "w"] { try checkErrno(mkdirat(upper.raw, name, 0o755), "mkdir", "upper") }
         // overlayfs takes its upper only from a mount that is attached.
         try check(

@@ -53,14 +53,19 @@ extension ContainerChild {
         try check(cl_capset(mask, mask, 0), "capset")
     }
 
-    /// Made where the image lacks it, as Docker does; and the place where one then stands is looked at, since a working
-    /// directory that leads out of the root is how CVE-2024-21626 began.
-    func enter(_ path: String) throws(SystemError) {
-        if chdir(path) < 0 {
-            guard errno == ENOENT else { throw SystemError.last("chdir", path) }
+    /// Made where the image lacks it, as Docker does: by the container's root, and before the root may become read-only.
+    func makeWorkingDirectory(_ path: String) throws(SystemError) {
+        do throws(SystemError) {
             _ = try RootedPath.makeDirectories(root: root, path)
-            try checkErrno(chdir(path), "chdir", path)
+        } catch {
+            throw SystemError("chdir", path, errno: error.errno)
         }
+    }
+
+    /// The place where one then stands is looked at, since a working directory that leads out of the root is how
+    /// CVE-2024-21626 began.
+    func enter(_ path: String) throws(SystemError) {
+        try checkErrno(chdir(path), "chdir", path)
         var buffer = [CChar](repeating: 0, count: 4096)
         guard getcwd(&buffer, buffer.count) != nil, buffer[0] == 0x2f else {
             throw SystemError(
@@ -70,9 +75,8 @@ extension ContainerChild {
 
     func dieWithLauncher() throws(SystemError) {
         try check(cl_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
-        // The launcher may have died before that call: then nobody holds the other end of the status socket.
-        var poller = pollfd(fd: status, events: 0, revents: 0)
-        if poll(&poller, 1, 0) > 0, poller.revents & Int16(POLLHUP) != 0 { _exit(1) }
+        // It may have died before that call.
+        if !table.isLauncherAlive { _exit(1) }
     }
 
     /// Splits in two: the task goes on as a child, and PID 1 stays here to reap and to pass signals on.
@@ -80,15 +84,16 @@ extension ContainerChild {
         var all = sigset_t()
         sigfillset(&all)
         sigprocmask(SIG_BLOCK, &all, nil)
+        // PID 1 goes on in the launcher's program and memory, of which the container must see nothing: not dumpable, its
+        // entries in /proc are closed to all without CAP_SYS_PTRACE (prctl(2), and CVE-2019-5736). Before there is anybody who
+        // could look; the task's exec makes the child dumpable again.
+        try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
         let child = pid_t(try check(cl_clone3(0, nil, -1), "clone3", "init"))
         guard child != 0 else {
             sigprocmask(SIG_UNBLOCK, &all, nil)
             return
         }
         _ = cl_close_range(0, UInt32.max, 0)
-        // It goes on in the launcher's program and memory, of which the container must see nothing: not dumpable, its entries
-        // in /proc are closed to all without CAP_SYS_PTRACE (prctl(2), and CVE-2019-5736).
-        try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
         while true {
             var signal: Int32 = 0
             guard sigwait(&all, &signal) == 0 else { continue }

@@ -6,6 +6,8 @@ internal import LinuxSystem
 /// that it makes ends with it. Directories and mounts inside the root are reached by descriptor only.
 struct ContainerChild: ~Copyable {
     let trees: PreparedTrees
+    /// Whose lock says that the launcher lives.
+    let table: ContainerTable
     /// Where a failing step is told; its closing by exec says that all went well.
     let status: Int32
     /// The container's root, once there is one.
@@ -14,8 +16,9 @@ struct ContainerChild: ~Copyable {
     var devNull: Int32 = -1
     var account: UserLookup?
 
-    init(trees: PreparedTrees, status: Int32) {
+    init(trees: PreparedTrees, table: ContainerTable, status: Int32) {
         self.trees = trees
+        self.table = table
         self.status = status
     }
 
@@ -26,7 +29,8 @@ struct ContainerChild: ~Copyable {
         case .hostname(let name):
             try check(cl_sethostname(name, name.utf8.count), "sethostname", name)
         case .hostRoot: try mountHostRoot()
-        case .writableLayer(let size): try mountWritableLayer(size)
+        case .hide(let path): try attach(try cloneTree("/empty"), at: path, followLinks: true)
+        case .writableLayer(let directory): try mountWritableLayer(directory)
         case .overlay(let layers, let userXattr, let oneByOne):
             if oneByOne {
                 try mountOverlay(layers, userXattr)
@@ -42,6 +46,7 @@ struct ContainerChild: ~Copyable {
         case .bind(let source, let destination, let readOnly):
             try bind(source, destination, readOnly)
         case .tmpfs(let path, let size): try mountTmpfs(path, size)
+        case .hostFile(let source, let destination): try bindHostFile(source, destination)
         case .sealRoot:
             try check(
                 cl_mount_setattr(root, "", atEmptyPath, attrReadOnly, 0, 0), "mount_setattr", "/")
@@ -51,6 +56,7 @@ struct ContainerChild: ~Copyable {
         case .memoryPolicy(let nodes): setMemoryPolicy(nodes)
         case .identity(let user, let groups): try become(user, setGroups: groups)
         case .capabilities(let keep): try keepOnly(keep)
+        case .makeWorkingDirectory(let path): try makeWorkingDirectory(path)
         case .workingDirectory(let path): try enter(path)
         case .noNewPrivileges:
             try check(cl_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
@@ -60,13 +66,32 @@ struct ContainerChild: ~Copyable {
         }
     }
 
-    /// A SystemError as bytes: errno, step, subject.
+    /// Bytes of the largest message on the status socket.
+    static let longestMessage = 8192
+
+    /// A SystemError as bytes: errno, step, subject. Cut where it is long: two hundred layers make a long subject.
     static func encode(_ error: SystemError) -> [UInt8] {
         var out = WireWriter()
+        let hint = error.hint.map { " (\($0))" } ?? ""
         out.put(error.errno)
         out.put(error.step)
-        out.put(error.subject + (error.hint.map { " (\($0))" } ?? ""))
+        out.put(shortened(error.subject, 5000) + shortened(hint, 2000))
         return out.bytes
+    }
+
+    private static func shortened(_ text: String, _ most: Int) -> String {
+        text.utf8.count <= most
+            ? text : String(decoding: text.utf8.prefix(most), as: UTF8.self) + "…"
+    }
+
+    static func decode(_ bytes: ArraySlice<UInt8>) -> (step: String, subject: String, errno: Int32)
+    {
+        var wire = WireReader(bytes)
+        // Written by our own child, so it reads.
+        guard let errno = try? wire.int32(), let step = try? wire.string(),
+            let subject = try? wire.string()
+        else { return ("start", "what the child said", EBADMSG) }
+        return (step, subject, errno)
     }
 }
 
@@ -98,7 +123,7 @@ extension ContainerChild {
 
     /// Attaches a detached mount to a directory of the root, which is made where it is missing. What the image put in the way
     /// of the kernel's own file systems, links above all, is refused and not followed (CVE-2019-16884 and its kin).
-    private func attach(_ mount: consuming OwnedFD, at path: String, followLinks: Bool)
+    private func attach(_ mount: borrowing OwnedFD, at path: String, followLinks: Bool)
         throws(SystemError)
     {
         let target =
@@ -130,17 +155,18 @@ extension ContainerChild {
         let tree = try OwnedFD(
             checking: cl_open_tree(AT_FDCWD, "/", openTreeClone | atRecursive), "open_tree", "/")
         try check(
-            cl_mount_setattr(tree.raw, "", atEmptyPath | atRecursive, attrReadOnly, 0, 0),
+            cl_mount_setattr(
+                tree.raw, "", atEmptyPath | atRecursive, attrReadOnly | attrNoDev, 0, 0),
             "mount_setattr", "/")
         try settle(tree)
     }
 
-    /// Attaches the tree that is to be the root, and keeps it open.
-    mutating func settle(_ tree: borrowing OwnedFD) throws(SystemError) {
+    /// Attaches the tree that is to be the root, and keeps it open: what fsmount(2) and open_tree(2) return is the mount itself.
+    mutating func settle(_ tree: consuming OwnedFD) throws(SystemError) {
         let path = trees.directory + "/root"
         try check(
             cl_move_mount(tree.raw, "", AT_FDCWD, path, moveFromEmptyPath), "move_mount", "root")
-        root = try OwnedFD.open(path, RootedPath.openPath | O_DIRECTORY).release()
+        root = tree.release()
     }
 
     private func handOverUpper() throws(SystemError) {
@@ -150,8 +176,8 @@ extension ContainerChild {
 
     private mutating func mountProc() throws(SystemError) {
         let mount = try newMount("proc", [], attributes: attrNoSuid | attrNoDev | attrNoExec)
-        proc = try mount.duplicate().release()
         try attach(mount, at: "/proc", followLinks: false)
+        proc = mount.release()
         devNull = try OwnedFD.open(trees.directory + "/dev/null", RootedPath.openPath | O_NOFOLLOW)
             .release()
     }
@@ -230,6 +256,20 @@ extension ContainerChild {
                 }
             throw SystemError("bind", destination, errno: error.errno, hint: hint)
         }
+        try check(
+            cl_move_mount(tree.raw, "", target.raw, "", moveFromEmptyPath | moveToEmptyPath),
+            "move_mount", destination)
+    }
+
+    private func bindHostFile(_ source: String, _ destination: String) throws(SystemError) {
+        let result = cl_open_tree(AT_FDCWD, source, openTreeClone)
+        if result == -ENOENT { return }
+        let tree = try OwnedFD(checking: result, "bind", source)
+        try check(
+            cl_mount_setattr(
+                tree.raw, "", atEmptyPath, attrReadOnly | attrNoSuid | attrNoDev | attrNoExec, 0, 0),
+            "mount_setattr", source)
+        let target = try RootedPath.makeFile(root: root, destination, replacingLink: true)
         try check(
             cl_move_mount(tree.raw, "", target.raw, "", moveFromEmptyPath | moveToEmptyPath),
             "move_mount", destination)

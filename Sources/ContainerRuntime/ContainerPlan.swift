@@ -3,15 +3,20 @@ public struct ContainerPlan: Sendable {
     public let steps: [SetupStep]
 
     /// The plan for `spec` on a machine as `host` describes it, with the v1 cgroups to join. Pure.
-    public init(_ spec: ContainerSpec, on host: HostFacts, cgroups: [String] = []) {
+    /// `upper` is the directory to be made for the writable layer; nil means a tmpfs.
+    public init(
+        _ spec: ContainerSpec, on host: HostFacts, cgroups: [String] = [], upper: String? = nil
+    ) {
         // Into its cgroups first, so that all that follows is accounted.
         var steps = cgroups.map(SetupStep.joinCgroup)
         steps += [.session, .hostname(spec.hostname)]
         switch spec.root {
         case .host:
             steps.append(.hostRoot)
+            // Whose sockets would let a task command its own launcher.
+            if let directory = host.runDirectory { steps.append(.hide(directory)) }
         case .layers(let layers):
-            steps.append(.writableLayer(size: nil))
+            steps.append(.writableLayer(upper))
             steps.append(
                 .overlay(
                     layers: layers, userXattr: host.inUserNamespace,
@@ -27,11 +32,8 @@ public struct ContainerPlan: Sendable {
                 + host.maskedProc.map(SetupStep.maskProc)
         }
         steps.append(.dev(shm: spec.shmSize, ownTerminalGroup: !host.inUserNamespace))
-        if case .layers = spec.root {
-            steps.append(.sys)
-        } else {
-            steps.append(.tmpfs("/tmp", size: nil))
-        }
+        steps.append(.sys)
+        if case .host = spec.root { steps.append(.tmpfs("/tmp", size: nil)) }
         // Parents before what is mounted within them.
         let mounts = spec.mounts.enumerated().sorted {
             let (a, b) = (Self.depth($0.element.destination), Self.depth($1.element.destination))
@@ -42,7 +44,11 @@ public struct ContainerPlan: Sendable {
             case .bind:
                 steps.append(.bind(mount.source, mount.destination, readOnly: mount.readOnly))
             case .tmpfs: steps.append(.tmpfs(mount.destination, size: mount.size))
+            case .hostFile: steps.append(.hostFile(mount.source, mount.destination))
             }
+        }
+        if case .layers = spec.root, spec.workingDirectory != "/" {
+            steps.append(.makeWorkingDirectory(spec.workingDirectory))
         }
         // Last of the mounts: every mount point has been made by now.
         if spec.readOnlyRoot { steps.append(.sealRoot) }
@@ -77,17 +83,20 @@ public struct HostFacts: Sendable, Hashable {
     /// Entries of /proc that exist here, of Docker's lists (moby, oci/defaults.go).
     public var readOnlyProc: [String]
     public var maskedProc: [MaskedEntry]
+    /// The launcher's own directory, with its sockets.
+    public var runDirectory: String?
 
     public init(
         inUserNamespace: Bool, canSetGroups: Bool, takesLayersOneByOne: Bool,
         readOnlyProc: [String],
-        maskedProc: [MaskedEntry]
+        maskedProc: [MaskedEntry], runDirectory: String? = nil
     ) {
         self.inUserNamespace = inUserNamespace
         self.canSetGroups = canSetGroups
         self.takesLayersOneByOne = takesLayersOneByOne
         self.readOnlyProc = readOnlyProc
         self.maskedProc = maskedProc
+        self.runDirectory = runDirectory
     }
 }
 
@@ -108,7 +117,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case session
     case hostname(String)
     case hostRoot
-    case writableLayer(size: Int64?)
+    case hide(String)
+    case writableLayer(String?)
     case overlay(layers: [String], userXattr: Bool, oneByOne: Bool)
     case handOverUpper
     case proc
@@ -118,6 +128,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case sys
     case bind(String, String, readOnly: Bool)
     case tmpfs(String, size: Int64?)
+    case hostFile(String, String)
+    case makeWorkingDirectory(String)
     case sealRoot
     case pivot
     case resourceLimits([ContainerSpec.ResourceLimit])
@@ -137,7 +149,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .session: "session       of its own"
         case .hostname(let name): "hostname      \(name)"
         case .hostRoot: "root          the machine's own, read-only"
-        case .writableLayer(let size): "upper         tmpfs\(size.map { " of \($0) bytes" } ?? "")"
+        case .hide(let path): "hide          \(path)"
+        case .writableLayer(let directory): "upper         \(directory ?? "tmpfs")"
         case .overlay(let layers, let userXattr, _):
             "root          overlay of \(layers.count) layers\(userXattr ? " (userxattr)" : ""): \(layers.joined(separator: " "))"
         case .handOverUpper: "upper         kept for collecting"
@@ -151,6 +164,9 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
             "bind          \(source) on \(destination)\(readOnly ? ", read-only" : "")"
         case .tmpfs(let path, let size):
             "tmpfs         \(path)\(size.map { " of \($0) bytes" } ?? "")"
+        case .hostFile(let source, let destination):
+            "bind          \(source) on \(destination), read-only, where the machine has it"
+        case .makeWorkingDirectory(let path): "directory     \(path), made where it is missing"
         case .sealRoot: "root          read-only from here on"
         case .pivot: "pivot_root    and let the machine's tree go"
         case .resourceLimits(let limits):

@@ -8,7 +8,12 @@ public struct ContainerSpec: Sendable, Hashable {
     }
 
     public struct Mount: Sendable, Hashable {
-        public enum Kind: UInt8, Sendable { case bind, tmpfs }
+        public enum Kind: UInt8, Sendable {
+            case bind, tmpfs
+            /// A file of the machine in place of the image's, a link that leads nowhere included; left out where the machine
+            /// has none. Always read-only.
+            case hostFile
+        }
         public var kind: Kind
         public var source: String
         public var destination: String

@@ -2,71 +2,93 @@ internal import CLinux
 internal import Glibc
 internal import LinuxSystem
 
+/// A container to start, with the descriptors that came along.
+struct StartRequest {
+    let id: String
+    let spec: ContainerSpec
+    let rule: StopRule
+    let stdout: Int32
+    let stderr: Int32
+
+    var start: ContainerStart { ContainerStart(id: id, at: Clock.now(), enforcement: .init()) }
+
+    func close() {
+        Glibc.close(stdout)
+        Glibc.close(stderr)
+    }
+}
+
 extension Launcher {
+    enum StartOutcome { case begun, failed, postponed }
+
     /// Clones the child and goes on; what becomes of it arrives by the status socket and SIGCHLD.
-    func start(_ id: String, _ spec: ContainerSpec, _ rule: StopRule, stdout: Int32, stderr: Int32)
-    {
+    /// The descriptors stay the caller's, who closes them unless the start is postponed.
+    func start(_ request: StartRequest) -> StartOutcome {
         do throws(SystemError) {
-            try launch(id, spec, rule, stdout: stdout, stderr: stderr)
+            try launch(request)
+            return .begun
         } catch {
+            if canWait(for: error) { return .postponed }
             let now = Clock.now()
             let subject = error.subject + (error.hint.map { " (\($0))" } ?? "")
             record(
                 ContainerExit(
-                    id: id,
+                    id: request.id,
                     status: .startFailure(step: error.step, subject: subject, errno: error.errno),
-                    started: now, ended: now),
-                upper: nil)
+                    started: now, ended: now))
+            return .failed
         }
     }
 
-    private func launch(
-        _ id: String, _ spec: ContainerSpec, _ rule: StopRule, stdout: Int32, stderr: Int32
-    ) throws(SystemError) {
-        let slot = try cgroups.take(spec)
-        let before = slot.map { cgroups.usage($0).kills } ?? 0
-        let enforcement = cgroups.reached(spec, slot)
-        var spec = spec
-        if enforcement.memory == "rlimit", let limit = spec.memoryLimit {
-            // RLIMIT_DATA and not RLIMIT_AS: CUDA and Java reserve address space far beyond what they use.
-            spec.resourceLimits.append(
-                .init(
-                    resource: Int32(RLIMIT_DATA.rawValue), soft: UInt64(limit), hard: UInt64(limit))
-            )
+    /// Out of descriptors or processes, while something is there whose end gives some back.
+    private func canWait(for error: SystemError) -> Bool {
+        [EMFILE, ENFILE, EAGAIN].contains(error.errno)
+            && (!running.isEmpty || ended.values.contains { $0.upper != nil })
+    }
+
+    /// Something has ended: those that waited, in their order.
+    func startPostponed() {
+        while let request = postponed.first, start(request) != .postponed {
+            request.close()
+            postponed.removeFirst()
         }
-        let plan = ContainerPlan(
-            spec, on: trees.host,
-            cgroups: slot?.directories.filter { $0.key != "v2" }.values.sorted() ?? [])
-        // Bare numbers: on the child's path nothing returns, and an owner would be closed after its last mention.
-        let (status, childStatus) = try UnixSocket.pair(.messages).release()
-        var cgroup: Int32 = -1
-        if let directory = slot?.directories["v2"] {
-            cgroup = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY).release()
-        }
-        defer { if cgroup >= 0 { close(cgroup) } }
-        let flags = Namespace.mount | Namespace.uts | Namespace.ipc | Namespace.pid
-        let result = cl_clone3(flags, nil, cgroup)
-        if result == 0 {
-            Self.runChild(plan, trees, status: childStatus, stdout: stdout, stderr: stderr)
-        }
-        close(childStatus)
-        let pid: pid_t
+    }
+
+    private func launch(_ request: StartRequest) throws(SystemError) {
+        let slot = try cgroups.take(request.spec)
         do throws(SystemError) {
-            pid = pid_t(
-                try check(
-                    result, "clone3", id,
-                    hint: "no more processes, or namespaces are switched off here"))
+            try launch(request, slot)
         } catch {
-            close(status)
-            if let slot { cgroups.give(slot) }
+            if let slot { cgroups.give(slot, isUsedUp: false) }
             throw error
         }
+    }
+
+    private func launch(_ request: StartRequest, _ slot: Cgroups.Slot?) throws(SystemError) {
+        let (id, rule) = (request.id, request.rule)
+        let before = slot.map { cgroups.usage($0).kills } ?? 0
+        let enforcement = cgroups.reached(request.spec, slot)
+        let layer = request.spec.root == .host ? nil : layers?.next()
+        let plan = ContainerPlan(
+            limited(request.spec, enforcement), on: trees.host,
+            cgroups: slot?.directories.filter { $0.key != "v2" }.values.sorted() ?? [],
+            upper: layer)
+        let entry = try table.begin()
+        let pid: pid_t
+        let status: Int32
+        do throws(SystemError) {
+            (pid, status) = try clone(request, plan, slot, entry)
+        } catch {
+            table.end(entry)
+            throw error
+        }
+        table.begun(entry)
         running[id] = Running(
-            pid: pid, rule: rule, slot: slot, killsBefore: before,
-            start: ContainerStart(id: id, at: Clock.now(), enforcement: enforcement), status: status
-        )
+            pid: pid, entry: entry, rule: rule, hasInit: request.spec.withInit, slot: slot,
+            killsBefore: before,
+            start: ContainerStart(id: id, at: Clock.now(), enforcement: enforcement),
+            status: status, layer: layer)
         byPID[pid] = id
-        try loop.watch(status, for: .read) { [unowned self] _ in self.readStatus(id) }
         if let limit = rule.timeLimit {
             running[id]?.timer = loop.after(limit) { [unowned self] in
                 self.running[id]?.timedOut = true
@@ -75,17 +97,57 @@ extension Launcher {
         }
     }
 
+    /// With the limits that hold where no cgroup does, and without what the launcher took for itself.
+    private func limited(_ spec: ContainerSpec, _ reached: EnforcementReached) -> ContainerSpec {
+        var spec = spec
+        if let descriptors { spec.resourceLimits.insert(descriptors, at: 0) }
+        if reached.memory == "rlimit", let limit = spec.memoryLimit {
+            // RLIMIT_DATA and not RLIMIT_AS: CUDA and Java reserve address space far beyond what they use.
+            spec.resourceLimits.append(
+                .init(
+                    resource: Int32(RLIMIT_DATA.rawValue), soft: UInt64(limit), hard: UInt64(limit))
+            )
+        }
+        return spec
+    }
+
+    /// Returns the child and the launcher's end of the status socket, which is watched; on failure nothing is left.
+    private func clone(
+        _ request: StartRequest, _ plan: ContainerPlan, _ slot: Cgroups.Slot?, _ entry: Int
+    ) throws(SystemError) -> (pid_t, status: Int32) {
+        var cgroup: Int32 = -1
+        if let directory = slot?.directories["v2"] {
+            cgroup = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY).release()
+        }
+        defer { if cgroup >= 0 { close(cgroup) } }
+        // Bare numbers: on the child's path nothing returns, and an owner would be closed after its last mention.
+        let (status, childStatus) = try UnixSocket.pair(.messages).release()
+        let id = request.id
+        do throws(SystemError) {
+            try loop.watch(status, for: .read) { [unowned self] _ in self.readStatus(id) }
+            let flags = Namespace.mount | Namespace.uts | Namespace.ipc | Namespace.pid
+            let child = try check(
+                cl_clone3(flags, table.pid(entry), cgroup), "clone3", id,
+                hint: "no more processes, or namespaces are switched off here")
+            if child == 0 { runChild(request, plan, status: childStatus) }
+            close(childStatus)
+            return (pid_t(child), status)
+        } catch {
+            close(childStatus)
+            closeStatus(status)
+            throw error
+        }
+    }
+
     /// In the child. Never returns.
-    private static func runChild(
-        _ plan: ContainerPlan, _ trees: PreparedTrees, status: Int32, stdout: Int32, stderr: Int32
-    ) -> Never {
-        var child = ContainerChild(trees: trees, status: status)
+    private func runChild(_ request: StartRequest, _ plan: ContainerPlan, status: Int32) -> Never {
+        var child = ContainerChild(trees: trees, table: table, status: status)
         do throws(SystemError) {
             let null = try OwnedFD.open("/dev/null", O_RDONLY).release()
-            for (from, to) in [(null, Int32(0)), (stdout, 1), (stderr, 2)] {
+            for (from, to) in [(null, Int32(0)), (request.stdout, 1), (request.stderr, 2)] {
                 try checkErrno(dup2(from, to), "dup2")
             }
-            resetSignals()
+            Self.resetSignals()
             umask(0o022)
             for step in plan.steps { try child.perform(step) }
         } catch {
@@ -106,25 +168,22 @@ extension Launcher {
     /// What the child says of its setup: the kept layer, a failing step, or, by closing, that exec has happened.
     func readStatus(_ id: String) {
         guard let status = running[id]?.status, status >= 0 else { return }
-        var buffer = [UInt8](repeating: 0, count: 8192)
+        var buffer = [UInt8](repeating: 0, count: ContainerChild.longestMessage)
         while true {
             var poller = pollfd(fd: status, events: Int16(POLLIN), revents: 0)
             guard poll(&poller, 1, 0) > 0 else { return }
-            guard let (count, descriptors) = try? UnixSocket.receive(status, into: &buffer),
-                count > 0
-            else {
+            do throws(SystemError) {
+                guard let (count, descriptors) = try UnixSocket.receive(status, into: &buffer),
+                    count > 0
+                else { return executed(id, status) }
+                if buffer[0] == 0 {
+                    running[id]?.upper = descriptors.first
+                } else {
+                    running[id]?.failure = ContainerChild.decode(buffer[1..<count])
+                }
+            } catch {
+                running[id]?.failure = (error.step, "what the child said", error.errno)
                 return executed(id, status)
-            }
-            if buffer[0] == 0 {
-                running[id]?.upper = descriptors.first
-                continue
-            }
-            var wire = WireReader(buffer[1..<count])
-            // Written by our own child, so it reads; if not, the exit code 127 still says that it failed.
-            if let errno = try? wire.int32(), let step = try? wire.string(),
-                let subject = try? wire.string()
-            {
-                running[id]?.failure = (step, subject, errno)
             }
         }
     }

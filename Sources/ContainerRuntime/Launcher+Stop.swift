@@ -4,21 +4,38 @@ internal import LinuxSystem
 extension Launcher {
     /// Asked for from outside: the signal, the grace, then SIGKILL.
     func stop(_ id: String) {
+        if let place = postponed.firstIndex(where: { $0.id == id }) {
+            return forget(postponed.remove(at: place))
+        }
         guard running[id] != nil, running[id]?.stopped == false else { return }
         running[id]?.stopped = true
         end(id)
     }
 
-    /// Tells every process of the tree. The kernel does not deliver to a namespace's PID 1 a signal that it does not
-    /// handle (pid_namespaces(7)): alone and deaf, it would only waste the grace, so it is killed at once.
+    /// Stopped before the machine had room for it.
+    private func forget(_ request: StartRequest) {
+        request.close()
+        let now = Clock.now()
+        var exit = ContainerExit(
+            id: request.id,
+            status: .startFailure(step: "start", subject: "stopped before", errno: ECANCELED),
+            started: now, ended: now)
+        exit.stopped = true
+        record(exit)
+    }
+
+    /// Tells every process of the tree, once: an init would pass on what it gets. The kernel does not deliver to a
+    /// namespace's PID 1 a signal that it does not handle (pid_namespaces(7)): alone and deaf, it would only waste the grace,
+    /// so it is killed at once.
     func end(_ id: String) {
         guard let container = running[id] else { return }
-        let tree = Self.descendants(of: container.pid)
-        for pid in [container.pid] + tree { kill(pid, container.rule.signal) }
-        if container.rule.grace <= 0
-            || (tree.isEmpty && !Self.handles(container.rule.signal, container.pid))
-        {
-            kill(container.pid, SIGKILL)
+        let (pid, signal) = (container.pid, container.rule.signal)
+        let tree = Self.descendants(of: pid)
+        // Looked at before it is told: once woken, it waits no more.
+        let isDeaf = tree.isEmpty && (container.hasInit || !Self.handles(signal, pid))
+        for pid in (container.hasInit ? [] : [pid]) + tree { kill(pid, signal) }
+        if container.rule.grace <= 0 || isDeaf {
+            kill(pid, SIGKILL)
             return
         }
         if let timer = container.timer { loop.cancel(timer) }
@@ -38,12 +55,23 @@ extension Launcher {
         return children + children.flatMap { descendants(of: $0) }
     }
 
-    /// SigCgt of proc(5): a mask with bit n-1 for signal n.
+    /// Caught, or blocked and fetched by signalfd(2): SigCgt and SigBlk of proc(5), masks with bit n-1 for signal n; a blocked
+    /// signal stays pending even for PID 1. Or fetched by sigwait(3), which stands in no mask while it waits.
     private static func handles(_ signal: Int32, _ pid: pid_t) -> Bool {
-        guard let status = try? Files.text("/proc/\(pid)/status"),  // it has just ended
-            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigCgt:") }),
-            let mask = UInt64(line.dropFirst(7).trimmingPrefix { $0.isWhitespace }, radix: 16)
-        else { return true }
-        return mask & 1 << UInt64(signal - 1) != 0
+        // Where it has just ended, one kill more is not needed.
+        guard let tasks = try? Files.names(in: "/proc/\(pid)/task") else { return true }
+        return tasks.contains { task in
+            let wait = (try? Files.text("/proc/\(pid)/task/\(task)/wchan")) ?? ""
+            return wait.hasPrefix("do_sigtimedwait")
+                || isInMask(signal, (try? Files.text("/proc/\(pid)/task/\(task)/status")) ?? "")
+        }
+    }
+
+    private static func isInMask(_ signal: Int32, _ status: String) -> Bool {
+        status.split(separator: "\n").contains { line in
+            guard line.hasPrefix("SigCgt:") || line.hasPrefix("SigBlk:") else { return false }
+            let mask = UInt64(line.dropFirst(7).trimmingPrefix { $0.isWhitespace }, radix: 16) ?? 0
+            return mask & 1 << UInt64(signal - 1) != 0
+        }
     }
 }

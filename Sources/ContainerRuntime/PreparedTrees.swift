@@ -18,7 +18,7 @@ public struct PreparedTrees: Sendable {
 
     /// Enters a user namespace where the caller is not root, then a mount namespace, and builds the trees.
     /// The process must have one thread, and cannot go back.
-    public init(directory: String) throws(SystemError) {
+    public init(directory: String, runDirectory: String) throws(SystemError) {
         try Files.makeDirectories(directory, mode: 0o700)
         let ids = try UserNamespace.enterIfNeeded()
         try check(cl_unshare(Namespace.mount), "unshare(mount)")
@@ -36,8 +36,10 @@ public struct PreparedTrees: Sendable {
         try Self.makeSys(directory, inUserNamespace: ids.inUserNamespace)
         try Capabilities.bound(to: Capabilities.docker)
         self.directory = directory
-        host = HostFacts.detect(
+        var host = HostFacts.detect(
             inUserNamespace: ids.inUserNamespace, canSetGroups: ids.canSetGroups)
+        host.runDirectory = runDirectory
+        self.host = host
     }
 
     private static func makeDevices(_ dev: String) throws(SystemError) {

@@ -4,23 +4,32 @@ import LinuxSystem
 
 // martlet-runtime serve DIR: the launcher of one user, with its socket, journal, lock and mount point in DIR.
 let arguments = CommandLine.arguments
-guard arguments.count == 3, arguments[1] == "serve" else {
-    note("usage: martlet-runtime serve DIR")
+let upperOnDisk = arguments.count == 4 && arguments[2] == "--upper-on-disk"
+guard arguments.count == 3 || upperOnDisk, arguments[1] == "serve", let directory = arguments.last
+else {
+    note("usage: martlet-runtime serve [--upper-on-disk] DIR")
     exit(arguments.dropFirst().first == "--help" ? 0 : 2)
 }
-let directory = arguments[2]
 OwnedFD.closeAll(from: 3)
+
+/// Nil where a launcher holds it that lives. Children of one that was killed hold it with it, until they notice.
+func takeLock(_ directory: String) throws(SystemError) -> FileLock? {
+    for _ in 0..<500 {
+        if let lock = try FileLock.attempt(directory + "/launcher.lock") { return lock }
+        if Launcher.serves(directory) { return nil }
+        usleep(2000)
+    }
+    return nil
+}
+
 do {
     try Files.makePrivateDirectory(directory)
-    guard let lock = try FileLock.attempt(directory + "/launcher.lock") else {
+    guard let lock = try takeLock(directory) else {
         note("another launcher serves \(directory)")
         exit(3)
     }
     try lock.write("\(getpid())\n")
-    let launcher = try Launcher(
-        socket: directory + "/launcher.sock", journal: directory + "/launcher.journal",
-        workDirectory: directory + "/mnt")
-    try launcher.run()
+    try Launcher(directory: directory, upperOnDisk: upperOnDisk).run()
 } catch {
     note("martlet-runtime: \(error)")
     exit(3)

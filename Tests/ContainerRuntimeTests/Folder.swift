@@ -5,8 +5,8 @@ import LinuxSystem
 final class Folder {
     let path: String
 
-    init() throws {
-        var template = Array("/tmp/martlet-test-XXXXXX".utf8CString)
+    init(in parent: String = "/tmp") throws {
+        var template = Array((parent + "/martlet-test-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError.last("mkdtemp") }
         path = String(
             decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

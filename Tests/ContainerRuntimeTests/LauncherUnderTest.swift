@@ -32,6 +32,7 @@ final class LauncherUnderTest {
     let folder: Folder
     let runner: Runner
     let image: TestImage
+    private let options: [String]
     private(set) var pid: pid_t = 0
     private var socket: OwnedFD
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
@@ -40,15 +41,16 @@ final class LauncherUnderTest {
     var directory: String { folder.path + "/run" }
     var journal: String { directory + "/launcher.journal" }
 
-    init(_ runner: Runner) throws {
+    init(_ runner: Runner, in parent: String = "/tmp", _ options: [String] = []) throws {
         self.runner = runner
-        folder = try Folder()
+        self.options = options
+        folder = try Folder(in: parent)
         chmod(folder.path, 0o755)
         image = try TestImage(folder.path + "/image", owner: runner.uid)
         try Files.makeDirectories(folder.path + "/run", mode: 0o700)
         // The journal's name is the socket's neighbour; both are the runner's.
         if runner.uid != geteuid() { chown(folder.path + "/run", runner.uid, runner.uid) }
-        pid = try Self.serve(runner, folder)
+        pid = try Self.serve(runner, folder, options)
         socket = try Self.connect(pid, runner, folder)
         guard case .hello = try receive().event else {
             throw SystemError("start", "launcher: no hello", errno: EPROTO)
@@ -63,9 +65,11 @@ final class LauncherUnderTest {
         }
     }
 
-    private static func serve(_ runner: Runner, _ folder: Folder) throws -> pid_t {
+    private static func serve(
+        _ runner: Runner, _ folder: Folder, _ options: [String]
+    ) throws -> pid_t {
         let program = try executable.get()
-        var command = [program, "serve", folder.path + "/run"]
+        var command = [program, "serve"] + options + [folder.path + "/run"]
         if runner.uid != geteuid() {
             let id = "\(runner.uid)"
             command =
@@ -150,6 +154,34 @@ final class LauncherUnderTest {
         kill(pid, SIGKILL)
         Self.reap(pid)
         pid = 0
+    }
+
+    /// Another launcher in the place of one that was killed; returns when it has greeted.
+    func startAgain() throws {
+        pid = try Self.serve(runner, folder, options)
+        while true {
+            do {
+                guard case .hello = try reconnect() else {
+                    throw SystemError("start", "launcher: no hello", errno: EPROTO)
+                }
+                return
+            } catch let error as SystemError where error.errno == ECONNRESET {
+                // The socket of the dead one, which a child still held that died with it.
+                continue
+            }
+        }
+    }
+
+    /// Waits in the kernel, and has not run since it was last looked at.
+    var isAsleep: Bool {
+        func ticks() -> [Substring] {
+            // proc(5): utime and stime.
+            let fields = ((try? Files.text("/proc/\(pid)/stat")) ?? "").split(separator: " ")
+            return Array(fields.dropFirst(13).prefix(2))
+        }
+        let before = ticks()
+        usleep(50_000)
+        return ticks() == before
     }
 
     /// Drops the connection, as a dying agent does, and makes another. Returns the greeting.

@@ -4,9 +4,31 @@ import Testing
 
 @testable import ContainerRuntime
 
+/// A process of this test that sleeps.
+private struct Sleep {
+    let pid: pid_t
+
+    init() {
+        let command = ["/bin/sleep", "60"]
+        let argv = command.map { strdup($0) } + [nil]
+        defer { for pointer in argv { free(pointer) } }
+        var pid: pid_t = 0
+        posix_spawn(&pid, "/bin/sleep", nil, nil, argv, nil)
+        self.pid = pid
+    }
+
+    /// True once it is reaped.
+    var hasEnded: Bool {
+        var status: Int32 = 0
+        return waitpid(pid, &status, WNOHANG) == pid
+    }
+}
+
 /// Limits, stops, and what happens when agents and launchers die.
 @Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
 struct LifeTests {
+    private static let python: String? = Files.exists("/usr/bin/python3") ? "/usr/bin/python3" : nil
+
     @Test(arguments: Runner.possible)
     func aTimeLimitAsksFirstAndThenKillsTheTree(runner: Runner) throws {
         let launcher = try LauncherUnderTest(runner)
@@ -57,6 +79,69 @@ struct LifeTests {
         #expect(eventually { tree.allSatisfy { kill($0, 0) != 0 || Self.isZombie($0) } })
         // No exit was recorded, so nobody can take it for a success.
         #expect(try LauncherJournal.read(launcher.journal).isEmpty)
+    }
+
+    /// The kernel forgets PR_SET_PDEATHSIG when ids change, and any program may.
+    @Test(arguments: Runner.possible)
+    func whatOutlivesItsLauncherIsEndedBeforeTheNextOneGreets(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let clearing = runner == .root ? ["--reuid", "65534"] : ["--pdeathsig", "clear"]
+        let id = try launcher.start(
+            ContainerSpec(
+                root: .host, arguments: ["/usr/bin/setpriv"] + clearing + ["/bin/sleep", "77.5"]))
+        try launcher.awaitStart(id)
+        let started = eventually {
+            Self.processes(named: "sleep\u{0}77.5", below: launcher.pid).count == 1
+        }
+        try #require(started)
+        let survivors = Self.processes(named: "sleep\u{0}77.5", below: launcher.pid)
+        launcher.killLauncher()
+        #expect(survivors.allSatisfy { kill($0, 0) == 0 })
+        try launcher.startAgain()
+        #expect(survivors.allSatisfy { kill($0, 0) != 0 || Self.isZombie($0) })
+        #expect(try launcher.shell("echo on").output == "on\n")
+    }
+
+    /// Killed at any moment of a start; what it started is not seen again.
+    @Test(arguments: Runner.possible)
+    func noStartOutlivesItsLauncher(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        for round in 0..<12 {
+            let mark = "88.\(getpid())\(round)"
+            for _ in 0..<4 {
+                try launcher.start(
+                    ContainerSpec(
+                        root: .layers([launcher.image.path]), arguments: ["sleep", mark]))
+            }
+            // Some are being set up, some not begun.
+            for _ in 0..<(round * 20_000) { _ = getppid() }
+            launcher.killLauncher()
+            try launcher.startAgain()
+            let alive = try Files.names(in: "/proc").filter {
+                ((try? Files.text("/proc/\($0)/cmdline")) ?? "").contains("sleep\u{0}" + mark)
+            }
+            #expect(alive.isEmpty)
+        }
+    }
+
+    /// A process that has the pid of a dead container by now is not touched.
+    @Test func aPidThatIsSomebodyElsesIsLeftAlone() throws {
+        let folder = try Folder()
+        let path = folder.path + "/containers"
+        let container: Sleep
+        do {
+            let table = try ContainerTable(path)
+            let long = try table.begin()
+            table.pid(long).pointee = getpid()
+            table.begun(long)
+            let entry = try table.begin()
+            container = Sleep()
+            table.pid(entry).pointee = container.pid
+            table.begun(entry)
+        }
+        // This test began before its entry did, so it goes on to see this.
+        _ = try ContainerTable(path)
+        #expect(container.hasEnded)
     }
 
     private static func isZombie(_ pid: pid_t) -> Bool {
@@ -124,6 +209,81 @@ struct LifeTests {
         while told.count < count {
             if case .exited(let exit) = try launcher.receive().event { told.insert(exit.id) }
         }
+    }
+
+    /// The last message that waited must not leave the launcher looking for room for ever.
+    @Test func aLauncherThatHasToldEverythingRests() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        let null = try OwnedFD.open("/dev/null", O_RDWR)
+        // As many as it takes until the socket is full and one waits.
+        let count = 120
+        for number in 0..<count {
+            let spec = launcher.spec("exit 0") {
+                $0.arguments = ["/missing/" + String(repeating: "x", count: 3000)]
+            }
+            try launcher.send(.start(id: "9_\(number).1", spec, StopRule()), [null.raw, null.raw])
+            #expect(
+                try eventually { try LauncherJournal.read(launcher.journal).count == number + 1 })
+        }
+        for _ in 0..<count { _ = try launcher.receive() }
+        #expect(eventually { launcher.isAsleep })
+    }
+
+    @Test func aStepThatFailsOnVeryMuchIsToldAllTheSame() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        let ended = try launcher.shell("true") {
+            $0.arguments = ["/" + String(repeating: "x/", count: 10_000)]
+        }
+        guard case .startFailure(let step, let subject, _) = ended.exit.status else {
+            Issue.record("it ended with \(ended.exit.status)")
+            return
+        }
+        #expect(step == "exec")
+        #expect(subject.hasPrefix("/x/x/"))
+    }
+
+    /// SIGTERM comes with every shutdown of the machine; the task is not to blame.
+    @Test(arguments: Runner.possible)
+    func aLauncherThatIsToldToEndLosesItsContainersAndBlamesNone(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let id = try launcher.start(launcher.spec("sleep 30"))
+        try launcher.awaitStart(id)
+        kill(launcher.pid, SIGTERM)
+        #expect(throws: SystemError.self) { while true { _ = try launcher.receive() } }
+        #expect(try LauncherJournal.read(launcher.journal).isEmpty)
+    }
+
+    /// Signals that are blocked are fetched by sigwait or signalfd: such a program is not deaf.
+    @Test(.enabled(if: Self.python != nil, "python3 is not installed"))
+    func aProgramThatWaitsForItsSignalHasItsGrace() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        let program = """
+            import signal
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            print("ready", flush=True)
+            print("got", signal.sigwait([signal.SIGTERM]).name, flush=True)
+            """
+        let id = try launcher.start(
+            ContainerSpec(
+                root: .host, arguments: [try #require(Self.python), "-c", program]),
+            StopRule(grace: 10_000))
+        #expect(try eventually { try launcher.output(id) == "ready\n" })
+        try launcher.send(.stop(id: id))
+        let ended = try launcher.finish(id)
+        #expect(ended.output == "ready\ngot SIGTERM\n")
+        #expect(ended.exit.status == .code(0))
+    }
+
+    @Test(arguments: Runner.possible)
+    func aStopIsToldOnceBehindAnInitToo(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let id = try launcher.start(
+            launcher.spec(
+                "trap 'echo asked' TERM; echo up; while [ ! -e /end ]; do sleep 0.02; done"
+            ) { $0.withInit = true }, StopRule(grace: 400))
+        #expect(try eventually { try launcher.output(id) == "up\n" })
+        try launcher.send(.stop(id: id))
+        #expect(try launcher.finish(id).output == "up\nasked\n")
     }
 
     @Test func aMessageThatMakesNoSenseEndsItsConnectionOnly() throws {

@@ -54,6 +54,65 @@ struct LimitTests {
         }
     }
 
+    /// Affinity alone a task can widen again; a cgroup it cannot.
+    @Test(.enabled(if: geteuid() == 0, "only root divides this machine's cgroups"))
+    func aTaskThatIsHeldByACgroupStaysOnItsCPUs() throws {
+        let all = try Affinity.current().sorted()
+        try #require(all.count > 1)
+        let launcher = try LauncherUnderTest(.root)
+        let ended = try launcher.run(
+            {
+                var spec = ContainerSpec(
+                    root: .host,
+                    arguments: [
+                        "/bin/sh", "-c",
+                        "taskset -pc \(all[0])-\(all[1]) $$ >/dev/null 2>&1; exec grep Cpus_allowed_list /proc/self/status",
+                    ])
+                spec.cpus = [all[0]]
+                spec.memoryLimit = 64 << 20
+                return spec
+            }())
+        if ended.exit.enforcement.cpu.hasPrefix("cgroup") {
+            #expect(ended.output == "Cpus_allowed_list:\t\(all[0])\n")
+        }
+        // The next one in the same cgroup has CPUs of its own.
+        let next = try launcher.shell("grep Cpus_allowed_list /proc/self/status") {
+            $0.cpus = [all[1]]
+            $0.memoryLimit = 64 << 20
+        }
+        #expect(next.output == "Cpus_allowed_list:\t\(all[1])\n")
+    }
+
+    /// What a kept layer holds stays charged to its cgroup, which another task must not inherit.
+    @Test(arguments: Runner.possible)
+    func aKeptLayerTakesNoMemoryFromTheNextTask(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let first = try launcher.start(
+            launcher.spec("dd if=/dev/zero of=/large bs=1M count=40") {
+                $0.memoryLimit = 96 << 20
+                $0.keepUpper = true
+            })
+        #expect(try launcher.finish(first, acknowledge: false).exit.status == .code(0))
+        let next = try launcher.shell("dd if=/dev/zero of=/dev/shm/f bs=1M count=20; echo through")
+        {
+            $0.memoryLimit = 32 << 20
+        }
+        #expect(next.output == "through\n")
+        #expect(next.exit.status == .code(0))
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root divides this machine's cgroups"))
+    func cgroupsOfDeadLaunchersAreRemoved() throws {
+        let launcher = try LauncherUnderTest(.root)
+        _ = try launcher.shell("true") { $0.memoryLimit = 64 << 20 }
+        let places = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup"]
+            .map { "\($0)/martlet-\(launcher.pid)" }.filter(Files.exists)
+        launcher.killLauncher()
+        #expect(places.contains(where: Files.exists) == !places.isEmpty)
+        try launcher.startAgain()
+        #expect(!places.contains(where: Files.exists))
+    }
+
     @Test(arguments: Runner.possible)
     func withoutLimitsNoneIsClaimed(runner: Runner) throws {
         let exit = try LauncherUnderTest(runner).shell("true").exit

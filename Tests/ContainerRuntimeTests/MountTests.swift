@@ -84,6 +84,52 @@ struct MountTests {
             root: try #require(again.descriptor), "/work/deep/file", O_RDONLY)
     }
 
+    /// As before Linux 6.6 for everybody but root: the layer goes where the marks of overlayfs can be kept.
+    @Test(arguments: Runner.possible)
+    func aWritableLayerOnDiskIsCompleteAndGoesWithItsContainer(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner, ["--upper-on-disk"])
+        try Files.makeDirectories(launcher.image.path + "/full/deep")
+        for name in ["/full", "/full/deep"] {
+            chown(launcher.image.path + name, runner.uid, runner.uid)
+        }
+        var status = stat()
+        #expect(stat(launcher.directory, &status) == 0)
+        let place = "/var/tmp/martlet-layers-\(status.st_dev)-\(status.st_ino)"
+        defer { Folder.remove(place) }
+        let id = try launcher.start(
+            launcher.spec("rm -r /full && mkdir /full && touch /full/new && ls -A /full") {
+                $0.keepUpper = true
+            })
+        let ended = try launcher.finish(id, acknowledge: false)
+        #expect(ended.output == "new\n", "\(ended.errors)")
+        _ = try RootedPath.open(root: try #require(ended.upper), "/full/new", O_RDONLY)
+        #expect(try Files.names(in: place).count == 1)
+        try launcher.send(.acknowledge([id]))
+        #expect(try launcher.shell("mkdir -p /a/b; echo x > /a/b/c").exit.status == .code(0))
+        #expect(try eventually { try Files.names(in: place).isEmpty })
+    }
+
+    /// The network is the machine's own, and so is what finds names in it.
+    @Test(arguments: Runner.possible)
+    func aFileOfTheMachineTakesThePlaceOfTheImages(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let data = try data(launcher)
+        try launcher.image.link("etc/resolv.conf", to: "../run/nowhere/resolv.conf")
+        let ended = try launcher.shell(
+            "cat /etc/resolv.conf /etc/hosts /etc/group; echo x >> /etc/hosts; ls /etc"
+        ) {
+            $0.readOnlyRoot = true
+            $0.mounts = ["/etc/resolv.conf", "/etc/hosts", "/etc/group"].map {
+                .init(.hostFile, source: data + "/file", destination: $0)
+            }
+            $0.mounts.append(.init(.hostFile, source: "/does/not/exist", destination: "/etc/none"))
+        }
+        #expect(
+            ended.output == String(repeating: "from the machine\n", count: 3)
+                + "group\nhosts\npasswd\nresolv.conf\n")
+        #expect(try Files.text(data + "/file") == "from the machine\n")
+    }
+
     @Test(arguments: Runner.possible)
     func aReadOnlyRootTakesNoWritesButMountsDo(runner: Runner) throws {
         let launcher = try LauncherUnderTest(runner)

@@ -33,6 +33,7 @@ import Testing
                 "root overlay of 2 layers: /l/base /l/top", "mount /proc", "read-only /proc/sys",
                 "mask /proc/kcore", "mount /dev, /dev/pts, /dev/shm", "mount /sys, read-only",
                 "tmpfs /a of 4096 bytes", "bind /data on /a/b, read-only",
+                "directory /work, made where it is missing",
                 "pivot_root and let the machine's tree go", "cpus 2,3", "user worker",
                 "capabilities "
                     + Capabilities.names(in: Capabilities.docker).joined(separator: " "),
@@ -75,6 +76,7 @@ import Testing
         let lines = lines(ContainerSpec(root: .host, arguments: ["x"]), Self.root)
         #expect(lines.contains("root the machine's own, read-only"))
         #expect(lines.contains("tmpfs /tmp"))
+        #expect(lines.contains("mount /sys, read-only"))
         #expect(!lines.contains { $0.hasPrefix("upper") })
     }
 }

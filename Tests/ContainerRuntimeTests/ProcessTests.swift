@@ -100,6 +100,17 @@ struct ProcessTests {
         #expect(ended.exit.status == .code(0))
     }
 
+    @Test(arguments: Runner.rootOnly)
+    func theWorkingDirectoryIsMadeForOthersThanRootAndOnAReadOnlyRootToo(runner: Runner) throws {
+        let ended = try LauncherUnderTest(runner).shell("pwd; id -u; touch here") {
+            $0.workingDirectory = "/a/b"
+            $0.user = "worker"
+            $0.readOnlyRoot = true
+        }
+        #expect(ended.output == "/a/b\n1000\n")
+        #expect(ended.errors.contains("Read-only"))
+    }
+
     @Test(arguments: Runner.possible)
     func aTaskRunsOnItsCPUsOnly(runner: Runner) throws {
         let cpu = try #require(try Affinity.current().max())
@@ -107,7 +118,21 @@ struct ProcessTests {
             "grep Cpus_allowed_list /proc/self/status"
         ) { $0.cpus = [cpu] }
         #expect(ended.output == "Cpus_allowed_list:\t\(cpu)\n")
-        #expect(ended.exit.enforcement.cpu == "affinity")
+        #expect(["affinity", "cgroup-v2"].contains(ended.exit.enforcement.cpu))
+    }
+
+    /// Programs that use select(2), or close all that there could be, must not inherit what the launcher took for itself.
+    @Test(arguments: Runner.possible)
+    func theLauncherTakesMoreDescriptorsForItselfAlone(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let here = try launcher.shell("ulimit -Sn; ulimit -Hn").output.split(separator: "\n")
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        #expect(here == ["\(limit.rlim_cur)", "\(limit.rlim_max)"])
+        let own = try Files.text("/proc/\(launcher.pid)/limits").split(separator: "\n")
+            .first { $0.hasPrefix("Max open files") }
+        #expect(
+            try #require(own).split(separator: " ").dropFirst(3).prefix(2) == [here[1], here[1]])
     }
 
     @Test(arguments: Runner.possible)

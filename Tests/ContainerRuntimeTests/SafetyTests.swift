@@ -174,6 +174,23 @@ struct SafetyTests {
         #expect(ended.output == "")
     }
 
+    /// Whoever reaches a socket there commands the launcher, and with it every mount of the machine.
+    @Test(arguments: Runner.possible)
+    func theMachinesOwnRootShowsNeitherOurSocketsNorItsFirmware(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner, in: "/var/tmp")
+        let line = """
+            ls \(launcher.directory); touch \(launcher.directory)/x 2>/dev/null
+            grep ' / / ' /proc/self/mountinfo; ls /sys/kernel/debug 2>/dev/null
+            \(runner == .root ? "ls /sys/firmware" : "")
+            """
+        let ended = try launcher.run(
+            ContainerSpec(root: .host, arguments: ["/bin/sh", "-c", line]))
+        let lines = ended.output.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.contains("nodev") }, "\(ended.output)")
+        #expect(lines.count == 1)
+        #expect(!Files.exists(launcher.directory + "/x"))
+    }
+
     @Test(arguments: Runner.possible)
     func theMachinesOwnRootIsReadOnly(runner: Runner) throws {
         let launcher = try LauncherUnderTest(runner)

@@ -97,6 +97,49 @@ import Testing
         }
     }
 
+    /// A disk that was full for a while: what was torn hides nothing, and what could not be written is made up for.
+    @Test(.enabled(if: geteuid() == 0, "only root mounts a small disk"))
+    func aJournalOutlivesAFullDisk() throws {
+        let folder = try Folder()
+        try checkErrno(mount("tmpfs", folder.path, "tmpfs", 0, "size=16k"), "mount", folder.path)
+        defer { umount2(folder.path, Int32(MNT_DETACH)) }
+        let path = folder.path + "/journal"
+        let journal = try LauncherJournal(path)
+        var waiting: [ContainerExit] = []
+        func append() throws {
+            let exit = ContainerExit(
+                id: "1_\(waiting.count).1", status: .code(0), started: 1, ended: 2)
+            waiting.append(exit)
+            journal.append(exit, waiting: waiting)
+        }
+        try append()
+        try folder.write("large", String(repeating: "x", count: 12 << 10))
+        for _ in 0..<60 { try append() }
+        let before = try LauncherJournal.read(path)
+        #expect(before.count > 1 && before.count < waiting.count)
+        #expect(before == Array(waiting.prefix(before.count)))
+        unlink(folder.path + "/large")
+        try append()
+        #expect(try LauncherJournal.read(path) == waiting)
+    }
+
+    @Test func aJournalKeepsWhatIsWaitedForAndStaysSmall() throws {
+        let folder = try Folder()
+        let path = folder.path + "/journal"
+        let journal = try LauncherJournal(path)
+        let kept = Self.exit
+        for _ in 0..<5000 {
+            journal.append(Self.exit, waiting: [kept])
+            journal.forget(waiting: [kept])
+        }
+        let read = try LauncherJournal.read(path)
+        #expect(read.first == kept)
+        #expect(try Files.read(path).count < 200_000)
+        for _ in 0..<5000 { journal.append(Self.exit, waiting: [kept]) }
+        journal.forget(waiting: [])
+        #expect(try LauncherJournal.read(path).isEmpty)
+    }
+
     @Test func aJournalIsReadUpToItsTornEnd() throws {
         let folder = try Folder()
         let record = LauncherJournal.record(Self.exit)

@@ -19,9 +19,10 @@
 /// `environ`: a mutable global, which Swift 6 refuses to read.
 char **cl_environ(void);
 
-/// clone3(2) without a new stack: returns twice, like fork. `pidfd` may be NULL; `cgroup` is a directory descriptor or -1.
+/// clone3(2) without a new stack: returns twice, like fork. `cgroup` is a directory descriptor or -1. Where `pid_here` is not
+/// NULL, the child's pid stands there before the child runs (CLONE_PARENT_SETTID).
 /// The child of a process with one thread may run any code.
-int64_t cl_clone3(uint64_t flags, int *pidfd, int cgroup);
+int64_t cl_clone3(uint64_t flags, pid_t *pid_here, int cgroup);
 
 int cl_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 int cl_close_range(unsigned first, unsigned last, unsigned flags);
