@@ -77,6 +77,13 @@ public struct TaskPlanner: Sendable {
                 mount.kind == .bind ? .bind : .tmpfs, source: mount.source,
                 destination: mount.destination, readOnly: mount.readOnly, size: mount.size)
         }
+        if !isOnHost {
+            // The network is the machine's own, so names are found as the machine finds them.
+            for path in ["/etc/resolv.conf", "/etc/hosts"]
+            where !mounts.contains(where: { $0.destination == path }) {
+                mounts.append(.init(.hostFile, source: path, destination: path, readOnly: true))
+            }
+        }
         mounts.append(.init(source: directories.results, destination: places.results))
         mounts.append(.init(source: directories.checkpoint, destination: places.checkpoint))
         if withScript {
