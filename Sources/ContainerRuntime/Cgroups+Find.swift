@@ -39,25 +39,27 @@ extension Cgroups {
         return nil
     }
 
-    /// A cgroup with processes in it cannot be divided (cgroup-v2.rst, "no internal process constraint"; the machine's top is
-    /// exempt): if all of them are Martlet's, they move into a leaf.
     private static func divide(_ parent: String) -> Mode? {
         let offered = controllersWanted.intersection(words(parent + "/cgroup.controllers"))
         guard !offered.isEmpty, let base = makeBase(parent) else { return nil }
-        enable(offered, parent)
-        if controllersWanted.isDisjoint(with: words(base + "/cgroup.controllers")),
-            moveDaemons(parent)
-        {
+        if isDivisible(parent) {
             enable(offered, parent)
+            enable(offered, base)
         }
-        let granted = controllersWanted.intersection(words(base + "/cgroup.controllers"))
-        enable(granted, base)
-        let enabled = granted.intersection(words(base + "/cgroup.subtree_control"))
+        let enabled = offered.intersection(words(base + "/cgroup.subtree_control"))
         guard !enabled.isEmpty else {
             rmdir(base)
             return nil
         }
         return .v2(base: base, controllers: enabled)
+    }
+
+    /// A cgroup with processes in it cannot be (cgroup-v2.rst, "no internal process constraint"): if all of them are Martlet's,
+    /// they move into a leaf. Looked at first, since some controllers could be enabled even so, for threads alone. The
+    /// machine's top is exempt; it alone has no type.
+    private static func isDivisible(_ parent: String) -> Bool {
+        !Files.exists(parent + "/cgroup.type") || words(parent + "/cgroup.procs").isEmpty
+            || moveDaemons(parent)
     }
 
     private static func enable(_ controllers: Set<String>, _ directory: String) {
