@@ -19,6 +19,7 @@ extension Agent {
         }
         release(id)
         guard let template = templates.find(id.task.job) else {
+            if live[id]?.isStopping == true { return reportPlainly(exit, id, upper) }
             live[id] = nil
             if let former = orphans.updateValue((exit, upper), forKey: id)?.upper { close(former) }
             return
@@ -49,6 +50,12 @@ extension Agent {
             rmdir(finisher.directories.checkpoint)
         }
         report(finisher.finish(exit))
+    }
+
+    /// Of a job that nobody tells any more. Takes `upper`.
+    func reportPlainly(_ exit: ContainerExit, _ id: AttemptID, _ upper: Int32?) {
+        if let upper { close(upper) }
+        report(TaskFinisher.record(exit, id))
     }
 
     func adoptOrphans(of template: JobTemplate) {

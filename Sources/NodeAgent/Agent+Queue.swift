@@ -22,7 +22,13 @@ extension Agent {
 
     func cancel(_ attempts: [AttemptID]) {
         giveBack(attempts.filter { live[$0]?.phase == .queued }, cancelled: true)
-        for id in attempts { cancel(id) }
+        for id in attempts {
+            // The head does not wait for it and tells no job, so there is nothing to finish it by.
+            if let orphan = orphans.removeValue(forKey: id) {
+                reportPlainly(orphan.exit, id, orphan.upper)
+            }
+            cancel(id)
+        }
     }
 
     private func cancel(_ id: AttemptID) {

@@ -43,6 +43,7 @@ struct AgentPromiseTests {
         head.state.withLock { $0.exited = [:] }
         let hello = try #require(try await Self.kill(["agent.lock"], of: agent, head))
         #expect(try await eventually { head.state.withLock { $0.exited.count } == count })
+        #expect(hello.exited.count == Frame.batch)
         // None is ever missing from the hello: the head would take it for never started.
         #expect(Set(hello.accepted + hello.exited.map(\.attempt)).count == count)
         #expect(head.state.withLock { $0.neverStarted.isEmpty && $0.lost.isEmpty })
@@ -81,15 +82,15 @@ struct AgentPromiseTests {
 
     @Test func aNodeThatIsStoppedAndStartedKeepsNoOldJournals() async throws {
         let (agent, head) = try await Self.connected()
-        head.run(agent.template { $0.command = ["/bin/true"] }, [task(attempt())])
-        #expect(try await eventually { head.exit(attempt()) != nil })
-        for number in 2...3 {
+        // With nothing in them, and then with an exit that has been acknowledged.
+        for number in 1...2 {
             let before = head.state.withLock { $0.hellos.count }
             head.send(.shutdown)
             #expect(try await eventually { head.state.withLock { $0.hellos.count } > before })
-            head.run(
-                agent.template { $0.command = ["/bin/true"] }, [task(attempt(1, 0, number))])
-            #expect(try await eventually { head.exit(attempt(1, 0, number)) != nil })
+            #expect(try await eventually { try Self.journals(agent).isEmpty })
+            let id = attempt(1, 0, number)
+            head.run(agent.template { $0.command = ["/bin/true"] }, [task(id)])
+            #expect(try await eventually { head.exit(id) != nil })
         }
         #expect(try await eventually { try Self.journals(agent).isEmpty })
     }
@@ -116,8 +117,8 @@ struct AgentPromiseTests {
             #expect(try UnixSocket.receive(other.raw, into: &byte) != nil)
         }
         try agent.folder.write("gate/open", "")
-        #expect(try await eventually { head.exit(attempt()) != nil })
-        #expect(head.exit(attempt())?.status == .code(4))
+        #expect(try await eventually { head.exit(attempt())?.status == .code(4) })
+        #expect(head.state.withLock { $0.lost.isEmpty })
         #expect(try agent.folder.text("gate/begun") == "x\n")
         #expect(agent.launcherPID == launcher)
         #expect(try Self.journals(agent).isEmpty)
@@ -197,6 +198,22 @@ struct AgentPromiseTests {
         head.state.withLock { $0.templates = [:] }
         _ = try await Self.kill(["agent.lock"], of: agent, head)
         #expect(try await eventually { !Files.exists(jobs + "/1.json") })
+    }
+
+    @Test func anEndThatNobodyKnowsAnyMoreIsToldWhenItIsCancelled() async throws {
+        let (agent, head) = try await Self.connected()
+        head.state.withLock { $0.acknowledges = false }
+        head.run(agent.template { $0.command = ["/bin/true"] }, [task(attempt())])
+        #expect(try await eventually { head.exit(attempt()) != nil })
+        // The head has forgotten the job, and the node too.
+        unlink(agent.directories.run + "/jobs/1.json")
+        head.state.withLock { state in
+            (state.templates, state.dispatched, state.exited) = ([:], [:], [:])
+        }
+        let hello = try await Self.kill(["agent.lock"], of: agent, head)
+        #expect(hello?.accepted == [attempt()])
+        head.send(.cancel([attempt()]))
+        #expect(try await eventually { head.exit(attempt())?.status == .code(0) })
     }
 
     @Test func aCheckpointIsKeptForTheNextAttemptAndAnEmptyOneIsNot() async throws {
