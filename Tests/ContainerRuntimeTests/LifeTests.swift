@@ -242,6 +242,39 @@ struct LifeTests {
         #expect(subject.hasPrefix("/x/x/"))
     }
 
+    /// Out of descriptors, a start waits for the next end; the task is not to blame.
+    @Test func aStartForWhichThereAreNoDescriptorsWaits() throws {
+        let launcher = try LauncherUnderTest(Runner.possible[0])
+        let first = try launcher.start(launcher.spec("sleep 30"))
+        try launcher.awaitStart(first)
+        // Room for the two that come with a request, and one more.
+        let open = try Files.names(in: "/proc/\(launcher.pid)/fd").count
+        try Self.limitDescriptors(of: launcher.pid, to: "\(open + 3):")
+        let waiting = try launcher.start(launcher.spec("echo late"))
+        // The greeting of the next connection comes after the request before it.
+        guard case .hello(_, let running, _) = try launcher.reconnect() else {
+            Issue.record("no hello")
+            return
+        }
+        #expect(Set(running.map(\.id)) == [first, waiting])
+        #expect(try launcher.output(waiting).isEmpty)
+        try Self.limitDescriptors(of: launcher.pid, to: "1024:")
+        try launcher.send(.stop(id: first))
+        #expect(try launcher.finish(waiting).output == "late\n")
+    }
+
+    /// `soft:` of prlimit(1).
+    private static func limitDescriptors(of pid: pid_t, to limit: String) throws {
+        let command = ["/usr/bin/prlimit", "--pid", "\(pid)", "--nofile=" + limit]
+        let argv = command.map { strdup($0) } + [nil]
+        defer { for pointer in argv { free(pointer) } }
+        var child: pid_t = 0
+        try check(-posix_spawn(&child, command[0], nil, nil, argv, nil), "start", command[0])
+        var status: Int32 = 0
+        waitpid(child, &status, 0)
+        #expect(status == 0)
+    }
+
     /// SIGTERM comes with every shutdown of the machine; the task is not to blame.
     @Test(arguments: Runner.possible)
     func aLauncherThatIsToldToEndLosesItsContainersAndBlamesNone(runner: Runner) throws {
