@@ -13,13 +13,17 @@ extension ContainerChild {
             upper = try OwnedFD(
                 checking: cl_open_tree(AT_FDCWD, directory, openTreeClone), "open_tree", directory)
         } else {
-            upper = try newMount("tmpfs", [("mode", "0755")], attributes: attrNoDev)
+            upper = try Self.newUpper()
         }
         for name in ["u", "w"] { try checkErrno(mkdirat(upper.raw, name, 0o755), "mkdir", "upper") }
         // overlayfs takes its upper only from a mount that is attached.
         try check(
             cl_move_mount(upper.raw, "", AT_FDCWD, trees.directory + "/up", moveFromEmptyPath),
             "move_mount", "upper")
+    }
+
+    static func newUpper() throws(SystemError) -> OwnedFD {
+        try newMount("tmpfs", [("mode", "0755")], attributes: attrNoDev)
     }
 
     /// One call a layer, uppermost first (overlayfs.rst, "lowerdir+").

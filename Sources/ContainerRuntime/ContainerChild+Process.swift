@@ -15,11 +15,21 @@ extension ContainerChild {
     }
 
     func setAffinity(_ cpus: [Int]) throws(SystemError) {
-        var words = [UInt64](repeating: 0, count: (cpus.max() ?? 0) / 64 + 1)
-        for cpu in cpus { words[cpu / 64] |= 1 << UInt64(cpu % 64) }
+        let words = Self.affinityMask(cpus)
         try check(
             cl_sched_setaffinity(0, words, words.count), "sched_setaffinity",
             cpus.map(String.init).joined(separator: ","))
+    }
+
+    static func affinityMask(_ cpus: [Int]) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: (cpus.max() ?? 0) / 64 + 1)
+        for cpu in cpus { words[cpu / 64] |= 1 << UInt64(cpu % 64) }
+        return words
+    }
+
+    /// As execve(2) takes them: null at the end, owned by nobody.
+    static func pointers(_ words: [String]) -> [UnsafeMutablePointer<CChar>?] {
+        words.map { strdup($0) } + [nil]
     }
 
     /// Preferred and not bound: a task rather gets memory from further away than none. Kernels before 5.15 know no
@@ -66,11 +76,16 @@ extension ContainerChild {
     /// CVE-2024-21626 began.
     func enter(_ path: String) throws(SystemError) {
         try checkErrno(chdir(path), "chdir", path)
-        var buffer = [CChar](repeating: 0, count: 4096)
-        guard getcwd(&buffer, buffer.count) != nil, buffer[0] == 0x2f else {
+        guard Self.standsWithinRoot() else {
             throw SystemError(
                 "chdir", path, errno: EPERM, hint: "it lies outside the container's root")
         }
+    }
+
+    /// getcwd(2) answers without a leading slash where the directory cannot be reached from the root.
+    static func standsWithinRoot() -> Bool {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        return getcwd(&buffer, buffer.count) != nil && buffer[0] == 0x2f
     }
 
     func dieWithLauncher() throws(SystemError) {
@@ -125,8 +140,8 @@ extension ContainerChild {
 
         // CLOSE_RANGE_CLOEXEC: the status socket has to live until exec has succeeded.
         try check(cl_close_range(3, UInt32.max, 4), "close_range")
-        let argv = arguments.map { strdup($0) } + [nil]
-        let envp = environment.map { strdup($0) } + [nil]
+        let argv = Self.pointers(arguments)
+        let envp = Self.pointers(environment)
         var failure = ENOENT
         let candidates =
             program.contains("/")

@@ -144,9 +144,9 @@ extension Launcher {
         var child = ContainerChild(trees: trees, table: table, status: status)
         do throws(SystemError) {
             let null = try OwnedFD.open("/dev/null", O_RDONLY).release()
-            for (from, to) in [(null, Int32(0)), (request.stdout, 1), (request.stderr, 2)] {
-                try checkErrno(dup2(from, to), "dup2")
-            }
+            try checkErrno(dup2(null, 0), "dup2")
+            try checkErrno(dup2(request.stdout, 1), "dup2")
+            try checkErrno(dup2(request.stderr, 2), "dup2")
             Self.resetSignals()
             umask(0o022)
             for step in plan.steps { try child.perform(step) }

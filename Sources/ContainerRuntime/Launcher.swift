@@ -85,6 +85,7 @@ public final class Launcher {
             try checkErrno(
                 signalfd(-1, &watched, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK)), "signalfd"))
         try listener.setNonBlocking()
+        ContainerChild.rehearse()
     }
 
     /// Whether a launcher that lives serves in `directory`.

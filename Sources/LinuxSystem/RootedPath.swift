@@ -65,10 +65,20 @@ public enum RootedPath {
         }
     }
 
-    /// `/a/b/` → (`/a`, `b`).
+    /// `/a/b/` → (`/a`, `b`); `/` → (`/`, ``). By bytes and without generic algorithms: every container's child does it, and
+    /// would have the Swift runtime look their types up anew.
     static func split(_ path: String) -> (parent: String, name: String) {
-        var parts = path.split(separator: "/", omittingEmptySubsequences: true)
-        let name = parts.popLast().map(String.init) ?? ""
-        return ("/" + parts.joined(separator: "/"), name)
+        let bytes = Array(path.utf8)
+        let slash = UInt8(ascii: "/")
+        var end = bytes.count
+        while end > 0, bytes[end - 1] == slash { end -= 1 }
+        var begin = end
+        while begin > 0, bytes[begin - 1] != slash { begin -= 1 }
+        var parent = begin
+        while parent > 0, bytes[parent - 1] == slash { parent -= 1 }
+        return (
+            parent == 0 ? "/" : String(decoding: bytes[..<parent], as: UTF8.self),
+            String(decoding: bytes[begin..<end], as: UTF8.self)
+        )
     }
 }

@@ -7,7 +7,14 @@ internal import LinuxSystem
 /// connecting on one machine costs microseconds.
 public struct APIClient: Sendable {
     private let socketPath: String
-    public init(socketPath: String) { self.socketPath = socketPath }
+    /// Brings the server back where it went away under a question, which is then asked once more; what changes something is
+    /// not sent twice.
+    private let revive: (@Sendable () throws -> Void)?
+
+    public init(socketPath: String, revive: (@Sendable () throws -> Void)? = nil) {
+        self.socketPath = socketPath
+        self.revive = revive
+    }
 
     /// Whether somebody listens.
     public var isAnswering: Bool { (try? UnixSocket.connect(socketPath, .stream)) != nil }
@@ -72,7 +79,14 @@ public struct APIClient: Sendable {
     }
 
     private func get<Reply: Decodable>(_ path: String) throws -> Reply {
-        try exchange("GET", path, Data())
+        do {
+            return try exchange("GET", path, Data())
+        } catch {
+            // Reset while it was asked, or closed before it answered.
+            guard let revive, error is SystemError || error is ServerGone else { throw error }
+            try revive()
+            return try exchange("GET", path, Data())
+        }
     }
 
     private func post<Reply: Decodable>(_ path: String, _ body: some Encodable) throws -> Reply {
@@ -96,12 +110,17 @@ public struct APIClient: Sendable {
     }
 }
 
+/// The connection ended before the answer came.
+public struct ServerGone: Error, CustomStringConvertible {
+    public let description = "the server ended without an answer"
+}
+
 /// RFC 9112, as far as our own server's answers go: a status line, headers, and a body of a length or in chunks.
 enum HTTPAnswer {
     static func parse(_ bytes: [UInt8]) throws -> (status: Int, body: Data) {
         let separator = Array("\r\n\r\n".utf8)
         guard let end = bytes.firstRange(of: separator) else {
-            throw ErrorReport(error: "the server ended without an answer")
+            throw ServerGone()
         }
         let lines = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).components(
             separatedBy: "\r\n")

@@ -98,7 +98,7 @@ enum ScalarText {
 /// Axes that are written as a rule.
 enum AxisText {
     /// Most values of an axis.
-    static let limit = 1_000_000_000
+    static let limit = SweepExpansion.limit
 
     /// Whether it is meant as a rule, right or wrong. `../data` is a path.
     static func isRule(_ text: String) -> Bool {
@@ -149,7 +149,7 @@ enum AxisText {
     }
 
     private static func tooMany(_ text: String) -> SweepError {
-        SweepError("'\(text)' has more than a billion values")
+        SweepError("'\(text)' has more values than a sweep has points: at most \(limit)")
     }
 
     private static func function(_ call: Call) throws(SweepError) -> AxisValues {

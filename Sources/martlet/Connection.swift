@@ -14,7 +14,8 @@ struct Connection {
         let directories = Directories.current()
         try directories.checkSocketPaths()
         let connection = Connection(
-            client: APIClient(socketPath: directories.serverSocket), directories: directories)
+            client: APIClient(socketPath: directories.serverSocket) { _ = try Connection.open() },
+            directories: directories)
         if !connection.client.isAnswering { try connection.startServer() }
         return connection
     }

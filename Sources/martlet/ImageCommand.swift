@@ -50,6 +50,8 @@ enum ImageDoor {
         try? Files.writeAll(2, bytes, "standard error")
     }
 
+    static func layers(_ count: Int) -> String { count == 1 ? "1 layer" : "\(count) layers" }
+
     /// `1.5 GB`, in powers of ten as registries count.
     static func size(_ bytes: Int64) -> String {
         let units = ["B", "kB", "MB", "GB", "TB"]

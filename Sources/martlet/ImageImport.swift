@@ -22,6 +22,8 @@ struct ImageImport: ParsableCommand {
         line.clear()
         ImageDoor.flushLater()
         let digest = image.digest ?? "no digest"
-        print(quiet ? digest : "\(image.reference)  \(digest)  \(image.layers.count) layers")
+        print(
+            quiet
+                ? digest : "\(image.reference)  \(digest)  \(ImageDoor.layers(image.layers.count))")
     }
 }

@@ -30,6 +30,9 @@ struct ImagePull: ParsableCommand {
         line.clear()
         ImageDoor.flushLater()
         let digest = stored.digest ?? "no digest"
-        print(quiet ? digest : "\(stored.reference)  \(digest)  \(stored.layers.count) layers")
+        print(
+            quiet
+                ? digest
+                : "\(stored.reference)  \(digest)  \(ImageDoor.layers(stored.layers.count))")
     }
 }

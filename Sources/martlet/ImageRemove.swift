@@ -12,7 +12,7 @@ struct ImageRemove: ParsableCommand {
         for image in images {
             let freed = try ImageDoor.run { () throws(ImageError) in try store.remove(image) }
             print(
-                "\(image): \(freed.layers) layers and \(ImageDoor.size(freed.bytes)) of blobs dropped"
+                "\(image): \(ImageDoor.layers(freed.layers)) and \(ImageDoor.size(freed.bytes)) of blobs dropped"
             )
             if !freed.damaged.isEmpty {
                 ImageDoor.print(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import JobModel
 import LinuxSystem
+import ServerAPI
 
 /// The exit statuses of every command: a contract with scripts.
 enum Status: Int32 {
@@ -36,6 +37,7 @@ struct Failure: Error {
         case let report as ErrorReport:
             self.init(
                 report.isUsage == true ? .usage : .infrastructure, report.error, hint: report.hint)
+        case let error as ServerGone: self.init(.infrastructure, error.description)
         case let error as SystemError: self.init(.infrastructure, error.description)
         default: return nil
         }

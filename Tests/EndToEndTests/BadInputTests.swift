@@ -148,12 +148,18 @@ struct BadInputTests {
         }
         #expect(
             try sandbox.martlet("submit", "--image", "127.0.0.1:1/x", "--", "true").status == 0)
-        let wait = try sandbox.martlet("wait", "2", "--timeout", "60")
-        #expect(wait.status == 3)
-        #expect(wait.errors.contains("martlet cancel 2"), "\(wait.errors)")
-        let cancel = try sandbox.martlet("cancel", "2", "--json")
+        let failed = try sandbox.martlet("wait", "2", "--timeout", "60")
+        #expect(failed.status == 3)
+        #expect(failed.errors.contains("127.0.0.1:1"), "\(failed.errors)")
+        let many = try sandbox.martlet(
+            "submit", "--image", "host", "--cpus", "4096", "--", "true")
+        #expect(many.status == 0)
+        let held = try sandbox.martlet("wait", "3", "--timeout", "60")
+        #expect(held.status == 3)
+        #expect(held.errors.contains("martlet cancel 3"), "\(held.errors)")
+        let cancel = try sandbox.martlet("cancel", "3", "--json")
         #expect(cancel.output.contains("\"schema\" : 1"), "\(cancel.output)")
-        #expect(try sandbox.martlet("wait", "2").status == 1)
+        #expect(try sandbox.martlet("wait", "3").status == 1)
     }
 
     @Test("a home that is given relative to here works as any other")

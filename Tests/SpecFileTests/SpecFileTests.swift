@@ -163,7 +163,7 @@ struct SpecFileTests {
             ("image: host\ncommand: [a]\nretry: {on: ['log /[/']}", "sweep.yaml:3:14", "regular"),
             (
                 "image: host\ncommand: [a]\nsweep: {grid: {a: [1, 2..9223372036854775807]}}",
-                "sweep.yaml:3:23", "billion"
+                "sweep.yaml:3:23", "at most 100000000"
             ),
             (
                 "image: host\ncommand: [a]\nsweep: {grid: {a: [1, null]}}", "sweep.yaml:3:23",
