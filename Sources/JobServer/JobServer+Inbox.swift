@@ -55,7 +55,7 @@ extension JobServer {
             case .event(let event):
                 if case .held = event {
                     failSettlers()
-                    // Their end is in memory alone, and stays there for now.
+                    // Whoever waits for their end learns that it waits for room on the disk.
                     for commit in uncommitted { for id in commit.ends { publishNow(id) } }
                 }
                 events.append(event)
