@@ -36,6 +36,9 @@ struct LimitTests {
         let launcher = try LauncherUnderTest(runner)
         let ended = try launcher.shell("(\(hungry)); exit 3") { $0.memoryLimit = 32 << 20 }
         #expect(ended.exit.status == .code(3))
+        if runner == .root, Self.hasCgroups {
+            #expect(ended.exit.enforcement.memory.hasPrefix("cgroup"))
+        }
         if ended.exit.enforcement.memory.hasPrefix("cgroup") { #expect(ended.exit.outOfMemory) }
     }
 
@@ -47,6 +50,7 @@ struct LimitTests {
         ) {
             $0.pidsLimit = 10
         }
+        if runner == .root, Self.hasCgroups { #expect(ended.exit.enforcement.pids != "none") }
         if ended.exit.enforcement.pids == "none" {
             #expect(ended.output == "through\n")
         } else {
