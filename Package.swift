@@ -46,12 +46,15 @@ let package = Package(
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "CIsal", cSettings: strictC, linkerSettings: [.linkedLibrary("isal")]),
+        .target(name: "CJansson", cSettings: strictC, linkerSettings: [.linkedLibrary("jansson")]),
+        .target(name: "CSeccomp", cSettings: strictC, linkerSettings: [.linkedLibrary("seccomp")]),
         .target(name: "CZstd", cSettings: strictC, linkerSettings: [.linkedLibrary("zstd")]),
         .target(name: "CZlib", cSettings: strictC, linkerSettings: [.linkedLibrary("z")]),
 
         // Pure: no I/O
         .target(name: "JobModel", swiftSettings: strict),
         .target(name: "OCISpec", swiftSettings: strict),
+        .target(name: "OCIRuntimeSpec", dependencies: ["CJansson"], swiftSettings: strict),
         .target(
             name: "Scheduling",
             dependencies: [
@@ -84,8 +87,9 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ], swiftSettings: strict),
         .target(
-            name: "ContainerRuntime", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict
-        ),
+            name: "ContainerRuntime",
+            dependencies: ["CLinux", "CSeccomp", "LinuxSystem", "OCIRuntimeSpec"],
+            swiftSettings: strict),
         .target(
             name: "NodeLink", dependencies: ["JobModel", "LinuxSystem", "OCISpec"],
             swiftSettings: strict),
@@ -133,7 +137,8 @@ let package = Package(
             swiftSettings: strict,
             linkerSettings: fullyStatic),
         .executableTarget(
-            name: "martlet-runtime", dependencies: ["ContainerRuntime", "LinuxSystem"],
+            name: "martlet-runtime",
+            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem", "OCIRuntimeSpec"],
             swiftSettings: strict,
             linkerSettings: fullyStatic),
 
@@ -155,8 +160,10 @@ let package = Package(
         ),
         .testTarget(
             name: "ContainerRuntimeTests",
-            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem"],
+            dependencies: ["CLinux", "ContainerRuntime", "LinuxSystem", "OCIRuntimeSpec"],
             swiftSettings: strict),
+        .testTarget(
+            name: "OCIRuntimeSpecTests", dependencies: ["OCIRuntimeSpec"], swiftSettings: strict),
         .testTarget(
             name: "ImageTests",
             dependencies: ["CLinux", "ImageStore", "LinuxSystem", "OCISpec", "Registry"],

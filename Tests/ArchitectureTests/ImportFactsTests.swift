@@ -12,6 +12,7 @@ struct ImportFactsTests {
             ("Yams", ["SpecFile"]), ("GRDB", ["StateStore"]), ("CCurl", ["Registry"]),
             ("Hummingbird", ["ServerAPI"]), ("HummingbirdCore", ["ServerAPI"]),
             ("CIsal", ["ImageStore"]),
+            ("CJansson", ["OCIRuntimeSpec"]), ("CSeccomp", ["ContainerRuntime"]),
             ("CZstd", ["ImageStore"]), ("CZlib", ["ImageStore"]), ("Crypto", ["ImageStore"]),
             ("ArgumentParser", ["martlet"]),
         ])
@@ -21,11 +22,13 @@ struct ImportFactsTests {
         #expect(Set(importers).isSubset(of: owners), "\(library) is for \(owners)")
     }
 
-    @Test("pure modules do no I/O", arguments: ["JobModel", "OCISpec", "Scheduling"])
+    @Test(
+        "pure modules do no I/O",
+        arguments: ["JobModel", "OCISpec", "OCIRuntimeSpec", "Scheduling"])
     func pureModules(module: String) throws {
         let imports = try #require(house?.modules[module])
         let allowed: Set = [
-            "JobModel", "OCISpec", "DequeModule", "FoundationEssentials", "Glibc",
+            "JobModel", "OCISpec", "CJansson", "DequeModule", "FoundationEssentials", "Glibc",
         ]
         #expect(imports.isSubset(of: allowed), "found \(imports.subtracting(allowed))")
     }
@@ -34,8 +37,8 @@ struct ImportFactsTests {
     @Test("nothing imports upwards")
     func levels() throws {
         let levels: [[String]] = [
-            ["CLinux", "CCurl", "CIsal", "CZstd", "CZlib"],
-            ["JobModel", "Scheduling", "OCISpec"],
+            ["CLinux", "CCurl", "CIsal", "CJansson", "CSeccomp", "CZstd", "CZlib"],
+            ["JobModel", "Scheduling", "OCISpec", "OCIRuntimeSpec"],
             ["LinuxSystem"],
             [
                 "SpecFile", "Topology", "StateStore", "Registry", "ImageStore", "ContainerRuntime",

@@ -1,0 +1,5 @@
+// libseccomp: from names of system calls to a BPF program.
+#pragma once
+
+#include <linux/filter.h>
+#include <seccomp.h>
