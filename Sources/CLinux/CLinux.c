@@ -29,7 +29,8 @@ static int result(long value) { return value < 0 ? -errno : (int)value; }
 char **cl_environ(void) { return environ; }
 
 int64_t cl_clone3(uint64_t flags, pid_t *pid_here, int cgroup) {
-    struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
+    // A child of one's own parent ends with that parent's signal, clone(2), and takes no other.
+    struct clone_args arguments = {.flags = flags, .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD};
     if (pid_here) {
         arguments.flags |= CLONE_PARENT_SETTID;
         arguments.parent_tid = (uint64_t)(uintptr_t)pid_here;
@@ -304,6 +305,8 @@ int cl_accept(int listener) { return result(accept4(listener, NULL, NULL, SOCK_C
 
 int cl_unshare(uint64_t flags) { return result(syscall(SYS_unshare, flags)); }
 
+int cl_setns(int fd, uint64_t flags) { return result(syscall(SYS_setns, fd, (int)flags)); }
+
 int cl_setresuid(uid_t id) { return result(syscall(SYS_setresuid, id, id, id)); }
 
 int cl_setresgid(gid_t id) { return result(syscall(SYS_setresgid, id, id, id)); }
@@ -313,6 +316,11 @@ int cl_memfd(const char *name) { return result(memfd_create(name, MFD_CLOEXEC));
 int64_t cl_filesystem_type(const char *path) {
     struct statfs status;
     return statfs(path, &status) < 0 ? -errno : (int64_t)status.f_type;
+}
+
+int64_t cl_filesystem_type_of(int fd) {
+    struct statfs status;
+    return fstatfs(fd, &status) < 0 ? -errno : (int64_t)status.f_type;
 }
 
 void cl_trim_heap(void) { malloc_trim(0); }

@@ -12,7 +12,11 @@ import Testing
         maskedProc: [])
 
     private func lines(_ spec: ContainerSpec, _ host: HostFacts) -> [String] {
-        ContainerPlan(spec, on: host).steps.map {
+        lines(ContainerPlan(spec, on: host))
+    }
+
+    private func lines(_ plan: ContainerPlan) -> [String] {
+        plan.steps.map {
             $0.description.split(separator: " ", omittingEmptySubsequences: true)
                 .joined(separator: " ")
         }
@@ -78,5 +82,40 @@ import Testing
         #expect(lines.contains("tmpfs /tmp"))
         #expect(lines.contains("mount /sys, read-only"))
         #expect(!lines.contains { $0.hasPrefix("upper") })
+    }
+
+    @Test func aProcessThatJoinsIsNeverSeenWithAnythingOfTheMachine() {
+        var exec = ExecSpec(arguments: ["sh", "-l"])
+        exec.terminal = TerminalSize(rows: 50, columns: 132)
+        exec.identity = .named("worker")
+        let target = ExecTarget(
+            namespaces: Namespace.mount | Namespace.pid | Namespace.user, cgroups: ["/cg"],
+            diesWithLauncher: true)
+        #expect(
+            lines(ContainerPlan(exec: exec, into: target)) == [
+                "pdeathsig SIGKILL with the launcher", "cgroup /cg",
+                "undumpable until exec: nobody in the container may look in",
+                "close every descriptor but stdin, stdout and stderr", "join user mnt pid",
+                "clone into the process namespace", "session of its own", "terminal 132×50",
+                "umask 022", "user worker",
+                "capabilities "
+                    + Capabilities.names(in: Capabilities.docker).joined(separator: " "),
+                "directory /", "no_new_privs", "exec sh -l",
+            ])
+    }
+
+    @Test func idsAndCapabilitySetsAreTakenAsTheyAre() {
+        var exec = ExecSpec(arguments: ["x"])
+        exec.identity = .ids(uid: 7, gid: 8, groups: [9, 10])
+        exec.privileges = .sets(CapabilitySets(bounding: 1, permitted: 1))
+        exec.noNewPrivileges = false
+        let lines = lines(ContainerPlan(exec: exec, into: ExecTarget(namespaces: 0)))
+        #expect(
+            lines.suffix(6) == [
+                "umask 022", "keep capabilities over the change of user", "ids 7:8 +9,10",
+                "capabilities bounding: chown; effective: ; permitted: chown; inheritable: ; ambient:",
+                "directory /", "exec x",
+            ])
+        #expect(!lines.contains { $0.hasPrefix("clone") || $0.hasPrefix("pdeathsig") })
     }
 }

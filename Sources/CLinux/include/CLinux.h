@@ -87,6 +87,8 @@ int cl_start_daemon(const char *path, char *const *argv, char *const *environmen
 /// accept4(2), close-on-exec.
 int cl_accept(int listener);
 int cl_unshare(uint64_t flags);
+/// setns(2); with a pidfd, several namespaces at once (Linux 5.8).
+int cl_setns(int fd, uint64_t flags);
 /// Real, effective and saved id of the calling thread alone, which after a bare clone3 is the process.
 int cl_setresuid(uid_t id);
 int cl_setresgid(gid_t id);
@@ -94,6 +96,8 @@ int cl_setresgid(gid_t id);
 int cl_memfd(const char *name);
 /// f_type of statfs(2): the magic number of the file system that holds `path`.
 int64_t cl_filesystem_type(const char *path);
+/// The same of what is open at `fd`.
+int64_t cl_filesystem_type_of(int fd);
 
 /// malloc_trim(3): <malloc.h> is not among the headers that Swift imports.
 void cl_trim_heap(void);

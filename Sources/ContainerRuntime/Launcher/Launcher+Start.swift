@@ -152,7 +152,8 @@ extension Launcher {
             for step in plan.steps { try child.perform(step) }
         } catch {
             // The launcher may be gone; then nobody asks.
-            _ = try? UnixSocket.send(status, [1] + ContainerChild.encode(error))
+            _ = try? UnixSocket.send(
+                status, [ContainerChild.Told.failure] + ContainerChild.encode(error))
         }
         _exit(127)
     }
@@ -176,7 +177,7 @@ extension Launcher {
                 guard let (count, descriptors) = try UnixSocket.receive(status, into: &buffer),
                     count > 0
                 else { return executed(id, status) }
-                if buffer[0] == 0 {
+                if buffer[0] == ContainerChild.Told.upper {
                     running[id]?.upper = descriptors.first
                 } else {
                     running[id]?.failure = ContainerChild.decode(buffer[1..<count])

@@ -40,7 +40,7 @@ extension ContainerChild {
             try set("lowerdir+", try Self.briefly(layer), of: layer)
         }
         for (key, name) in [("upperdir", "/up/u"), ("workdir", "/up/w")] {
-            let path = trees.directory + name
+            let path = try trees.directory + name
             try set(key, try Self.briefly(path), of: path)
         }
         if userXattr {
@@ -73,7 +73,7 @@ extension ContainerChild {
         options.append("upperdir=" + (try Self.byDescriptor(trees.directory + "/up/u")))
         options.append("workdir=" + (try Self.byDescriptor(trees.directory + "/up/w")))
         if userXattr { options.append("userxattr") }
-        let path = trees.directory + "/root"
+        let path = try trees.directory + "/root"
         let data = options.joined(separator: ",")
         try checkErrno(
             Glibc.mount("overlay", path, "overlay", UInt(MS_NODEV), data), "mount(overlay)",

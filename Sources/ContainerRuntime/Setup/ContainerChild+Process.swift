@@ -43,16 +43,19 @@ extension ContainerChild {
 
     mutating func become(_ user: String, setGroups: Bool) throws(SystemError) {
         let account = try UserLookup(user, root: root)
-        if setGroups {
-            try checkErrno(setgroups(account.groups.count, account.groups), "setgroups")
-        }
+        try become(account.uid, account.gid, setGroups ? account.groups : nil)
+        self.account = account
+    }
+
+    func become(_ uid: UInt32, _ gid: UInt32, _ groups: [UInt32]?) throws(SystemError) {
+        if hasTerminal { try Console.handOver(0, to: uid) }
+        if let groups { try checkErrno(setgroups(groups.count, groups), "setgroups") }
         let hint =
-            setGroups
+            groups != nil
             ? nil
             : "without subordinate ids (/etc/subuid) only root, which is you, exists in a container"
-        try check(cl_setresgid(account.gid), "setresgid", "\(account.gid)", hint: hint)
-        try check(cl_setresuid(account.uid), "setresuid", "\(account.uid)", hint: hint)
-        self.account = account
+        try check(cl_setresgid(gid), "setresgid", "\(gid)", hint: hint)
+        try check(cl_setresuid(uid), "setresuid", "\(uid)", hint: hint)
     }
 
     func keepOnly(_ keep: UInt64) throws(SystemError) {
@@ -91,7 +94,7 @@ extension ContainerChild {
     func dieWithLauncher() throws(SystemError) {
         try check(cl_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
         // It may have died before that call.
-        if !table.isLauncherAlive { _exit(1) }
+        if let table, !table.isLauncherAlive { _exit(1) }
     }
 
     /// Splits in two: the task goes on as a child, and PID 1 stays here to reap and to pass signals on.

@@ -5,9 +5,9 @@ internal import LinuxSystem
 /// Carries a plan out: runs in the child between clone and exec, where it is alone and owes nobody a clean-up, since all
 /// that it makes ends with it. Directories and mounts inside the root are reached by descriptor only.
 struct ContainerChild: ~Copyable {
-    let trees: PreparedTrees
-    /// Whose lock says that the launcher lives.
-    let table: ContainerTable
+    private let preparedTrees: PreparedTrees?
+    /// Whose lock says that the launcher lives; nil where there is none.
+    let table: ContainerTable?
     /// Where a failing step is told; its closing by exec says that all went well.
     let status: Int32
     /// The container's root, once there is one.
@@ -15,11 +15,26 @@ struct ContainerChild: ~Copyable {
     var proc: Int32 = -1
     var devNull: Int32 = -1
     var account: UserLookup?
+    /// A pidfd of a process of the container that is joined.
+    var target: Int32 = -1
+    /// Where the kernel is to write the pid of the process that is cloned into a container.
+    var pidPlace: UnsafeMutablePointer<pid_t>?
+    /// The terminal is this process's stdin, stdout and stderr.
+    var hasTerminal = false
 
-    init(trees: PreparedTrees, table: ContainerTable, status: Int32) {
-        self.trees = trees
+    init(trees: PreparedTrees?, table: ContainerTable?, status: Int32) {
+        preparedTrees = trees
         self.table = table
         self.status = status
+    }
+
+    var trees: PreparedTrees {
+        get throws(SystemError) {
+            guard let preparedTrees else {
+                throw SystemError("use", "the launcher's prepared trees", errno: ENOENT)
+            }
+            return preparedTrees
+        }
     }
 
     mutating func perform(_ step: SetupStep) throws(SystemError) {
@@ -63,7 +78,30 @@ struct ContainerChild: ~Copyable {
         case .dieWithLauncher: try dieWithLauncher()
         case .becomeInit: try becomeInit()
         case .exec(let arguments, let environment): try exec(arguments, environment)
+        case .undumpable:
+            try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
+        case .closeDescriptors: closeDescriptors()
+        case .joinNamespaces(let flags): try joinNamespaces(flags)
+        case .enterProcessNamespace: try enterProcessNamespace()
+        case .terminal(let size, let onConsole): try makeTerminal(size, onConsole: onConsole)
+        case .umask(let mask): Glibc.umask(mask)
+        case .keepCapabilities:
+            try check(cl_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
+        case .ids(let uid, let gid, let groups): try become(uid, gid, groups)
+        case .capabilitySets(let sets): try sets.apply()
         }
+    }
+
+    /// First byte of a message on the status socket.
+    enum Told {
+        /// Comes with a descriptor of the writable layer.
+        static let upper: UInt8 = 0
+        /// A failing step follows.
+        static let failure: UInt8 = 1
+        /// The pid of the process that has been cloned into a container follows, as its parent sees it.
+        static let pid: UInt8 = 2
+        /// Comes with the near end of the terminal.
+        static let terminal: UInt8 = 3
     }
 
     /// Bytes of the largest message on the status socket.
@@ -113,7 +151,7 @@ extension ContainerChild {
 
 extension ContainerChild {
     private func cloneTree(_ name: String) throws(SystemError) -> OwnedFD {
-        let path = trees.directory + name
+        let path = try trees.directory + name
         return try OwnedFD(
             checking: cl_open_tree(AT_FDCWD, path, openTreeClone | atRecursive), "open_tree", path)
     }
@@ -177,7 +215,7 @@ extension ContainerChild {
 
     /// Attaches the tree that is to be the root, and keeps it open: what fsmount(2) and open_tree(2) return is the mount itself.
     mutating func settle(_ tree: consuming OwnedFD) throws(SystemError) {
-        let path = trees.directory + "/root"
+        let path = try trees.directory + "/root"
         try check(
             cl_move_mount(tree.raw, "", AT_FDCWD, path, moveFromEmptyPath), "move_mount", "root")
         root = tree.release()
@@ -185,7 +223,7 @@ extension ContainerChild {
 
     private func handOverUpper() throws(SystemError) {
         let upper = try OwnedFD.open(trees.directory + "/up/u", O_RDONLY | O_DIRECTORY)
-        _ = try UnixSocket.send(status, [0], descriptors: [upper.raw])
+        _ = try UnixSocket.send(status, [Told.upper], descriptors: [upper.raw])
     }
 
     private mutating func mountProc() throws(SystemError) {

@@ -68,6 +68,43 @@ public struct ContainerPlan: Sendable {
         self.steps = steps
     }
 
+    /// The plan for a process that joins a running container. Pure.
+    ///
+    /// Carried out by a process that is in between: it goes into the container's cgroups and namespaces and clones there the
+    /// one that becomes the command, which is its parent's child and not its own (CLONE_PARENT): only a new process is in a
+    /// process namespace that was joined, pid_namespaces(7).
+    public init(exec spec: ExecSpec, into target: ExecTarget) {
+        var steps: [SetupStep] = []
+        // Its parent's namespaces are not yet left: while that is so, nothing but this ends it with its launcher.
+        if target.diesWithLauncher { steps.append(.dieWithLauncher) }
+        steps += target.cgroups.map(SetupStep.joinCgroup)
+        // Before anybody in there could look (CVE-2016-9962).
+        steps += [.undumpable, .closeDescriptors, .joinNamespaces(target.namespaces)]
+        if target.namespaces & Namespace.pid != 0 { steps.append(.enterProcessNamespace) }
+        steps.append(.session)
+        if let size = spec.terminal { steps.append(.terminal(size, onConsole: false)) }
+        if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
+        if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
+        if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
+        steps.append(.umask(spec.umask))
+        if case .sets = spec.privileges { steps.append(.keepCapabilities) }
+        switch spec.identity {
+        case .named(let user):
+            steps.append(.identity(user: user, groups: target.canSetGroups))
+        case .ids(let uid, let gid, let groups):
+            steps.append(
+                .ids(uid: uid, gid: gid, groups: target.canSetGroups ? groups : nil))
+        }
+        switch spec.privileges {
+        case .ofRoot(let set): steps.append(.capabilities(set))
+        case .sets(let sets): steps.append(.capabilitySets(sets))
+        }
+        steps.append(.workingDirectory(spec.workingDirectory))
+        if spec.noNewPrivileges { steps.append(.noNewPrivileges) }
+        steps.append(.exec(spec.arguments, spec.environment))
+        self.steps = steps
+    }
+
     /// Number of components of a path.
     private static func depth(_ path: String) -> Int { path.split(separator: "/").count }
 }
@@ -142,6 +179,19 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case dieWithLauncher
     case becomeInit
     case exec([String], [String])
+    case undumpable
+    /// All but 0 to 2, the status socket and the process that is joined.
+    case closeDescriptors
+    /// Flags of setns(2).
+    case joinNamespaces(UInt64)
+    case enterProcessNamespace
+    case terminal(TerminalSize, onConsole: Bool)
+    case umask(UInt32)
+    /// Over a change of user, prctl(2), PR_SET_KEEPCAPS.
+    case keepCapabilities
+    /// Nil groups leave them as they are, where setgroups(2) is denied.
+    case ids(uid: UInt32, gid: UInt32, groups: [UInt32]?)
+    case capabilitySets(CapabilitySets)
 
     public var description: String {
         switch self {
@@ -183,6 +233,22 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .dieWithLauncher: "pdeathsig     SIGKILL with the launcher"
         case .becomeInit: "init          PID 1 reaps and forwards signals"
         case .exec(let arguments, _): "exec          \(arguments.joined(separator: " "))"
+        case .undumpable: "undumpable    until exec: nobody in the container may look in"
+        case .closeDescriptors: "close         every descriptor but stdin, stdout and stderr"
+        case .joinNamespaces(let flags):
+            "join          \(NamespaceKind.names(in: flags).joined(separator: " "))"
+        case .enterProcessNamespace: "clone         into the process namespace"
+        case .terminal(let size, let onConsole):
+            "terminal      \(size.columns)×\(size.rows)\(onConsole ? ", on /dev/console" : "")"
+        case .umask(let mask): "umask         0\(String(mask, radix: 8))"
+        case .keepCapabilities: "keep          capabilities over the change of user"
+        case .ids(let uid, let gid, let groups):
+            "ids           \(uid):\(gid)"
+                + (groups.map {
+                    $0.isEmpty ? "" : " +\($0.map(String.init).joined(separator: ","))"
+                }
+                    ?? "")
+        case .capabilitySets(let sets): "capabilities  \(sets)"
         }
     }
 }

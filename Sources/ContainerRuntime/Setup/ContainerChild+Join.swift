@@ -1,0 +1,51 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+
+// MARK: Into a container that runs
+
+extension ContainerChild {
+    /// Nothing of the machine goes along: a descriptor that is open in there is a way out (CVE-2024-21626).
+    func closeDescriptors() {
+        var next: UInt32 = 3
+        for kept in [status, target].filter({ $0 >= 3 }).sorted().map(UInt32.init) {
+            if kept > next { _ = cl_close_range(next, kept - 1, 0) }
+            next = kept + 1
+        }
+        _ = cl_close_range(next, UInt32.max, 0)
+    }
+
+    /// All at once, so that each is judged by the rights that one has in the user namespace that is joined, too; root and
+    /// working directory become those of the mount namespace, setns(2).
+    mutating func joinNamespaces(_ flags: UInt64) throws(SystemError) {
+        try check(
+            cl_setns(target, flags), "setns",
+            NamespaceKind.names(in: flags).joined(separator: " "))
+        close(target)
+        target = -1
+        root = try OwnedFD.open("/", RootedPath.openPath | O_DIRECTORY).release()
+    }
+
+    /// CLONE_PARENT: whoever cloned this process is told of that one's end.
+    func enterProcessNamespace() throws(SystemError) {
+        let parent: UInt64 = 0x8000
+        let child = try check(
+            cl_clone3(parent, pidPlace, -1), "clone3", "into the container",
+            hint: "no more processes, or the container has ended")
+        guard child != 0 else { return }
+        var pid = WireWriter()
+        pid.put(Int64(child))
+        // The parent may be gone; then nobody asks.
+        _ = try? UnixSocket.send(status, [Told.pid] + pid.bytes)
+        _exit(0)
+    }
+
+    mutating func makeTerminal(_ size: TerminalSize, onConsole: Bool) throws(SystemError) {
+        let console = try Console(root: root)
+        try size.apply(to: console.near.raw)
+        if onConsole { try console.bind(root: root) }
+        try console.takeOver()
+        _ = try UnixSocket.send(status, [Told.terminal], descriptors: [console.near.raw])
+        hasTerminal = true
+    }
+}
