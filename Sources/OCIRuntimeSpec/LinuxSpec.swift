@@ -6,6 +6,8 @@ public struct LinuxSpec: Sendable, Hashable {
     /// Seconds and nanoseconds by clock: `monotonic`, `boottime`.
     public var timeOffsets: [String: TimeOffset] = [:]
     public var devices: [DeviceSpec] = []
+    /// Network interface of the host → its name in the container, 1.3.
+    public var netDevices: [String: String] = [:]
     /// Nil where the document gives none; an empty path counts as none.
     public var cgroupsPath: String?
     public var resources: ResourcesSpec?

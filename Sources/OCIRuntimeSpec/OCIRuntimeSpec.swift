@@ -1,7 +1,7 @@
 /// The OCI runtime specification's documents as values: config.json, the state, the features.
 ///
-/// Pure: text in, values or a field's name and what is wrong with it out. Imports CJansson alone, no Foundation: a runtime is
-/// started for every container. Start with `RuntimeSpec.swift`.
+/// Pure: text in, values or a field's name and what is wrong with it out. Imports nothing, Foundation least of all: a runtime
+/// is started for every container. Start with `RuntimeSpec.swift`, then `Reading/RuntimeSpec+Read.swift`.
 public enum OCIRuntimeSpec {
     /// The version that is implemented, and the oldest one taken (config.md, "Specification version").
     public static let version = "1.2.1"
