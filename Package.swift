@@ -46,7 +46,6 @@ let package = Package(
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "CIsal", cSettings: strictC, linkerSettings: [.linkedLibrary("isal")]),
-        .target(name: "CJansson", cSettings: strictC, linkerSettings: [.linkedLibrary("jansson")]),
         .target(name: "CSeccomp", cSettings: strictC, linkerSettings: [.linkedLibrary("seccomp")]),
         .target(name: "CZstd", cSettings: strictC, linkerSettings: [.linkedLibrary("zstd")]),
         .target(name: "CZlib", cSettings: strictC, linkerSettings: [.linkedLibrary("z")]),
@@ -54,7 +53,7 @@ let package = Package(
         // Pure: no I/O
         .target(name: "JobModel", swiftSettings: strict),
         .target(name: "OCISpec", swiftSettings: strict),
-        .target(name: "OCIRuntimeSpec", dependencies: ["CJansson"], swiftSettings: strict),
+        .target(name: "OCIRuntimeSpec", swiftSettings: strict),
         .target(
             name: "Scheduling",
             dependencies: [
