@@ -44,3 +44,18 @@ extension IOPrioritySpec {
         "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE",
     ]
 }
+
+extension CapabilitiesSpec {
+    /// Bits of those names; what is no capability has none.
+    public static func mask(_ wanted: [String]) -> UInt64 {
+        names.enumerated().reduce(0) { mask, name in
+            wanted.contains("\(name.element)") ? mask | 1 << UInt64(name.offset) : mask
+        }
+    }
+
+    public static func names(in mask: UInt64) -> [String] { Self.names(in: mask, of: names) }
+
+    static func names(in mask: UInt64, of names: [StaticString]) -> [String] {
+        names.enumerated().filter { mask & 1 << UInt64($0.offset) != 0 }.map { "\($0.element)" }
+    }
+}
