@@ -29,7 +29,7 @@ struct Cgroups {
 
     /// Joins a v1 cgroup: `0` stands for the writer itself.
     static func join(_ directory: String) throws(SystemError) {
-        try write(directory + "/cgroup.procs", "0")
+        try CgroupFile.write(directory + "/cgroup.procs", "0")
     }
 
     /// A slot with the limits set, or nil where the task needs none or the machine grants none.
@@ -68,18 +68,18 @@ struct Cgroups {
         _ directory: String, _ controllers: Set<String>, _ spec: ContainerSpec
     ) throws(SystemError) {
         if let memory = spec.memoryLimit, controllers.contains("memory") {
-            try write(directory + "/memory.max", "\(memory)")
+            try CgroupFile.write(directory + "/memory.max", "\(memory)")
             // Kernels without swap accounting lack the file; then there is no swap to account.
-            try? write(directory + "/memory.swap.max", "0")
+            try? CgroupFile.write(directory + "/memory.swap.max", "0")
         }
         if let pids = spec.pidsLimit, controllers.contains("pids") {
-            try write(directory + "/pids.max", "\(pids)")
+            try CgroupFile.write(directory + "/pids.max", "\(pids)")
         }
         guard !spec.cpus.isEmpty else { return }
         if controllers.contains("cpuset") {
-            try write(directory + "/cpuset.cpus", list(spec.cpus))
+            try CgroupFile.write(directory + "/cpuset.cpus", list(spec.cpus))
         } else if controllers.contains("cpu") {
-            try write(directory + "/cpu.max", "\(quota(spec.cpus)) \(period)")
+            try CgroupFile.write(directory + "/cpu.max", "\(quota(spec.cpus)) \(period)")
         }
     }
 
@@ -90,21 +90,21 @@ struct Cgroups {
         if let memory = directories["memory"] {
             // Memory and swap together: never below memory alone. Where swap is not accounted, the file is missing.
             let both = memory + "/memory.memsw.limit_in_bytes"
-            try? write(both, "-1")
+            try? CgroupFile.write(both, "-1")
             let limit = spec.memoryLimit.map(String.init) ?? "-1"
-            try write(memory + "/memory.limit_in_bytes", limit)
-            if spec.memoryLimit != nil, Files.exists(both) { try write(both, limit) }
-            try write(memory + "/memory.max_usage_in_bytes", "0")
+            try CgroupFile.write(memory + "/memory.limit_in_bytes", limit)
+            if spec.memoryLimit != nil, Files.exists(both) { try CgroupFile.write(both, limit) }
+            try CgroupFile.write(memory + "/memory.max_usage_in_bytes", "0")
         }
         if let pids = directories["pids"] {
-            try write(pids + "/pids.max", spec.pidsLimit.map(String.init) ?? "max")
+            try CgroupFile.write(pids + "/pids.max", spec.pidsLimit.map(String.init) ?? "max")
         }
         if let cpuset = directories["cpuset"], let base = bases["cpuset"] {
             let all = try Files.text(base + "/cpuset.cpus")
-            try write(cpuset + "/cpuset.cpus", spec.cpus.isEmpty ? all : list(spec.cpus))
+            try CgroupFile.write(cpuset + "/cpuset.cpus", spec.cpus.isEmpty ? all : list(spec.cpus))
         }
         if let cpu = directories["cpu"] {
-            try write(
+            try CgroupFile.write(
                 cpu + "/cpu.cfs_quota_us", spec.cpus.isEmpty ? "-1" : "\(quota(spec.cpus))")
         }
     }
@@ -198,12 +198,7 @@ struct Cgroups {
     /// cpusets(7): a new v1 cpuset is empty, and takes nobody in.
     static func fillCPUSet(_ directory: String, from parent: String) throws(SystemError) {
         for name in ["/cpuset.cpus", "/cpuset.mems"] {
-            try write(directory + name, try Files.text(parent + name))
+            try CgroupFile.write(directory + name, try Files.text(parent + name))
         }
-    }
-
-    static func write(_ path: String, _ text: String) throws(SystemError) {
-        let file = try OwnedFD.open(path, O_WRONLY)
-        try Files.writeAll(file.raw, text.utf8, path)
     }
 }
