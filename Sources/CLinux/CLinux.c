@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/close_range.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
@@ -324,3 +325,59 @@ int64_t cl_filesystem_type_of(int fd) {
 }
 
 void cl_trim_heap(void) { malloc_trim(0); }
+
+static int bpf(int command, union bpf_attr *attributes) {
+    // The kernel demands zeroes behind the fields of a command, padding included, so each caller clears all of it.
+    return result(syscall(SYS_bpf, command, attributes, sizeof *attributes));
+}
+
+int cl_bpf_load_device(const uint64_t *instructions, size_t count) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attributes.insns = (uint64_t)(uintptr_t)instructions;
+    attributes.insn_cnt = (uint32_t)count;
+    attributes.license = (uint64_t)(uintptr_t) "Apache-2.0";
+    return bpf(BPF_PROG_LOAD, &attributes);
+}
+
+int cl_bpf_attach_device(int cgroup, int program, int replaced) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.target_fd = (uint32_t)cgroup;
+    attributes.attach_bpf_fd = (uint32_t)program;
+    attributes.attach_type = BPF_CGROUP_DEVICE;
+    attributes.attach_flags = BPF_F_ALLOW_MULTI;
+    if (replaced >= 0) {
+        attributes.attach_flags |= BPF_F_REPLACE;
+        attributes.replace_bpf_fd = (uint32_t)replaced;
+    }
+    return bpf(BPF_PROG_ATTACH, &attributes);
+}
+
+int cl_bpf_detach_device(int cgroup, int program) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.target_fd = (uint32_t)cgroup;
+    attributes.attach_bpf_fd = (uint32_t)program;
+    attributes.attach_type = BPF_CGROUP_DEVICE;
+    return bpf(BPF_PROG_DETACH, &attributes);
+}
+
+int cl_bpf_attached_devices(int cgroup, uint32_t *identifiers, size_t count) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.query.target_fd = (uint32_t)cgroup;
+    attributes.query.attach_type = BPF_CGROUP_DEVICE;
+    attributes.query.prog_ids = (uint64_t)(uintptr_t)identifiers;
+    attributes.query.prog_cnt = (uint32_t)count;
+    int failed = bpf(BPF_PROG_QUERY, &attributes);
+    return failed < 0 ? failed : (int)attributes.query.prog_cnt;
+}
+
+int cl_bpf_program(uint32_t identifier) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.prog_id = identifier;
+    return bpf(BPF_PROG_GET_FD_BY_ID, &attributes);
+}

@@ -100,16 +100,27 @@ public enum Files {
 
     /// Names in a directory, without `.` and `..`, in no order.
     public static func names(in path: String) throws(SystemError) -> [String] {
+        try entries(in: path).map(\.name)
+    }
+
+    /// Those of them that are directories, where the file system says so as it lists: cgroups, /proc, ext4.
+    public static func directoryNames(in path: String) throws(SystemError) -> [String] {
+        try entries(in: path).filter { $0.kind == UInt8(DT_DIR) }.map(\.name)
+    }
+
+    private static func entries(in path: String) throws(SystemError) -> [(
+        name: String, kind: UInt8
+    )] {
         guard let stream = opendir(path) else { throw SystemError.last("opendir", path) }
         defer { closedir(stream) }
-        var names: [String] = []
+        var entries: [(name: String, kind: UInt8)] = []
         while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name != ".", name != ".." { names.append(name) }
+            if name != ".", name != ".." { entries.append((name, entry.pointee.d_type)) }
         }
-        return names
+        return entries
     }
 }
 

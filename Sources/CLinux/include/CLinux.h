@@ -99,5 +99,16 @@ int64_t cl_filesystem_type(const char *path);
 /// The same of what is open at `fd`.
 int64_t cl_filesystem_type_of(int fd);
 
+// bpf(2) for BPF_PROG_TYPE_CGROUP_DEVICE.
+/// Loads `count` instructions. Returns a descriptor, close-on-exec.
+int cl_bpf_load_device(const uint64_t *instructions, size_t count);
+/// Attaches beside others (BPF_F_ALLOW_MULTI), or in the place of `replaced` unless that is -1.
+int cl_bpf_attach_device(int cgroup, int program, int replaced);
+int cl_bpf_detach_device(int cgroup, int program);
+/// Identifiers of the programs attached there, at most `count`; returns how many.
+int cl_bpf_attached_devices(int cgroup, uint32_t *identifiers, size_t count);
+/// The program of an identifier, close-on-exec.
+int cl_bpf_program(uint32_t identifier);
+
 /// malloc_trim(3): <malloc.h> is not among the headers that Swift imports.
 void cl_trim_heap(void);
