@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -78,6 +79,11 @@ int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, ui
     return result(syscall(SYS_mount_setattr, dir, path, flags, &attributes, sizeof attributes));
 }
 
+int cl_mount_idmap(int mount, int user_namespace, unsigned flags) {
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace};
+    return result(syscall(SYS_mount_setattr, mount, "", flags, &attributes, sizeof attributes));
+}
+
 int cl_fsopen(const char *type) { return result(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)); }
 
 int cl_fsconfig(int fs, unsigned command, const char *key, const void *value, int aux) {
@@ -90,6 +96,27 @@ int cl_fsmount(int fs, unsigned attributes) {
 
 int cl_set_mempolicy(int mode, const unsigned long *mask, unsigned long bits) {
     return result(syscall(SYS_set_mempolicy, mode, mask, bits));
+}
+
+// glibc 2.36 has no declaration; linux/sched/types.h clashes with its sched.h.
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+int cl_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime, uint64_t deadline,
+                     uint64_t period) {
+    struct scheduling attributes = {sizeof attributes, policy, flags, nice, priority, runtime, deadline, period};
+    return result(syscall(SYS_sched_setattr, 0, &attributes, 0));
+}
+
+int cl_personality(unsigned long persona) { return result(personality(persona)); }
+
+int cl_ioprio_set(int class, int priority) {
+    return result(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, class << 13 | priority));
 }
 
 int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {

@@ -3,5 +3,5 @@
 /// Owns namespaces, mounts, cgroups, identities and signals of a task's process tree. Imports LinuxSystem and CLinux alone;
 /// no Foundation, no threads: the launcher forks, and its children run Swift before they exec.
 /// `Setup` is one container: what is wanted, the plan, the steps. `Cgroups` holds and counts it. `Launcher` is the long-lived
-/// parent of tasks. Start with `Setup/ContainerSpec.swift`, then `Setup/ContainerPlan.swift`, then `Launcher/Launcher.swift`.
+/// parent of tasks, `OCI` the other door: bundles, and the state of containers between two calls. Start with `Setup/ContainerSpec.swift`, then `Setup/ContainerPlan.swift`, then `Launcher/Launcher.swift`.
 public enum ContainerRuntime {}

@@ -108,12 +108,28 @@ public enum Files {
         try entries(in: path).filter { $0.kind == UInt8(DT_DIR) }.map(\.name)
     }
 
-    private static func entries(in path: String) throws(SystemError) -> [(
-        name: String, kind: UInt8
-    )] {
+    /// Names in the directory at a descriptor, which is left as it is.
+    public static func names(in directory: Int32) throws(SystemError) -> [String] {
+        let again = try OwnedFD.openAt(directory, ".", O_RDONLY | O_DIRECTORY).release()
+        guard let stream = fdopendir(again) else {
+            let error = SystemError.last("fdopendir")
+            close(again)
+            throw error
+        }
+        return entries(of: stream).map(\.name)
+    }
+
+    private typealias Entry = (name: String, kind: UInt8)
+
+    private static func entries(in path: String) throws(SystemError) -> [Entry] {
         guard let stream = opendir(path) else { throw SystemError.last("opendir", path) }
+        return entries(of: stream)
+    }
+
+    /// Takes the stream.
+    private static func entries(of stream: OpaquePointer) -> [Entry] {
         defer { closedir(stream) }
-        var entries: [(name: String, kind: UInt8)] = []
+        var entries: [Entry] = []
         while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }

@@ -10,6 +10,7 @@ public enum RootedPath {
     static let resolveNoSymlinks: UInt64 = 0x04
     static let resolveBeneath: UInt64 = 0x08
     static let resolveInRoot: UInt64 = 0x10
+    static let resolveNoXDev: UInt64 = 0x01
 
     /// Opens `path` with `root` as its `/`.
     /// The kernel answers EAGAIN where a rename elsewhere makes `..` unsafe to judge; it is asked again, a bounded number of times.
@@ -24,6 +25,17 @@ public enum RootedPath {
             if result != -EAGAIN { break }
         }
         return try OwnedFD(checking: result, "open", path)
+    }
+
+    /// Opens what lies beneath `directory` in the same mount, by a path without links: for entries of the kernel's own files
+    /// that must be themselves, and nothing that was mounted over them (CVE-2025-52881).
+    public static func openBeneath(_ directory: Int32, _ path: String, _ flags: Int32)
+        throws(SystemError) -> OwnedFD
+    {
+        let resolve = resolveBeneath | resolveNoXDev | resolveNoMagicLinks | resolveNoSymlinks
+        return try OwnedFD(
+            checking: cl_openat2(directory, path, UInt64(UInt32(bitPattern: flags)), 0, resolve),
+            "open", path)
     }
 
     /// Opens the directory `path` in `root`, making what is missing of it, with mode 0755.
@@ -67,7 +79,7 @@ public enum RootedPath {
 
     /// `/a/b/` → (`/a`, `b`); `/` → (`/`, ``). By bytes and without generic algorithms: every container's child does it, and
     /// would have the Swift runtime look their types up anew.
-    static func split(_ path: String) -> (parent: String, name: String) {
+    public static func split(_ path: String) -> (parent: String, name: String) {
         let bytes = Array(path.utf8)
         let slash = UInt8(ascii: "/")
         var end = bytes.count

@@ -21,6 +21,24 @@ public enum UnixSocket {
         try OwnedFD(checking: cl_unix_connect(path, kind.type), "connect", path)
     }
 
+    /// At a path that may be longer than a socket's address can be (unix(7): 107 bytes).
+    public static func listen(anywhere path: String, _ kind: Kind) throws(SystemError) -> OwnedFD {
+        try atBriefPath(path) { brief throws(SystemError) in try listen(brief, kind) }
+    }
+
+    public static func connect(anywhere path: String, _ kind: Kind) throws(SystemError) -> OwnedFD {
+        try atBriefPath(path) { brief throws(SystemError) in try connect(brief, kind) }
+    }
+
+    private static func atBriefPath(
+        _ path: String, _ body: (String) throws(SystemError) -> OwnedFD
+    ) throws(SystemError) -> OwnedFD {
+        let (parent, name) = RootedPath.split(path)
+        let directory = try OwnedFD.open(parent, RootedPath.openPath | O_DIRECTORY).release()
+        defer { close(directory) }
+        return try body("/proc/self/fd/\(directory)/\(name)")
+    }
+
     /// The next connection of this same user, or nil where none waits. Others are refused, root excepted.
     public static func accept(_ listener: Int32) throws(SystemError) -> OwnedFD? {
         let raw = cl_accept(listener)

@@ -35,11 +35,20 @@ int cl_pivot_root(const char *new_root, const char *put_old);
 int cl_open_tree(int dir, const char *path, unsigned flags);
 int cl_move_mount(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 int cl_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
+/// MOUNT_ATTR_IDMAP with the ids of a user namespace.
+int cl_mount_idmap(int mount, int user_namespace, unsigned flags);
 int cl_fsopen(const char *type);
 int cl_fsconfig(int fs, unsigned command, const char *key, const void *value, int aux);
 int cl_fsmount(int fs, unsigned attributes);
 
 int cl_set_mempolicy(int mode, const unsigned long *mask, unsigned long bits);
+/// sched_setattr(2) on the calling thread; times are nanoseconds.
+int cl_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime, uint64_t deadline,
+                     uint64_t period);
+/// personality(2).
+int cl_personality(unsigned long persona);
+/// ioprio_set(2) on the calling thread.
+int cl_ioprio_set(int class, int priority);
 /// Bits as in capability(7); version 3 of capset(2).
 int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);

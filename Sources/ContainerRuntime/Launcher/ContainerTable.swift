@@ -106,7 +106,8 @@ final class ContainerTable {
             dying.append(process)
             // Held by the descriptor, the pid cannot change hands between this look and the signal.
             let last = entry.to > 0 ? entry.to : entry.from + longestClone
-            guard let start = startTime(entry.pid), (entry.from...max(entry.from, last)) ~= start
+            guard let start = ProcessStat(entry.pid)?.startTime,
+                (entry.from...max(entry.from, last)) ~= start
             else {
                 dying.removeLast()
                 close(process)
@@ -136,15 +137,6 @@ final class ContainerTable {
                     fromByteOffset: $0 * MemoryLayout<Entry>.stride, as: Entry.self)
             }
         }
-    }
-
-    /// proc(5), /proc/PID/stat, field 22; the second is a name in brackets that may hold anything.
-    private static func startTime(_ pid: pid_t) -> Int64? {
-        guard let text = try? Files.text("/proc/\(pid)/stat"),  // it has just ended
-            let name = text.lastIndex(of: ")")
-        else { return nil }
-        let fields = text[name...].split(separator: " ")
-        return fields.count > 20 ? Int64(fields[20]) : nil
     }
 
     private static func now() -> Int64 {

@@ -44,6 +44,13 @@ public enum Capabilities {
         }
     }
 
+    /// `CAP_NET_RAW`, in any case, with or without its prefix; nil where there is none of that name.
+    public static func mask(named name: String) -> UInt64? {
+        let lower = name.lowercased()
+        let bare = lower.hasPrefix("cap_") ? String(lower.dropFirst(4)) : lower
+        return all.firstIndex(of: bare).map { 1 << UInt64($0) }
+    }
+
     static func names(in mask: UInt64) -> [String] {
         all.enumerated().filter { mask & 1 << UInt64($0.offset) != 0 }.map(\.element)
     }

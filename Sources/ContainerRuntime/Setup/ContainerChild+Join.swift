@@ -6,8 +6,8 @@ internal import LinuxSystem
 
 extension ContainerChild {
     /// Nothing of the machine goes along: a descriptor that is open in there is a way out (CVE-2024-21626).
-    func closeDescriptors() {
-        var next: UInt32 = 3
+    func closeDescriptors(from first: UInt32) {
+        var next = first
         for kept in [status, target].filter({ $0 >= 3 }).sorted().map(UInt32.init) {
             if kept > next { _ = cl_close_range(next, kept - 1, 0) }
             next = kept + 1

@@ -126,7 +126,12 @@ extension ContainerChild {
         }
     }
 
-    func exec(_ arguments: [String], _ environment: [String]) throws(SystemError) {
+    /// `preserved` are descriptors from 3 on that the program is to have. What a task's environment lacks is filled in; of a
+    /// bundle's, the home alone.
+    func exec(
+        _ arguments: [String], _ environment: [String], preserved: UInt32 = 0,
+        addsPath: Bool = true
+    ) throws(SystemError) {
         guard let program = arguments.first, !program.isEmpty else {
             throw SystemError(
                 "exec", "", errno: EINVAL, hint: "neither the spec nor the image names a command")
@@ -138,11 +143,11 @@ extension ContainerChild {
             }
         }
         let path = value("PATH") ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        if value("PATH") == nil { environment.append("PATH=" + path) }
-        if value("HOME") == nil { environment.append("HOME=" + (account?.home ?? "/")) }
+        if addsPath, value("PATH") == nil { environment.append("PATH=" + path) }
+        if value("HOME") == nil { environment.append("HOME=" + home()) }
 
         // CLOSE_RANGE_CLOEXEC: the status socket has to live until exec has succeeded.
-        try check(cl_close_range(3, UInt32.max, 4), "close_range")
+        try check(cl_close_range(3 + preserved, UInt32.max, 4), "close_range")
         let argv = Self.pointers(arguments)
         let envp = Self.pointers(environment)
         var failure = ENOENT
@@ -164,5 +169,12 @@ extension ContainerChild {
             hint: failure == ENOENT
                 ? (program.contains("/")
                     ? "no such file in the image" : "not found in the image's PATH \(path)") : nil)
+    }
+
+    /// A bundle gives its user by number: the container's passwd file knows the home.
+    private func home() -> String {
+        if let account { return account.home }
+        // Without a passwd file, or without such a user in it, there is none.
+        return (try? UserLookup("\(geteuid())", root: root))?.home ?? "/"
     }
 }

@@ -9,11 +9,17 @@ struct ContainerChild: ~Copyable {
     /// Whose lock says that the launcher lives; nil where there is none.
     let table: ContainerTable?
     /// Where a failing step is told; its closing by exec says that all went well.
-    let status: Int32
+    var status: Int32
+    /// Where `start` will connect, for a bundle that is created first; else -1.
+    let startListener: Int32
     /// The container's root, once there is one.
     var root: Int32 = -1
     var proc: Int32 = -1
     var devNull: Int32 = -1
+    /// An empty directory, for masks.
+    var empty: Int32 = -1
+    /// Trees of the machine that are to be mounted, by slot.
+    var taken: [Int: Int32] = [:]
     var account: UserLookup?
     /// A pidfd of a process of the container that is joined.
     var target: Int32 = -1
@@ -26,6 +32,16 @@ struct ContainerChild: ~Copyable {
         preparedTrees = trees
         self.table = table
         self.status = status
+        startListener = -1
+    }
+
+    /// For a bundle. `taken` are trees that the parent could take and the child cannot.
+    init(status: Int32, startListener: Int32, taken: [Int: Int32]) {
+        preparedTrees = nil
+        table = nil
+        self.status = status
+        self.startListener = startListener
+        self.taken = taken
     }
 
     var trees: PreparedTrees {
@@ -80,7 +96,7 @@ struct ContainerChild: ~Copyable {
         case .exec(let arguments, let environment): try exec(arguments, environment)
         case .undumpable:
             try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
-        case .closeDescriptors: closeDescriptors()
+        case .closeDescriptors(let preserved): closeDescriptors(from: 3 + preserved)
         case .joinNamespaces(let flags): try joinNamespaces(flags)
         case .enterProcessNamespace: try enterProcessNamespace()
         case .terminal(let size, let onConsole): try makeTerminal(size, onConsole: onConsole)
@@ -89,6 +105,8 @@ struct ContainerChild: ~Copyable {
             try check(cl_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
         case .ids(let uid, let gid, let groups): try become(uid, gid, groups)
         case .capabilitySets(let sets): try sets.apply()
+        case .mount(let step): try perform(step)
+        case .process(let step): try perform(step)
         }
     }
 
@@ -102,6 +120,8 @@ struct ContainerChild: ~Copyable {
         static let pid: UInt8 = 2
         /// Comes with the near end of the terminal.
         static let terminal: UInt8 = 3
+        /// A milestone follows; the child waits for a byte.
+        static let arrived: UInt8 = 4
     }
 
     /// Bytes of the largest message on the status socket.
@@ -187,8 +207,7 @@ extension ContainerChild {
             "move_mount", path)
     }
 
-    private static func plainDirectory(_ root: Int32, _ path: String) throws(SystemError) -> OwnedFD
-    {
+    static func plainDirectory(_ root: Int32, _ path: String) throws(SystemError) -> OwnedFD {
         do throws(SystemError) {
             return try RootedPath.open(
                 root: root, path, RootedPath.openPath | O_DIRECTORY, followLinks: false)

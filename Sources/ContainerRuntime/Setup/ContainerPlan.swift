@@ -79,7 +79,7 @@ public struct ContainerPlan: Sendable {
         if target.diesWithLauncher { steps.append(.dieWithLauncher) }
         steps += target.cgroups.map(SetupStep.joinCgroup)
         // Before anybody in there could look (CVE-2016-9962).
-        steps += [.undumpable, .closeDescriptors, .joinNamespaces(target.namespaces)]
+        steps += [.undumpable, .closeDescriptors(preserved: 0), .joinNamespaces(target.namespaces)]
         if target.namespaces & Namespace.pid != 0 { steps.append(.enterProcessNamespace) }
         steps.append(.session)
         if let size = spec.terminal { steps.append(.terminal(size, onConsole: false)) }
@@ -180,8 +180,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case becomeInit
     case exec([String], [String])
     case undumpable
-    /// All but 0 to 2, the status socket and the process that is joined.
-    case closeDescriptors
+    /// All but 0 to 2, those that are to be preserved, the status socket and the process that is joined.
+    case closeDescriptors(preserved: UInt32)
     /// Flags of setns(2).
     case joinNamespaces(UInt64)
     case enterProcessNamespace
@@ -192,6 +192,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     /// Nil groups leave them as they are, where setgroups(2) is denied.
     case ids(uid: UInt32, gid: UInt32, groups: [UInt32]?)
     case capabilitySets(CapabilitySets)
+    case mount(MountStep)
+    case process(ProcessStep)
 
     public var description: String {
         switch self {
@@ -249,6 +251,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
                 }
                     ?? "")
         case .capabilitySets(let sets): "capabilities  \(sets)"
+        case .mount(let step): step.description
+        case .process(let step): step.description
         }
     }
 }

@@ -140,8 +140,11 @@ enum Namespace {
     static let mount: UInt64 = 0x0002_0000
     static let uts: UInt64 = 0x0400_0000
     static let ipc: UInt64 = 0x0800_0000
+    static let cgroup: UInt64 = 0x0200_0000
     static let user: UInt64 = 0x1000_0000
     static let pid: UInt64 = 0x2000_0000
+    static let network: UInt64 = 0x4000_0000
+    static let time: UInt64 = 0x80
 }
 
 // linux/mount.h and linux/fcntl.h: macros with casts, which the importer leaves out.

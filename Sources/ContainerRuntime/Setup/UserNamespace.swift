@@ -66,7 +66,7 @@ enum UserNamespace {
         return result.code == 0 && !result.signalled
     }
 
-    private static func run(_ program: String, _ arguments: [String]) -> Bool {
+    static func run(_ program: String, _ arguments: [String]) -> Bool {
         let argv = ([program] + arguments).map { strdup($0) } + [nil]
         var pid: pid_t = 0
         guard posix_spawnp(&pid, program, nil, nil, argv, cl_environ()) == 0 else { return false }

@@ -1,0 +1,24 @@
+/// What a caller of `create` or `run` says beside config.json.
+package struct BundleSettings: Sendable {
+    package var id: String
+    /// The runtime's root directory.
+    package var root: String
+    /// Absolute.
+    package var bundle: String
+    /// Of config.json.
+    package var config: String
+    package var manager = CgroupManager.cgroupfs
+    package var pidFile: String?
+    /// A Unix socket that is sent the terminal.
+    package var consoleSocket: String?
+    /// Descriptors from 3 on that the container gets.
+    package var preserved: UInt32 = 0
+    package var usesPivot = true
+
+    package init(id: String, root: String, bundle: String) {
+        self.id = id
+        self.root = root
+        self.bundle = bundle
+        config = bundle + "/config.json"
+    }
+}

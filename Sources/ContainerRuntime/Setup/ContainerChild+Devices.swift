@@ -1,0 +1,78 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+
+// MARK: Devices of a bundle's container
+
+extension ContainerChild {
+    /// A node of the image's own at that place is replaced: what it would be is the image's choice, and the container's
+    /// is the bundle's (config-linux.md, "Devices").
+    mutating func makeDevice(_ node: DeviceNode) throws(SystemError) {
+        let (parent, name) = RootedPath.split(node.path)
+        let directory = try directory(parent, of: node)
+        if let slot = node.slot { return try bindDevice(node, slot) }
+        unlinkat(directory.raw, name, 0)
+        // The mode goes through no umask: it is set afterwards.
+        try check(
+            cl_mknodat(
+                directory.raw, name, node.mode, UInt32(node.major), UInt32(node.minor)),
+            node.field, node.path)
+        try checkErrno(
+            fchownat(directory.raw, name, node.uid, node.gid, AT_SYMLINK_NOFOLLOW), node.field,
+            node.path)
+        try checkErrno(fchmodat(directory.raw, name, node.mode & 0o7777, 0), node.field, node.path)
+    }
+
+    private func directory(_ path: String, of node: DeviceNode) throws(SystemError) -> OwnedFD {
+        do throws(SystemError) {
+            return try RootedPath.makeDirectories(root: root, path)
+        } catch {
+            throw SystemError(node.field, node.path, errno: error.errno, hint: error.hint)
+        }
+    }
+
+    /// Only what was opened is bound, and only if it is that device (CVE-2025-31133).
+    private mutating func bindDevice(_ node: DeviceNode, _ slot: Int) throws(SystemError) {
+        guard let raw = taken.removeValue(forKey: slot) else { return }
+        let tree = OwnedFD(raw)
+        var status = stat()
+        try checkErrno(fstat(tree.raw, &status), node.field, node.path)
+        let wanted = makedev(UInt32(node.major), UInt32(node.minor))
+        guard status.st_mode & S_IFMT == node.mode & S_IFMT,
+            node.mode & S_IFMT == S_IFIFO || status.st_rdev == wanted
+        else {
+            throw SystemError(
+                node.field, node.path, errno: ENODEV,
+                hint: "the machine's node of that name is another device")
+        }
+        let target = try RootedPath.makeFile(root: root, node.path)
+        try hang(tree, on: target, field: node.field)
+    }
+
+    func makeDeviceLinks() throws(SystemError) {
+        // Without /dev there is nowhere to make them, and nobody who asked.
+        guard
+            let dev = try? RootedPath.open(
+                root: root, "/dev", RootedPath.openPath | O_DIRECTORY, followLinks: false)
+        else { return }
+        for (name, target) in [
+            ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
+            ("stderr", "/proc/self/fd/2"),
+        ] where symlinkat(target, dev.raw, name) < 0 && errno != EEXIST {
+            // A read-only image has what it has.
+            guard errno == EROFS else { throw SystemError.last("symlink", "/dev/" + name) }
+        }
+        guard faccessat(dev.raw, "pts/ptmx", F_OK, 0) == 0 else { return }
+        // An image's own ptmx would open the machine's terminals.
+        unlinkat(dev.raw, "ptmx", 0)
+        if symlinkat("pts/ptmx", dev.raw, "ptmx") < 0, errno != EEXIST, errno != EROFS {
+            throw SystemError.last("symlink", "/dev/ptmx")
+        }
+    }
+}
+
+/// makedev(3), a macro.
+private func makedev(_ major: UInt32, _ minor: UInt32) -> UInt {
+    let (major, minor) = (UInt(major), UInt(minor))
+    return (major & 0xfff) << 8 | (major & ~0xfff) << 32 | minor & 0xff | (minor & ~0xff) << 12
+}

@@ -1,0 +1,164 @@
+internal import CLinux
+internal import Glibc
+internal import LinuxSystem
+internal import OCIRuntimeSpec
+
+// MARK: What the process of a bundle is
+
+extension ContainerChild {
+    mutating func perform(_ step: ProcessStep) throws(SystemError) {
+        switch step {
+        case .domainname(let name):
+            try checkErrno(setdomainname(name, name.utf8.count), "domainname", name)
+        case .sysctl(let name, let value): try setKernelParameter(name, value)
+        case .loopback: break
+        case .oomScore(let score):
+            try Self.write("/proc/self/oom_score_adj", "\(score)", "process.oomScoreAdj")
+        case .scheduler(let spec): try setScheduler(spec)
+        case .ioPriority(let spec):
+            try check(
+                cl_ioprio_set(spec.schedulingClass, spec.priority), "process.ioPriority",
+                "class \(spec.schedulingClass), priority \(spec.priority)")
+        case .personality(let domain):
+            try check(cl_personality(domain), "linux.personality")
+        case .memoryPolicy(let mode, let nodes): try setMemoryPolicy(mode, nodes)
+        case .namespaceRoot(let setsGroups): try becomeNamespaceRoot(setsGroups)
+        case .apparmor(let profile):
+            try setLabel(
+                ["attr/apparmor/exec", "attr/exec"], "exec " + profile, "process.apparmorProfile")
+        case .selinux(let label): try setLabel(["attr/exec"], label, "process.selinuxLabel")
+        case .cgroupNamespace:
+            try check(cl_unshare(Namespace.cgroup), "linux.namespaces: unshare(cgroup)")
+        case .hooks(let hooks, let field, let state):
+            try Self.run(hooks, field: field, state: state, pid: getpid())
+        case .arrive(let milestone): try arrive(milestone)
+        case .awaitStart: try awaitStart()
+        case .exec(let arguments, let environment, let preserved):
+            try exec(arguments, environment, preserved: preserved, addsPath: false)
+        }
+    }
+
+    static func run(_ hooks: [HookSpec], field: String, state: ContainerState, pid: pid_t)
+        throws(SystemError)
+    {
+        var state = state
+        state.pid = pid
+        for (number, hook) in hooks.enumerated() {
+            try HookRun(hook: hook, field: "\(field)[\(number)]").run(state: state.json())
+        }
+    }
+
+    private static func write(_ path: String, _ text: String, _ field: String) throws(SystemError) {
+        do throws(SystemError) {
+            let file = try OwnedFD.open(path, O_WRONLY)
+            try Files.writeAll(file.raw, text.utf8, path)
+        } catch {
+            throw SystemError(field, text, errno: error.errno)
+        }
+    }
+
+    /// Through the machine's /proc, whose entries below sys are those of the namespaces that the writer is in; never through
+    /// one that an image could have a hand in (CVE-2025-52881).
+    private func setKernelParameter(_ name: String, _ value: String) throws(SystemError) {
+        let field = "linux.sysctl.\(name)"
+        let proc = try OwnedFD.open("/proc", RootedPath.openPath | O_DIRECTORY)
+        guard try check(cl_filesystem_type_of(proc.raw), field, "/proc") == 0x9fa0 else {
+            throw SystemError(field, "/proc", errno: EXDEV)
+        }
+        // sysctl(8): a slash where dots are part of a name, else dots.
+        let path =
+            name.contains("/")
+            ? name : String(decoding: name.utf8.map { $0 == 0x2e ? 0x2f : $0 }, as: UTF8.self)
+        do throws(SystemError) {
+            let file = try RootedPath.openBeneath(proc.raw, "sys/" + path, O_WRONLY)
+            try Files.writeAll(file.raw, value.utf8, path)
+        } catch {
+            throw SystemError(field, value, errno: error.errno)
+        }
+    }
+
+    private func setScheduler(_ spec: SchedulerSpec) throws(SystemError) {
+        try check(
+            cl_sched_setattr(
+                spec.policy, spec.flags, spec.nice, spec.priority, spec.runtime, spec.deadline,
+                spec.period), "process.scheduler", "policy \(spec.policy)")
+    }
+
+    private func setMemoryPolicy(_ mode: Int32, _ nodes: [Int]) throws(SystemError) {
+        var words = [UInt](repeating: 0, count: (nodes.max() ?? 0) / UInt.bitWidth + 1)
+        for node in nodes { words[node / UInt.bitWidth] |= 1 << UInt(node % UInt.bitWidth) }
+        // The kernel reads one bit less than it is told (set_mempolicy(2), "maxnode").
+        let bits = nodes.isEmpty ? 0 : UInt(words.count * UInt.bitWidth + 1)
+        try check(cl_set_mempolicy(mode, words, bits), "linux.memoryPolicy", "\(nodes)")
+    }
+
+    // MARK: Ids and labels
+
+    private func becomeNamespaceRoot(_ setsGroups: Bool) throws(SystemError) {
+        if setsGroups { try checkErrno(setgroups(0, nil), "setgroups") }
+        try check(cl_setresgid(0), "setresgid", "0", hint: "linux.gidMappings has no id 0")
+        try check(cl_setresuid(0), "setresuid", "0", hint: "linux.uidMappings has no id 0")
+    }
+
+    /// Written to the container's own /proc, which was checked to be the kernel's when it was mounted (CVE-2019-16884), and
+    /// read back: a confinement that does not hold must not pass for one (CVE-2025-65105).
+    private func setLabel(_ files: [String], _ text: String, _ field: String) throws(SystemError) {
+        let proc = try ownProc(field)
+        var failure = SystemError(field, text, errno: ENOENT)
+        for name in files {
+            do throws(SystemError) {
+                let file = try OwnedFD.openAt(proc, "\(getpid())/" + name, O_WRONLY | O_NOFOLLOW)
+                return try Files.writeAll(file.raw, text.utf8, name)
+            } catch {
+                failure = SystemError(field, text, errno: error.errno)
+                if error.errno != ENOENT { break }
+            }
+        }
+        throw failure
+    }
+
+    /// The container's /proc as it was mounted, or, of one that was joined, as it is, if it is the kernel's.
+    private func ownProc(_ field: String) throws(SystemError) -> Int32 {
+        if proc >= 0 { return proc }
+        let found = try RootedPath.open(
+            root: root, "/proc", RootedPath.openPath | O_DIRECTORY, followLinks: false)
+        guard try check(cl_filesystem_type_of(found.raw), field, "/proc") == 0x9fa0 else {
+            throw SystemError(field, "/proc", errno: EXDEV, hint: "it is not the kernel's")
+        }
+        return found.release()
+    }
+
+    // MARK: Waiting
+
+    /// One byte out, one in. The end of the connection means that the runtime has gone.
+    private func arrive(_ milestone: ProcessStep.Milestone) throws(SystemError) {
+        _ = try UnixSocket.send(status, [Told.arrived, milestone.rawValue])
+        var answer = [UInt8](repeating: 0, count: 1)
+        guard let (count, _) = try UnixSocket.receive(status, into: &answer), count == 1 else {
+            _exit(127)
+        }
+    }
+
+    /// Says that it is created, and takes the connection of `start`, whose end of it tells what becomes of exec. Where there
+    /// is no such socket, the runtime stays and says when.
+    private mutating func awaitStart() throws(SystemError) {
+        guard startListener >= 0 else { return try arrive(.created) }
+        _ = try UnixSocket.send(
+            status, [Told.arrived, ProcessStep.Milestone.created.rawValue])
+        close(status)
+        while true {
+            let connection = cl_accept(startListener)
+            if connection == -EINTR { continue }
+            try check(connection, "accept", "start")
+            status = connection
+            var word = [UInt8](repeating: 0, count: 1)
+            guard let (count, _) = try? UnixSocket.receive(status, into: &word), count == 1 else {
+                // Somebody who went away without a word: the next one may mean it.
+                close(connection)
+                continue
+            }
+            break
+        }
+        close(startListener)
+    }
+}

@@ -1,0 +1,57 @@
+public import OCIRuntimeSpec
+
+/// Steps that make the process of a bundle what config.json says. Errors name the field.
+public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
+    case domainname(String)
+    case sysctl(name: String, value: String)
+    /// The loopback interface of a new network namespace comes up.
+    case loopback
+    case oomScore(Int)
+    case scheduler(SchedulerSpec)
+    case ioPriority(IOPrioritySpec)
+    case personality(UInt)
+    case memoryPolicy(mode: Int32, nodes: [Int])
+    /// Ids of the container, set before the file systems are: what is made there is its root's.
+    case namespaceRoot(setsGroups: Bool)
+    case apparmor(String)
+    case selinux(String)
+    /// A cgroup namespace, once the process is where it is to stay (cgroup_namespaces(7)).
+    case cgroupNamespace
+    case hooks([HookSpec], field: String, state: ContainerState)
+    /// Tells the runtime how far it is, and waits to be told to go on.
+    case arrive(Milestone)
+    /// Waits for `start`.
+    case awaitStart
+    /// With descriptors from 3 on that stay open.
+    case exec([String], [String], preserved: UInt32)
+
+    public enum Milestone: UInt8, Sendable, Hashable {
+        /// Ids can be mapped now.
+        case cloned = 1
+        /// Namespaces are there and the root is not yet entered: the place of prestart and createRuntime hooks.
+        case namespaces
+        /// All is done that precedes `start`.
+        case created
+    }
+
+    public var description: String {
+        switch self {
+        case .domainname(let name): "domainname    \(name)"
+        case .sysctl(let name, let value): "sysctl        \(name)=\(value)"
+        case .loopback: "loopback      up"
+        case .oomScore(let score): "oom_score_adj \(score)"
+        case .scheduler(let spec): "scheduler     policy \(spec.policy)"
+        case .ioPriority(let spec): "io priority   class \(spec.schedulingClass)"
+        case .personality: "personality"
+        case .memoryPolicy(let mode, let nodes): "memory        policy \(mode) on \(nodes)"
+        case .namespaceRoot: "user          root of the user namespace"
+        case .apparmor(let profile): "apparmor      \(profile)"
+        case .selinux(let label): "selinux       \(label)"
+        case .cgroupNamespace: "namespace     cgroup"
+        case .hooks(let hooks, let field, _): "hooks         \(field): \(hooks.count)"
+        case .arrive(let milestone): "tell          \(milestone)"
+        case .awaitStart: "wait          for start"
+        case .exec(let arguments, _, _): "exec          \(arguments.joined(separator: " "))"
+        }
+    }
+}
