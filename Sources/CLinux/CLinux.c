@@ -5,9 +5,11 @@
 #include <linux/bpf.h>
 #include <linux/close_range.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <malloc.h>
 #include <sched.h>
 #include <string.h>
@@ -126,6 +128,11 @@ int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
         {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
     };
     return result(syscall(SYS_capset, &header, data));
+}
+
+int cl_seccomp_filter(const void *instructions, unsigned short count, unsigned flags) {
+    struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)(uintptr_t)instructions};
+    return result(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
 }
 
 int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
