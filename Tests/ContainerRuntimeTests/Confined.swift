@@ -25,7 +25,7 @@ struct Confined {
         defer { close(here) }
         let child = filter.program.withUnsafeBytes { program in
             path.withCString { path -> Int64 in
-                let tag = [SeccompListener.statusTag]
+                let tag = [ContainerChild.Told.listener]
                 var arguments: [UnsafeMutablePointer<CChar>?] = [
                     UnsafeMutablePointer(mutating: path), nil,
                 ]

@@ -46,6 +46,21 @@ import Testing
             ])
     }
 
+    /// What stands between a filter and exec would have to be allowed by every profile.
+    @Test func aFilterComesLastBeforeExec() throws {
+        let filter = SeccompFilter(
+            program: .init(repeating: 0, count: 16), flags: 0, unknown: [])
+        var spec = ContainerSpec(root: .layers(["/l"]), arguments: ["run", "--it"])
+        spec.withInit = true
+        let steps = ContainerPlan(spec, on: Self.root, seccomp: filter).steps
+        #expect(
+            steps.suffix(5) == [
+                .dieWithLauncher, .becomeInit, .lookUpProgram(["run", "--it"], []),
+                .seccomp(filter), .exec(["run", "--it"], []),
+            ])
+        #expect("\(steps[steps.count - 2])" == "seccomp       a filter of 2 instructions")
+    }
+
     /// Each pair is a rule: what stands first must be done first.
     @Test(arguments: [PlanTests.root, PlanTests.user])
     func theOrderKeepsItsPromises(host: HostFacts) throws {

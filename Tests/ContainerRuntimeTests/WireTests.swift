@@ -1,11 +1,25 @@
 import Glibc
 import LinuxSystem
+import OCIRuntimeSpec
 import Testing
 
 @testable import ContainerRuntime
 
 /// Bytes between agent and launcher, and the journal: whole or refused, never a trap.
 @Suite struct WireTests {
+    private static let seccomp: SeccompSpec = {
+        var spec = SeccompSpec(defaultAction: "SCMP_ACT_ERRNO")
+        spec.defaultErrnoRet = .max
+        spec.architectures = ["SCMP_ARCH_X86"]
+        spec.flags = ["SECCOMP_FILTER_FLAG_LOG"]
+        spec.listenerPath = "/l"
+        spec.syscalls = [.init(names: ["a", "b"], action: "SCMP_ACT_TRACE")]
+        spec.syscalls[0].errnoRet = 7
+        spec.syscalls[0].args = [.init(index: 5, value: .max, op: "SCMP_CMP_NE")]
+        spec.syscalls[0].args[0].valueTwo = 1 << 63
+        return spec
+    }()
+
     private static let spec: ContainerSpec = {
         var spec = ContainerSpec(root: .layers(["/a", "/bé"]), arguments: ["x", "", "z y"])
         spec.readOnlyRoot = true
@@ -25,6 +39,7 @@ import Testing
         spec.pidsLimit = 3
         spec.resourceLimits = [.init(resource: 7, soft: 1, hard: .max)]
         spec.withInit = true
+        spec.seccomp = .profile(seccomp)
         return spec
     }()
 

@@ -1,3 +1,5 @@
+internal import OCIRuntimeSpec
+
 extension ContainerSpec {
     func write(to out: inout WireWriter) {
         switch root {
@@ -31,6 +33,7 @@ extension ContainerSpec {
             out.put(Int64(bitPattern: limit.hard))
         }
         out.put(withInit)
+        seccomp.write(to: &out)
     }
 
     init(from wire: inout WireReader) throws {
@@ -64,5 +67,27 @@ extension ContainerSpec {
                 hard: UInt64(bitPattern: try wire.int64()))
         }
         withInit = try wire.bool()
+        seccomp = try Seccomp(from: &wire)
+    }
+}
+
+extension ContainerSpec.Seccomp {
+    func write(to out: inout WireWriter) {
+        switch self {
+        case .standard: out.put(UInt8(0))
+        case .unconfined: out.put(UInt8(1))
+        case .profile(let spec):
+            out.put(UInt8(2))
+            spec.write(to: &out)
+        }
+    }
+
+    init(from wire: inout WireReader) throws {
+        switch try wire.byte() {
+        case 0: self = .standard
+        case 1: self = .unconfined
+        case 2: self = .profile(try SeccompSpec(from: &wire))
+        default: throw WireReader.Malformed()
+        }
     }
 }

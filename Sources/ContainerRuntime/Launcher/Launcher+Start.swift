@@ -72,7 +72,7 @@ extension Launcher {
         let plan = ContainerPlan(
             limited(request.spec, enforcement), on: trees.host,
             cgroups: slot?.directories.filter { $0.key != "v2" }.values.sorted() ?? [],
-            upper: layer)
+            upper: layer, seccomp: try filters.filter(request.spec.seccomp))
         let entry = try table.begin()
         let pid: pid_t
         let status: Int32

@@ -46,6 +46,7 @@ public final class Launcher {
     let descriptors: ContainerSpec.ResourceLimit?
     private let signals: OwnedFD
     var cgroups: Cgroups
+    var filters: SeccompFilters
     var running: [String: Running] = [:]
     var byPID: [pid_t: String] = [:]
     var ended: [String: Ended] = [:]
@@ -69,6 +70,7 @@ public final class Launcher {
         table = try ContainerTable(directory + Self.tableName)
         journal = try LauncherJournal(directory + "/launcher.journal")
         cgroups = Cgroups()
+        filters = try SeccompFilters()
         trees = try PreparedTrees(directory: directory + "/mnt", runDirectory: directory)
         layers =
             upperOnDisk || !WritableLayers.fitTmpfs(trees)

@@ -16,7 +16,7 @@ package enum Attendance {
         defer { screen?.restore() }
         do {
             _ = try UnixSocket.send(status, [1])
-            try ContainerStarting.awaitProgram(status, home)
+            try ContainerStarting.awaitProgram(status, home, record)
             if !made.spec.hooks.poststart.isEmpty { try ContainerStarting.runHooks(home, record) }
         } catch {
             kill(record.pid, SIGKILL)

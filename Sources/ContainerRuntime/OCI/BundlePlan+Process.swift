@@ -62,7 +62,7 @@ extension BundlePlan {
             steps.append(.process(try Self.memoryPolicy(policy)))
         }
         let plan = ProcessPlan(
-            process: process, seccomp: spec.linux.seccomp, host: host, canSetGroups: canSetGroups)
+            process: process, filter: filter, host: host, canSetGroups: canSetGroups)
         steps += try plan.traits()
         steps += try plan.privileges()
         // Others may be there, or come, who could look (CVE-2016-9962). A program's exec ends it.

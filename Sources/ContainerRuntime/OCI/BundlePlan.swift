@@ -32,6 +32,7 @@ package struct BundlePlan: Sendable {
     let process: ProcessSpec
     let bundle: String
     let host: BundleHost
+    let filter: SeccompFilter?
     var lastSlot = 0
 
     /// - Parameters:
@@ -39,18 +40,21 @@ package struct BundlePlan: Sendable {
     ///   - bundle: absolute path.
     ///   - cgroups: directories of v1 that the child joins.
     ///   - cgroupMounts: what a mount of type cgroup shows.
+    ///   - filter: `linux.seccomp`, compiled.
     ///   - waits: the child is moved into its cgroup from outside before it goes on.
     ///   - state: what hooks are told; `pid` is filled in.
     /// Throws an error that names the field which this machine or this user cannot have.
     init(
         _ spec: RuntimeSpec, bundle: String, host: BundleHost, cgroups: [String],
-        cgroupMounts: [CgroupMount.Hierarchy], state: ContainerState, waits: Bool
+        cgroupMounts: [CgroupMount.Hierarchy], state: ContainerState, waits: Bool,
+        filter: SeccompFilter?
     ) throws(SpecError) {
         guard let process = spec.process else { throw Self.problem("process", "missing") }
         self.spec = spec
         self.process = process
         self.bundle = bundle
         self.host = host
+        self.filter = filter
         try planNamespaces()
         steps += cgroups.map(SetupStep.joinCgroup)
         if mapsIDs || waits { steps.append(.process(.arrive(.cloned))) }

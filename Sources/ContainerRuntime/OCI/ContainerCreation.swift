@@ -91,7 +91,9 @@ package struct ContainerCreation {
         record.cgroup = made.record
         let plan = try BundlePlan(
             spec, bundle: settings.bundle, host: host, cgroups: made.directoriesToJoin,
-            cgroupMounts: mounted(made), state: record.state(.creating), waits: made.pending != nil)
+            cgroupMounts: mounted(made), state: record.state(.creating),
+            waits: made.pending != nil,
+            filter: try spec.linux.seccomp.map { try home.filter(for: $0) })
         notes += plan.notes
         try clone(plan, hold, made)
         try attend(plan, host)
@@ -158,6 +160,8 @@ package struct ContainerCreation {
                 throw SystemError(failure.step, failure.subject, errno: failure.errno)
             case ContainerChild.Told.terminal:
                 terminal = try Terminals.handOver(descriptors, settings.consoleSocket)
+            case ContainerChild.Told.listener:
+                try home.handOver(descriptors, record.state(.creating), spec)
             case ContainerChild.Told.arrived:
                 guard let milestone = ProcessStep.Milestone(rawValue: buffer[1]) else { continue }
                 if milestone == .created { return }

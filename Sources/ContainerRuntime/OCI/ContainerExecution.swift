@@ -102,8 +102,10 @@ package enum ContainerExecution {
             steps.append(.affinity(cpus))
         }
         let plan = ProcessPlan(
-            process: process, seccomp: try settings.home.spec().linux.seccomp, host: host,
-            canSetGroups: canSetGroups(record.pid))
+            process: process,
+            filter: try settings.home.spec().linux.seccomp.map {
+                try settings.home.filter(for: $0)
+            }, host: host, canSetGroups: canSetGroups(record.pid))
         steps += try plan.traits()
         steps += try plan.privileges()
         steps += try plan.entry()
@@ -163,6 +165,10 @@ package enum ContainerExecution {
                 pid = pid_t((try? wire.int64()) ?? 0)
                 var ended = cl_exit()
                 _ = cl_wait(middle, true, &ended)
+            case ContainerChild.Told.listener:
+                var state = try settings.home.read().state(.running)
+                state.pid = pid
+                try settings.home.handOver(descriptors, state, try settings.home.spec())
             case ContainerChild.Told.terminal:
                 terminal = try Terminals.handOver(descriptors, settings.consoleSocket)
             default: for fd in descriptors { close(fd) }

@@ -4,7 +4,8 @@ internal import OCIRuntimeSpec
 /// that `exec` adds. Pure.
 struct ProcessPlan {
     let process: ProcessSpec
-    let seccomp: SeccompSpec?
+    /// Compiled from `linux.seccomp`.
+    let filter: SeccompFilter?
     let host: BundleHost
     let canSetGroups: Bool
 
@@ -38,7 +39,7 @@ struct ProcessPlan {
     /// one (seccomp(2)).
     func privileges() throws(SpecError) -> [SetupStep] {
         var steps: [SetupStep] = []
-        if !process.noNewPrivileges { steps += try filter() }
+        if !process.noNewPrivileges, let filter { steps.append(.seccomp(filter)) }
         steps += [.keepCapabilities, try ids(), .capabilitySets(capabilities)]
         // As its user: a directory that it may not enter is an error now.
         steps.append(.workingDirectory(process.cwd))
@@ -48,18 +49,15 @@ struct ProcessPlan {
     /// The last steps. Nothing but exec comes after a filter that is installed here.
     func entry() throws(SpecError) -> [SetupStep] {
         guard !process.args.isEmpty else { throw BundlePlan.problem("process.args", "missing") }
-        var steps: [SetupStep] = []
+        var steps: [SetupStep] = [
+            .process(
+                .lookUpProgram(process.args, process.env, preserved: host.preserved))
+        ]
         if process.noNewPrivileges {
             steps.append(.noNewPrivileges)
-            steps += try filter()
+            if let filter { steps.append(.seccomp(filter)) }
         }
-        steps.append(.process(.exec(process.args, process.env, preserved: host.preserved)))
-        return steps
-    }
-
-    private func filter() throws(SpecError) -> [SetupStep] {
-        guard seccomp != nil else { return [] }
-        throw BundlePlan.problem("linux.seccomp", "not yet")
+        return steps + [.exec(process.args, process.env)]
     }
 
     private func ids() throws(SpecError) -> SetupStep {

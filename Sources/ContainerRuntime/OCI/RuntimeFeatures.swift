@@ -29,6 +29,12 @@ package enum RuntimeFeatures {
         linux.cgroup.systemd = true
         linux.cgroup.systemdUser = true
         linux.cgroup.rdma = true
+        linux.seccomp.enabled = true
+        linux.seccomp.actions = SeccompSpec.actions.map { "\($0)" }
+        linux.seccomp.operators = SeccompSpec.operators.map { "\($0)" }
+        linux.seccomp.archs = SeccompSpec.architectureNames.map { "\($0)" }
+        linux.seccomp.knownFlags = SeccompSpec.flagNames.map { "\($0)" }
+        linux.seccomp.supportedFlags = linux.seccomp.knownFlags
         linux.apparmor = host.hasAppArmor
         linux.selinux = host.hasSELinux
         linux.memoryPolicy.modes = BundlePlan.memoryModes.keys.sorted()

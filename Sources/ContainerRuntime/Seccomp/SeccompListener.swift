@@ -3,11 +3,8 @@ public import LinuxSystem
 
 /// A supervisor's socket, `linux.seccomp.listenerPath`. The parent connects before it starts a container, where that path still
 /// means what its writer meant and a missing supervisor is an error in time; the container's child, which has left the
-/// machine's tree, only tells the descriptor to its parent (`statusTag`).
+/// machine's tree, only tells the descriptor to its parent (`ContainerChild.Told.listener`).
 public struct SeccompListener: ~Copyable {
-    /// First byte of a child's message on its status socket that carries the descriptor.
-    public static let statusTag: UInt8 = 2
-
     private let connection: OwnedFD
     private let path: String
 

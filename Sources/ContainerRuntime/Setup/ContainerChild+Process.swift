@@ -126,12 +126,19 @@ extension ContainerChild {
         }
     }
 
-    /// `preserved` are descriptors from 3 on that the program is to have. What a task's environment lacks is filled in; of a
-    /// bundle's, the home alone.
-    func exec(
+    /// An executable with all that execve(2) takes, laid out where it takes it from.
+    struct Program {
+        let path: String
+        let arguments: [UnsafeMutablePointer<CChar>?]
+        let environment: [UnsafeMutablePointer<CChar>?]
+    }
+
+    /// Finds the program as execvp(3) would, and closes with exec whatever is open, but for `preserved` descriptors from 3 on.
+    /// What a task's environment lacks is filled in; of a bundle's, the home alone.
+    func lookUp(
         _ arguments: [String], _ environment: [String], preserved: UInt32 = 0,
         addsPath: Bool = true
-    ) throws(SystemError) {
+    ) throws(SystemError) -> Program {
         guard let program = arguments.first, !program.isEmpty else {
             throw SystemError(
                 "exec", "", errno: EINVAL, hint: "neither the spec nor the image names a command")
@@ -148,27 +155,51 @@ extension ContainerChild {
 
         // CLOSE_RANGE_CLOEXEC: the status socket has to live until exec has succeeded.
         try check(cl_close_range(3 + preserved, UInt32.max, 4), "close_range")
-        let argv = Self.pointers(arguments)
-        let envp = Self.pointers(environment)
+        return Program(
+            path: try Self.executable(program, path), arguments: Self.pointers(arguments),
+            environment: Self.pointers(environment))
+    }
+
+    private static func executable(_ program: String, _ path: String) throws(SystemError) -> String
+    {
+        let isPath = program.contains("/")
         var failure = ENOENT
-        let candidates =
-            program.contains("/")
-            ? [program] : path.split(separator: ":").map { "\($0)/\(program)" }
-        for candidate in candidates {
-            execve(candidate, argv, envp)
+        for place in isPath ? [program] : path.split(separator: ":").map({ "\($0)/\(program)" }) {
+            let error = executionError(place)
+            if error == 0 { return place }
             // As execvp(3): a file that may not be executed is remembered, a missing one is passed over.
-            if errno != ENOENT, errno != ENOTDIR { failure = errno }
-            if errno == ENOENT, access(candidate, F_OK) == 0 {
-                throw SystemError(
-                    "exec", candidate, errno: ENOENT,
-                    hint: "the file is there; its interpreter or loader is not in the image")
-            }
+            if error != ENOENT, error != ENOTDIR { failure = error }
         }
         throw SystemError(
             "exec", program, errno: failure,
             hint: failure == ENOENT
-                ? (program.contains("/")
-                    ? "no such file in the image" : "not found in the image's PATH \(path)") : nil)
+                ? (isPath ? "no such file in the image" : "not found in the image's PATH \(path)")
+                : nil)
+    }
+
+    /// 0 where execve(2) may take this file.
+    private static func executionError(_ path: String) -> Int32 {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return errno }
+        guard status.st_mode & S_IFMT == S_IFREG else { return EACCES }
+        return access(path, X_OK) == 0 ? 0 : errno
+    }
+
+    /// From a filter's installation on there is no call but execve, unless it fails.
+    func exec(_ arguments: [String], _ environment: [String]) throws(SystemError) {
+        let program =
+            if let found = self.program { found } else { try lookUp(arguments, environment) }
+        execve(program.path, program.arguments, program.environment)
+        let failure = errno
+        throw SystemError(
+            "exec", program.path, errno: failure,
+            hint: failure == ENOENT
+                ? "the file is there; its interpreter or loader is not in the image" : nil)
+    }
+
+    func confine(_ filter: SeccompFilter) throws(SystemError) {
+        guard let listener = try filter.install() else { return }
+        _ = try UnixSocket.send(status, [Told.listener], descriptors: [listener])
     }
 
     /// A bundle gives its user by number: the container's passwd file knows the home.

@@ -33,8 +33,9 @@ extension ContainerChild {
             try Self.run(hooks, field: field, state: state, pid: getpid())
         case .arrive(let milestone): try arrive(milestone)
         case .awaitStart: try awaitStart()
-        case .exec(let arguments, let environment, let preserved):
-            try exec(arguments, environment, preserved: preserved, addsPath: false)
+        case .lookUpProgram(let arguments, let environment, let preserved):
+            program = try lookUp(
+                arguments, environment, preserved: preserved, addsPath: false)
         }
     }
 

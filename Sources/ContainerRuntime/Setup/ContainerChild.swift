@@ -27,6 +27,8 @@ struct ContainerChild: ~Copyable {
     var pidPlace: UnsafeMutablePointer<pid_t>?
     /// The terminal is this process's stdin, stdout and stderr.
     var hasTerminal = false
+    /// Where it was looked up before exec.
+    var program: Program?
 
     init(trees: PreparedTrees?, table: ContainerTable?, status: Int32) {
         preparedTrees = trees
@@ -93,6 +95,9 @@ struct ContainerChild: ~Copyable {
             try check(cl_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
         case .dieWithLauncher: try dieWithLauncher()
         case .becomeInit: try becomeInit()
+        case .lookUpProgram(let arguments, let environment):
+            program = try lookUp(arguments, environment)
+        case .seccomp(let filter): try confine(filter)
         case .exec(let arguments, let environment): try exec(arguments, environment)
         case .undumpable:
             try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
@@ -122,6 +127,8 @@ struct ContainerChild: ~Copyable {
         static let terminal: UInt8 = 3
         /// A milestone follows; the child waits for a byte.
         static let arrived: UInt8 = 4
+        /// Comes with the descriptor on which a seccomp filter notifies.
+        static let listener: UInt8 = 5
     }
 
     /// Bytes of the largest message on the status socket.

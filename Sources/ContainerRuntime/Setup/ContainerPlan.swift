@@ -3,9 +3,11 @@ public struct ContainerPlan: Sendable {
     public let steps: [SetupStep]
 
     /// The plan for `spec` on a machine as `host` describes it, with the v1 cgroups to join. Pure.
-    /// `upper` is the directory to be made for the writable layer; nil means a tmpfs.
+    /// `upper` is the directory to be made for the writable layer; nil means a tmpfs. `seccomp` is what `spec.seccomp` means,
+    /// compiled; nil means no filter.
     public init(
-        _ spec: ContainerSpec, on host: HostFacts, cgroups: [String] = [], upper: String? = nil
+        _ spec: ContainerSpec, on host: HostFacts, cgroups: [String] = [], upper: String? = nil,
+        seccomp: SeccompFilter? = nil
     ) {
         // Into its cgroups first, so that all that follows is accounted.
         var steps = cgroups.map(SetupStep.joinCgroup)
@@ -64,6 +66,10 @@ public struct ContainerPlan: Sendable {
         // After the identity, whose change would clear it (prctl(2), PR_SET_PDEATHSIG).
         steps.append(.dieWithLauncher)
         if spec.withInit { steps.append(.becomeInit) }
+        // Last before exec, and after all that needs a system call: a profile need not allow more than execve.
+        if let seccomp {
+            steps += [.lookUpProgram(spec.arguments, spec.environment), .seccomp(seccomp)]
+        }
         steps.append(.exec(spec.arguments, spec.environment))
         self.steps = steps
     }
@@ -178,6 +184,9 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case noNewPrivileges
     case dieWithLauncher
     case becomeInit
+    /// What exec needs, made ready for it.
+    case lookUpProgram([String], [String])
+    case seccomp(SeccompFilter)
     case exec([String], [String])
     case undumpable
     /// All but 0 to 2, those that are to be preserved, the status socket and the process that is joined.
@@ -234,6 +243,9 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .noNewPrivileges: "no_new_privs"
         case .dieWithLauncher: "pdeathsig     SIGKILL with the launcher"
         case .becomeInit: "init          PID 1 reaps and forwards signals"
+        case .lookUpProgram(let arguments, _): "program       \(arguments.first ?? ""), looked up"
+        case .seccomp(let filter):
+            "seccomp       a filter of \(filter.program.count / 8) instructions"
         case .exec(let arguments, _): "exec          \(arguments.joined(separator: " "))"
         case .undumpable: "undumpable    until exec: nobody in the container may look in"
         case .closeDescriptors: "close         every descriptor but stdin, stdout and stderr"

@@ -1,3 +1,5 @@
+public import OCIRuntimeSpec
+
 /// What is to run, and in what surroundings. A pure value that travels from the agent to the launcher.
 public struct ContainerSpec: Sendable, Hashable {
     public enum Root: Sendable, Hashable {
@@ -44,6 +46,14 @@ public struct ContainerSpec: Sendable, Hashable {
         }
     }
 
+    /// Which system calls the container may make.
+    public enum Seccomp: Sendable, Hashable {
+        /// `SeccompSpec.docker` for the capabilities that a container has.
+        case standard
+        case unconfined
+        case profile(SeccompSpec)
+    }
+
     public var root: Root
     public var readOnlyRoot = false
     /// Keeps the writable layer until the exit is acknowledged, so that files can be collected from it.
@@ -69,6 +79,7 @@ public struct ContainerSpec: Sendable, Hashable {
     public var resourceLimits: [ResourceLimit] = []
     /// Runs an init as PID 1 that reaps and forwards signals.
     public var withInit = false
+    public var seccomp = Seccomp.standard
 
     public init(root: Root, arguments: [String]) {
         self.root = root

@@ -22,8 +22,8 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
     case arrive(Milestone)
     /// Waits for `start`.
     case awaitStart
-    /// With descriptors from 3 on that stay open.
-    case exec([String], [String], preserved: UInt32)
+    /// Finds the program; `preserved` descriptors from 3 on stay open.
+    case lookUpProgram([String], [String], preserved: UInt32)
 
     public enum Milestone: UInt8, Sendable, Hashable {
         /// Ids can be mapped now.
@@ -51,7 +51,7 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
         case .hooks(let hooks, let field, _): "hooks         \(field): \(hooks.count)"
         case .arrive(let milestone): "tell          \(milestone)"
         case .awaitStart: "wait          for start"
-        case .exec(let arguments, _, _): "exec          \(arguments.joined(separator: " "))"
+        case .lookUpProgram(let arguments, _, _): "look up       \(arguments.first ?? "")"
         }
     }
 }
