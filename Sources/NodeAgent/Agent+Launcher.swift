@@ -107,6 +107,8 @@ extension Agent {
         case .hello(let epoch, let running, let exited):
             greet(epoch, running, exited)
         case .started(let start): begun(start)
+        // Nobody here asks for such.
+        case .execStarted, .execEnded: if let descriptor { close(descriptor) }
         case .exited(let exit): finish(exit, upper: descriptor)
         }
     }

@@ -37,6 +37,10 @@ final class LauncherUnderTest {
     private var socket: OwnedFD
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     private var count = 0
+    /// The near end of the terminal that came with the last start.
+    private(set) var terminal: Int32?
+    /// How the last process that was begun failed to start.
+    private var failure: ContainerExit.Status?
 
     var directory: String { folder.path + "/run" }
     var journal: String { directory + "/launcher.journal" }
@@ -237,8 +241,11 @@ final class LauncherUnderTest {
     /// Waits until `id` has run exec.
     func awaitStart(_ id: String) throws {
         while true {
-            switch try receive().event {
-            case .started(let start) where start.id == id: return
+            let told = try receive()
+            switch told.event {
+            case .started(let start) where start.id == id:
+                terminal = told.descriptor
+                return
             case .exited(let exit) where exit.id == id:
                 throw SystemError("start", "\(exit.status)", errno: ECHILD)
             default: continue
@@ -261,5 +268,70 @@ final class LauncherUnderTest {
         var spec = ContainerSpec(root: .layers([image.path]), arguments: ["sh", "-c", line])
         change(&spec)
         return spec
+    }
+
+    // MARK: Processes that join
+
+    /// A container that only waits, with `marked` in /tmp/mark and the number of its process in /tmp/pid.
+    func startSleeping(_ change: (inout ContainerSpec) -> Void = { _ in }) throws -> String {
+        let line = "echo $$ > /tmp/pid; echo marked > /tmp/mark; exec sleep 100"
+        let id = try start(spec(line, change))
+        try awaitStart(id)
+        let exec = ExecSpec(arguments: ["test", "-s", "/tmp/mark"])
+        while try self.exec(exec, in: id).status != .code(0) {}
+        return id
+    }
+
+    /// Returns the name of a process that runs, or failed to; its outputs go to `out` and `err` of that name.
+    func beginExec(_ spec: ExecSpec, in container: String, _ stdio: [Int32]? = nil) throws -> String
+    {
+        count += 1
+        let id = "exec\(count)"
+        let flags = O_WRONLY | O_CREAT | O_TRUNC
+        let null = try OwnedFD.open("/dev/null", O_RDONLY)
+        let out = try OwnedFD.open(folder.path + "/\(id).out", flags)
+        let err = try OwnedFD.open(folder.path + "/\(id).err", flags)
+        try send(
+            .exec(id: id, container: container, spec),
+            stdio ?? (spec.terminal == nil ? [null.raw, out.raw, err.raw] : []))
+        failure = nil
+        while true {
+            switch try receive() {
+            case (.execStarted(id), let descriptor):
+                terminal = descriptor
+                return id
+            case (.execEnded(id, let status), _):
+                failure = status
+                return id
+            default: continue
+            }
+        }
+    }
+
+    func finishExec(_ id: String) throws -> ContainerExit.Status {
+        if let failure { return failure }
+        while true {
+            if case .execEnded(id, let status) = try receive().event { return status }
+        }
+    }
+
+    func exec(_ spec: ExecSpec, in container: String) throws
+        -> (status: ContainerExit.Status, output: String, errors: String)
+    {
+        let id = try beginExec(spec, in: container)
+        let status = try finishExec(id)
+        return (status, try output(id), try Files.text(folder.path + "/\(id).err"))
+    }
+
+    /// Waits until a process of these arguments runs below the launcher.
+    func awaitChild(_ arguments: String...) throws {
+        let wanted = arguments.joined(separator: "\0") + "\0"
+        let isThere = try eventually {
+            try Files.names(in: "/proc").contains {
+                // It may have just ended.
+                (try? Files.text("/proc/\($0)/cmdline")) == wanted
+            }
+        }
+        guard isThere else { throw SystemError("await", wanted, errno: ETIMEDOUT) }
     }
 }

@@ -40,7 +40,27 @@ import Testing
         spec.resourceLimits = [.init(resource: 7, soft: 1, hard: .max)]
         spec.withInit = true
         spec.seccomp = .profile(seccomp)
+        spec.terminal = TerminalSize(rows: 40, columns: 65535)
         return spec
+    }()
+
+    static let execs: [ExecSpec] = {
+        var named = ExecSpec(arguments: ["sh", "-c", ""])
+        named.environment = ["A=1"]
+        named.workingDirectory = "/w"
+        named.identity = .named("u:g")
+        named.umask = 0o077
+        named.privileges = .ofRoot(1 << 63)
+        named.terminal = TerminalSize(rows: 1, columns: 2)
+        named.resourceLimits = [.init(resource: 7, soft: 1, hard: .max)]
+        named.cpus = [3]
+        named.numaNodes = [0, 1]
+        var numbered = ExecSpec(arguments: ["x"])
+        numbered.identity = .ids(uid: 1, gid: .max - 1, groups: [5, 6])
+        numbered.privileges = .sets(
+            CapabilitySets(bounding: 1, effective: 2, permitted: 3, inheritable: 4, ambient: 5))
+        numbered.noNewPrivileges = false
+        return [named, numbered]
     }()
 
     private static let exit: ContainerExit = {
@@ -59,6 +79,9 @@ import Testing
         LauncherRequest.stop(id: "1_2.3").bytes,
         LauncherRequest.acknowledge(["a", "b"]).bytes,
         LauncherRequest.shutdown.bytes,
+        LauncherRequest.exec(id: "e", container: "1_2.3", execs[0]).bytes,
+        LauncherRequest.exec(id: "e", container: "1_2.3", execs[1]).bytes,
+        LauncherRequest.hangUp(id: "e").bytes,
     ]
     static let events: [[UInt8]] = [
         LauncherEvent.hello(
@@ -66,7 +89,18 @@ import Testing
         ).bytes,
         LauncherEvent.started(.init(id: "r", at: 1, enforcement: .init())).bytes,
         LauncherEvent.exited(exit).bytes,
+        LauncherEvent.execStarted(id: "e").bytes,
+        LauncherEvent.execEnded(id: "e", exit.status).bytes,
     ]
+
+    @Test(arguments: execs) func anExecArrivesAsItWasSent(spec: ExecSpec) throws {
+        let bytes = LauncherRequest.exec(id: "e", container: "c", spec).bytes
+        guard case .exec("e", "c", let arrived) = try LauncherRequest(bytes[...]) else {
+            Issue.record("another request")
+            return
+        }
+        #expect(arrived == spec)
+    }
 
     @Test func aStartArrivesAsItWasSent() throws {
         guard case .start(let id, let spec, let rule) = try LauncherRequest(Self.messages[0][...])

@@ -27,13 +27,10 @@ extension ContainerSpec {
         out.put(numaNodes) { $0.put($1) }
         out.put(memoryLimit)
         out.put(pidsLimit)
-        out.put(resourceLimits) { out, limit in
-            out.put(limit.resource)
-            out.put(Int64(bitPattern: limit.soft))
-            out.put(Int64(bitPattern: limit.hard))
-        }
+        out.put(resourceLimits) { $1.write(to: &$0) }
         out.put(withInit)
         seccomp.write(to: &out)
+        TerminalSize.write(terminal, to: &out)
     }
 
     init(from wire: inout WireReader) throws {
@@ -61,13 +58,10 @@ extension ContainerSpec {
         numaNodes = try wire.list { try $0.int() }
         memoryLimit = try wire.optionalInt64()
         pidsLimit = try wire.optionalInt64()
-        resourceLimits = try wire.list { wire in
-            ResourceLimit(
-                resource: try wire.int32(), soft: UInt64(bitPattern: try wire.int64()),
-                hard: UInt64(bitPattern: try wire.int64()))
-        }
+        resourceLimits = try wire.list { try ResourceLimit(from: &$0) }
         withInit = try wire.bool()
         seccomp = try Seccomp(from: &wire)
+        terminal = try TerminalSize.read(from: &wire)
     }
 }
 
@@ -88,6 +82,33 @@ extension ContainerSpec.Seccomp {
         case 1: self = .unconfined
         case 2: self = .profile(try SeccompSpec(from: &wire))
         default: throw WireReader.Malformed()
+        }
+    }
+}
+
+extension ContainerSpec.ResourceLimit {
+    func write(to out: inout WireWriter) {
+        out.put(resource)
+        out.put(Int64(bitPattern: soft))
+        out.put(Int64(bitPattern: hard))
+    }
+
+    init(from wire: inout WireReader) throws {
+        self.init(
+            resource: try wire.int32(), soft: UInt64(bitPattern: try wire.int64()),
+            hard: UInt64(bitPattern: try wire.int64()))
+    }
+}
+
+extension TerminalSize {
+    static func write(_ size: TerminalSize?, to out: inout WireWriter) {
+        out.put(size.map { Int64($0.rows) << 16 | Int64($0.columns) })
+    }
+
+    static func read(from wire: inout WireReader) throws -> TerminalSize? {
+        try wire.optionalInt64().map {
+            TerminalSize(
+                rows: UInt16(truncatingIfNeeded: $0 >> 16), columns: UInt16(truncatingIfNeeded: $0))
         }
     }
 }

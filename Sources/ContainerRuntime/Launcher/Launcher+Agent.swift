@@ -36,6 +36,8 @@ extension Launcher {
         agent = nil
         outbox = []
         awaitsRoom = false
+        // They were for somebody who sat there.
+        forgetExecs()
     }
 
     /// Everything that waits, then back to the loop.
@@ -65,14 +67,17 @@ extension Launcher {
         switch request {
         case .start(let id, let spec, let rule):
             // Sent again by a new agent: it runs, or it has run.
-            guard !isKnown(id), descriptors.count == 2 else { return }
+            guard !isKnown(id), (2...3).contains(descriptors.count) else { return }
             let request = StartRequest(
-                id: id, spec: spec, rule: rule, stdout: descriptors[0], stderr: descriptors[1])
+                id: id, spec: spec, rule: rule, stdout: descriptors[0], stderr: descriptors[1],
+                stdin: descriptors.count == 3 ? descriptors[2] : nil)
             if start(request) == .postponed {
                 postponed.append(request)
                 descriptors = []
             }
         case .stop(let id): stop(id)
+        case .exec(let id, let container, let spec): exec(id, in: container, spec, descriptors)
+        case .hangUp(let id): hangUp(id)
         case .acknowledge(let ids):
             for id in ids {
                 guard let exit = ended.removeValue(forKey: id), let upper = exit.upper else {
@@ -124,13 +129,20 @@ extension Launcher {
     }
 
     private func send(_ event: LauncherEvent, to fd: Int32) throws(SystemError) {
-        var upper: Int32?
-        if case .exited(let exit) = event {
+        var descriptor: Int32?
+        // Sent, it is the agent's: the terminal goes with its last holder.
+        var terminal: Int32?
+        defer { if let terminal { close(terminal) } }
+        switch event {
+        case .exited(let exit):
             // Acknowledged while it waited here: then its layer has been closed, and nobody asks any more.
             guard let kept = ended[exit.id] else { return }
-            upper = kept.upper
+            descriptor = kept.upper
+        case .started(let start): terminal = takeTerminal(start.id)
+        case .execStarted(let id): terminal = takeTerminal(id)
+        case .hello, .execEnded: break
         }
-        try LauncherWire.send(fd, event.bytes, upper.map { [$0] } ?? [])
+        try LauncherWire.send(fd, event.bytes, (descriptor ?? terminal).map { [$0] } ?? [])
     }
 
     private static func hasRoom(_ fd: Int32) -> Bool {

@@ -9,12 +9,15 @@ struct StartRequest {
     let rule: StopRule
     let stdout: Int32
     let stderr: Int32
+    /// Nil means nothing to read.
+    let stdin: Int32?
 
     var start: ContainerStart { ContainerStart(id: id, at: Clock.now(), enforcement: .init()) }
 
     func close() {
         Glibc.close(stdout)
         Glibc.close(stderr)
+        if let stdin { Glibc.close(stdin) }
     }
 }
 
@@ -69,10 +72,10 @@ extension Launcher {
         let before = slot.map { cgroups.usage($0).kills } ?? 0
         let enforcement = cgroups.reached(request.spec, slot)
         let layer = request.spec.root == .host ? nil : layers?.next()
+        let spec = limited(request.spec, enforcement)
         let plan = ContainerPlan(
-            limited(request.spec, enforcement), on: trees.host,
-            cgroups: slot?.directories.filter { $0.key != "v2" }.values.sorted() ?? [],
-            upper: layer, seccomp: try filters.filter(request.spec.seccomp))
+            spec, on: trees.host, cgroups: Self.v1Directories(slot), upper: layer,
+            seccomp: try filters.filter(spec.seccomp))
         let entry = try table.begin()
         let pid: pid_t
         let status: Int32
@@ -85,7 +88,7 @@ extension Launcher {
         table.begun(entry)
         running[id] = Running(
             pid: pid, entry: entry, rule: rule, hasInit: request.spec.withInit, slot: slot,
-            killsBefore: before,
+            limits: spec.resourceLimits, seccomp: spec.seccomp, killsBefore: before,
             start: ContainerStart(id: id, at: Clock.now(), enforcement: enforcement),
             status: status, layer: layer)
         byPID[pid] = id
@@ -115,10 +118,7 @@ extension Launcher {
     private func clone(
         _ request: StartRequest, _ plan: ContainerPlan, _ slot: Cgroups.Slot?, _ entry: Int
     ) throws(SystemError) -> (pid_t, status: Int32) {
-        var cgroup: Int32 = -1
-        if let directory = slot?.directories["v2"] {
-            cgroup = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY).release()
-        }
+        let cgroup = try Self.openV2(slot)
         defer { if cgroup >= 0 { close(cgroup) } }
         // Bare numbers: on the child's path nothing returns, and an owner would be closed after its last mention.
         let (status, childStatus) = try UnixSocket.pair(.messages).release()
@@ -139,21 +139,39 @@ extension Launcher {
         }
     }
 
+    static func v1Directories(_ slot: Cgroups.Slot?) -> [String] {
+        slot?.directories.filter { $0.key != "v2" }.values.sorted() ?? []
+    }
+
+    /// The directory to clone into, for the caller to close; -1 where there is none.
+    static func openV2(_ slot: Cgroups.Slot?) throws(SystemError) -> Int32 {
+        guard let directory = slot?.directories["v2"] else { return -1 }
+        return try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY).release()
+    }
+
     /// In the child. Never returns.
     private func runChild(_ request: StartRequest, _ plan: ContainerPlan, status: Int32) -> Never {
-        var child = ContainerChild(trees: trees, table: table, status: status)
+        let child = ContainerChild(trees: trees, table: table, status: status)
+        Self.run(child, plan, stdio: [request.stdin ?? -1, request.stdout, request.stderr])
+    }
+
+    /// In the child: carries the plan out with these as stdin, stdout and stderr; /dev/null in the place of a missing one.
+    static func run(
+        _ child: consuming ContainerChild, _ plan: ContainerPlan, stdio: [Int32]
+    ) -> Never {
         do throws(SystemError) {
-            let null = try OwnedFD.open("/dev/null", O_RDONLY).release()
-            try checkErrno(dup2(null, 0), "dup2")
-            try checkErrno(dup2(request.stdout, 1), "dup2")
-            try checkErrno(dup2(request.stderr, 2), "dup2")
-            Self.resetSignals()
+            let null = try OwnedFD.open("/dev/null", O_RDWR).release()
+            for fd in Int32(0)...2 {
+                let given = Int(fd) < stdio.count ? stdio[Int(fd)] : -1
+                try checkErrno(dup2(given >= 0 ? given : null, fd), "dup2")
+            }
+            resetSignals()
             umask(0o022)
             for step in plan.steps { try child.perform(step) }
         } catch {
             // The launcher may be gone; then nobody asks.
             _ = try? UnixSocket.send(
-                status, [ContainerChild.Told.failure] + ContainerChild.encode(error))
+                child.status, [ContainerChild.Told.failure] + ContainerChild.encode(error))
         }
         _exit(127)
     }
@@ -166,25 +184,16 @@ extension Launcher {
         sigprocmask(SIG_SETMASK, &none, nil)
     }
 
-    /// What the child says of its setup: the kept layer, a failing step, or, by closing, that exec has happened.
+    /// What the child says of its setup: the kept layer, its terminal, a failing step, or, by closing, that exec has happened.
     func readStatus(_ id: String) {
         guard let status = running[id]?.status, status >= 0 else { return }
-        var buffer = [UInt8](repeating: 0, count: ContainerChild.longestMessage)
-        while true {
-            var poller = pollfd(fd: status, events: Int16(POLLIN), revents: 0)
-            guard poll(&poller, 1, 0) > 0 else { return }
-            do throws(SystemError) {
-                guard let (count, descriptors) = try UnixSocket.receive(status, into: &buffer),
-                    count > 0
-                else { return executed(id, status) }
-                if buffer[0] == ContainerChild.Told.upper {
-                    running[id]?.upper = descriptors.first
-                } else {
-                    running[id]?.failure = ContainerChild.decode(buffer[1..<count])
-                }
-            } catch {
-                running[id]?.failure = (error.step, "what the child said", error.errno)
-                return executed(id, status)
+        for news in ChildNews.read(status) {
+            switch news {
+            case .upper(let descriptor): running[id]?.upper = descriptor
+            case .terminal(let near): running[id]?.terminal = near
+            case .failure(let step, let subject, let errno):
+                running[id]?.failure = (step, subject, errno)
+            case .end: executed(id, status)
             }
         }
     }

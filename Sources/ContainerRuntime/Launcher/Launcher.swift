@@ -13,6 +13,9 @@ public final class Launcher {
         /// PID 1 is the init that Martlet brings.
         let hasInit: Bool
         let slot: Cgroups.Slot?
+        /// Those that hold for whoever joins it, too.
+        let limits: [ContainerSpec.ResourceLimit]
+        let seccomp: ContainerSpec.Seccomp
         let killsBefore: Int64
         var start: ContainerStart
         /// Where the child tells a failing step; -1 once it has run exec.
@@ -21,6 +24,8 @@ public final class Launcher {
         var upper: Int32?
         /// Where the writable layer is, if on disk.
         let layer: String?
+        /// The near end of its terminal, until the agent has it.
+        var terminal: Int32?
         var timer: UInt64?
         var timedOut = false
         var stopped = false
@@ -50,6 +55,10 @@ public final class Launcher {
     var running: [String: Running] = [:]
     var byPID: [pid_t: String] = [:]
     var ended: [String: Ended] = [:]
+    /// By the name that the agent gave each.
+    var execs: [String: ExecProcess] = [:]
+    /// Of processes that have ended before the agent's socket had room for their start.
+    var strayTerminals: [String: Int32] = [:]
     /// Starts for which the machine had no descriptors or processes left; they follow when something ends.
     var postponed: [StartRequest] = []
     var agent: Int32?
@@ -124,7 +133,11 @@ public final class Launcher {
         }
         var child = cl_exit()
         while cl_wait(-1, false, &child) > 0 {
-            if let id = byPID.removeValue(forKey: child.pid) { finish(id, child) }
+            if let id = byPID.removeValue(forKey: child.pid) {
+                finish(id, child)
+            } else {
+                reapedExec(child)
+            }
         }
         startPostponed()
         if isShuttingDown, running.isEmpty { loop.stop() }
@@ -136,6 +149,13 @@ public final class Launcher {
         guard let container = running.removeValue(forKey: id) else { return }
         table.end(container.entry)
         if container.status >= 0 { closeStatus(container.status) }
+        if let near = container.terminal {
+            if container.failure == nil, agent != nil {
+                strayTerminals[id] = near
+            } else {
+                close(near)
+            }
+        }
         if let timer = container.timer { loop.cancel(timer) }
         let exit = exit(of: container, child)
         // A layer on tmpfs that is kept stays charged to its cgroup, which is then of no use to another task.

@@ -27,11 +27,26 @@ public final class LauncherClient {
 
     /// Starts a container; the descriptors stay the caller's. False, and nothing sent, where the launcher's queue is full.
     public func start(
-        id: String, _ spec: ContainerSpec, _ rule: StopRule, stdout: Int32, stderr: Int32
+        id: String, _ spec: ContainerSpec, _ rule: StopRule, stdout: Int32, stderr: Int32,
+        stdin: Int32? = nil
     ) throws(SystemError) -> Bool {
+        try send(.start(id: id, spec, rule), [stdout, stderr] + (stdin.map { [$0] } ?? []))
+    }
+
+    /// Puts a process into a running container, with its stdin, stdout and stderr, or without any where it gets a terminal; the
+    /// descriptors stay the caller's. False, and nothing sent, where the launcher's queue is full.
+    public func exec(id: String, in container: String, _ spec: ExecSpec, _ stdio: [Int32])
+        throws(SystemError) -> Bool
+    {
+        try send(.exec(id: id, container: container, spec), stdio)
+    }
+    public func hangUp(id: String) throws(SystemError) { try send(.hangUp(id: id)) }
+
+    private func send(_ request: LauncherRequest, _ descriptors: [Int32])
+        throws(SystemError) -> Bool
+    {
         guard try flush() else { return false }
-        let request = LauncherRequest.start(id: id, spec, rule)
-        try LauncherWire.send(socket.raw, request.bytes, [stdout, stderr])
+        try LauncherWire.send(socket.raw, request.bytes, descriptors)
         return true
     }
 
@@ -68,7 +83,7 @@ public final class LauncherClient {
     }
 
     /// The next message; nil where the launcher has gone. Blocks where none waits.
-    /// A descriptor that came along (the writable layer of an ended container) belongs to the caller.
+    /// A descriptor that came along (the writable layer of an ended container, a terminal) belongs to the caller.
     public func receive() throws(SystemError) -> (event: LauncherEvent, descriptor: Int32?)? {
         guard let (bytes, descriptors) = try LauncherWire.receive(socket.raw, &buffer) else {
             return nil

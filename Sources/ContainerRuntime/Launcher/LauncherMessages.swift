@@ -1,8 +1,13 @@
 /// What the agent asks of the launcher; one message each, with descriptors where noted.
 public enum LauncherRequest: Sendable {
-    /// Comes with two descriptors: the container's stdout and stderr.
+    /// Comes with descriptors: the container's stdout and stderr, and its stdin where it has one.
     case start(id: String, ContainerSpec, StopRule)
     case stop(id: String)
+    /// Put a process into a running container. Comes with its stdin, stdout and stderr, or with none where it gets a terminal.
+    /// `id` is the agent's choice, and names it in what is told of it.
+    case exec(id: String, container: String, ExecSpec)
+    /// Whoever sat at that process has gone: SIGHUP to its group.
+    case hangUp(id: String)
     /// These exits are safe elsewhere.
     case acknowledge([String])
     /// Kill every container and end.
@@ -13,9 +18,14 @@ public enum LauncherRequest: Sendable {
 public enum LauncherEvent: Sendable {
     /// First on every connection. `exited` holds all that nobody has acknowledged.
     case hello(epoch: String, running: [ContainerStart], exited: [ContainerExit])
+    /// Comes with the near end of its terminal where it has one.
     case started(ContainerStart)
     /// Comes with a descriptor of the writable layer where it was to be kept.
     case exited(ContainerExit)
+    /// Comes with the near end of its terminal where it has one.
+    case execStarted(id: String)
+    /// It ended, or never began. Told once, to the agent that asked for it; nobody acknowledges it.
+    case execEnded(id: String, ContainerExit.Status)
 }
 
 extension LauncherRequest {
@@ -37,6 +47,14 @@ extension LauncherRequest {
             out.put(ids) { $0.put($1) }
         case .shutdown:
             out.put(UInt8(4))
+        case .exec(let id, let container, let spec):
+            out.put(UInt8(5))
+            out.put(id)
+            out.put(container)
+            spec.write(to: &out)
+        case .hangUp(let id):
+            out.put(UInt8(6))
+            out.put(id)
         }
         return out.bytes
     }
@@ -53,6 +71,10 @@ extension LauncherRequest {
         case 2: self = .stop(id: try wire.string())
         case 3: self = .acknowledge(try wire.list { try $0.string() })
         case 4: self = .shutdown
+        case 5:
+            self = .exec(
+                id: try wire.string(), container: try wire.string(), try ExecSpec(from: &wire))
+        case 6: self = .hangUp(id: try wire.string())
         default: throw WireReader.Malformed()
         }
     }
@@ -73,6 +95,13 @@ extension LauncherEvent {
         case .exited(let exit):
             out.put(UInt8(3))
             exit.write(to: &out)
+        case .execStarted(let id):
+            out.put(UInt8(4))
+            out.put(id)
+        case .execEnded(let id, let status):
+            out.put(UInt8(5))
+            out.put(id)
+            status.write(to: &out)
         }
         return out.bytes
     }
@@ -86,6 +115,9 @@ extension LauncherEvent {
                 exited: try wire.list { try ContainerExit(from: &$0) })
         case 2: self = .started(try ContainerStart(from: &wire))
         case 3: self = .exited(try ContainerExit(from: &wire))
+        case 4: self = .execStarted(id: try wire.string())
+        case 5:
+            self = .execEnded(id: try wire.string(), try ContainerExit.Status(from: &wire))
         default: throw WireReader.Malformed()
         }
     }
@@ -118,10 +150,9 @@ extension ContainerStart {
     }
 }
 
-extension ContainerExit {
+extension ContainerExit.Status {
     func write(to out: inout WireWriter) {
-        out.put(id)
-        switch status {
+        switch self {
         case .code(let code):
             out.put(UInt8(0))
             out.put(code)
@@ -134,6 +165,25 @@ extension ContainerExit {
             out.put(subject)
             out.put(errno)
         }
+    }
+
+    init(from wire: inout WireReader) throws {
+        self =
+            switch try wire.byte() {
+            case 0: .code(try wire.int32())
+            case 1: .signal(try wire.int32())
+            case 2:
+                .startFailure(
+                    step: try wire.string(), subject: try wire.string(), errno: try wire.int32())
+            default: throw WireReader.Malformed()
+            }
+    }
+}
+
+extension ContainerExit {
+    func write(to out: inout WireWriter) {
+        out.put(id)
+        status.write(to: &out)
         for number in [started, ended, userMicroseconds, systemMicroseconds, peakMemory] {
             out.put(number)
         }
@@ -143,15 +193,7 @@ extension ContainerExit {
 
     init(from wire: inout WireReader) throws {
         let id = try wire.string()
-        let status: Status =
-            switch try wire.byte() {
-            case 0: .code(try wire.int32())
-            case 1: .signal(try wire.int32())
-            case 2:
-                .startFailure(
-                    step: try wire.string(), subject: try wire.string(), errno: try wire.int32())
-            default: throw WireReader.Malformed()
-            }
+        let status = try Status(from: &wire)
         self.init(id: id, status: status, started: try wire.int64(), ended: try wire.int64())
         userMicroseconds = try wire.int64()
         systemMicroseconds = try wire.int64()

@@ -113,10 +113,14 @@ extension ContainerChild {
         }
         _ = cl_close_range(0, UInt32.max, 0)
         while true {
-            var signal: Int32 = 0
-            guard sigwait(&all, &signal) == 0 else { continue }
+            var information = siginfo_t()
+            let signal = sigwaitinfo(&all, &information)
+            guard signal > 0 else { continue }
             guard signal == SIGCHLD else {
-                kill(child, signal)
+                // What was typed at a terminal has reached everybody in front of it; what else the kernel sends, a terminal
+                // that goes away, comes to the leader of the session alone.
+                let isTyped = information.si_code == Self.byKernel && signal != SIGHUP
+                if !isTyped || !hasTerminal { kill(child, signal) }
                 continue
             }
             var ended = cl_exit()
@@ -125,6 +129,9 @@ extension ContainerChild {
             }
         }
     }
+
+    /// asm-generic/siginfo.h, SI_KERNEL.
+    private static let byKernel: Int32 = 0x80
 
     /// An executable with all that execve(2) takes, laid out where it takes it from.
     struct Program {

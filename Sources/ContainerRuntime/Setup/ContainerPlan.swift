@@ -55,6 +55,8 @@ public struct ContainerPlan: Sendable {
         // Last of the mounts: every mount point has been made by now.
         if spec.readOnlyRoot { steps.append(.sealRoot) }
         steps.append(.pivot)
+        // While the process is root, whom no mode of ptmx keeps out.
+        if let size = spec.terminal { steps.append(.terminal(size, onConsole: false)) }
         if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
         if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
@@ -79,7 +81,9 @@ public struct ContainerPlan: Sendable {
     /// Carried out by a process that is in between: it goes into the container's cgroups and namespaces and clones there the
     /// one that becomes the command, which is its parent's child and not its own (CLONE_PARENT): only a new process is in a
     /// process namespace that was joined, pid_namespaces(7).
-    public init(exec spec: ExecSpec, into target: ExecTarget) {
+    public init(
+        exec spec: ExecSpec, into target: ExecTarget, seccomp: SeccompFilter? = nil
+    ) {
         var steps: [SetupStep] = []
         // Its parent's namespaces are not yet left: while that is so, nothing but this ends it with its launcher.
         if target.diesWithLauncher { steps.append(.dieWithLauncher) }
@@ -107,6 +111,9 @@ public struct ContainerPlan: Sendable {
         }
         steps.append(.workingDirectory(spec.workingDirectory))
         if spec.noNewPrivileges { steps.append(.noNewPrivileges) }
+        if let seccomp {
+            steps += [.lookUpProgram(spec.arguments, spec.environment), .seccomp(seccomp)]
+        }
         steps.append(.exec(spec.arguments, spec.environment))
         self.steps = steps
     }

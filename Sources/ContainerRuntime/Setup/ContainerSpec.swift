@@ -80,6 +80,8 @@ public struct ContainerSpec: Sendable, Hashable {
     /// Runs an init as PID 1 that reaps and forwards signals.
     public var withInit = false
     public var seccomp = Seccomp.standard
+    /// A terminal of this size is its stdin, stdout and stderr.
+    public var terminal: TerminalSize?
 
     public init(root: Root, arguments: [String]) {
         self.root = root
