@@ -98,20 +98,14 @@ struct SubordinateIDs {
             let groups = range("/etc/subgid", name, uid)
         else { return nil }
         return SubordinateIDs(
-            firstUID: users.0, uidCount: users.1, firstGID: groups.0, gidCount: groups.1)
+            firstUID: users.first, uidCount: users.count, firstGID: groups.first,
+            gidCount: groups.count)
     }
 
-    private static func range(_ path: String, _ name: String?, _ uid: uid_t) -> (UInt32, UInt32)? {
+    private static func range(_ path: String, _ name: String?, _ uid: uid_t) -> SubordinateRange? {
         // Missing file: no grant.
         guard let text = try? Files.text(path) else { return nil }
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: ":")
-            guard fields.count == 3, fields[0] == name ?? "" || fields[0] == "\(uid)",
-                let first = UInt32(fields[1]), let count = UInt32(fields[2]), count > 0
-            else { continue }
-            return (first, count)
-        }
-        return nil
+        return SubordinateRange.first(in: text, for: name, uid)
     }
 
     private static func accountName(of uid: uid_t) -> String? {
