@@ -9,11 +9,23 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
 ]
+/// Branches may only lead to where one is meant to arrive.
+#if arch(x86_64)
+    let branchProtection = "-fcf-protection=full"
+#else
+    let branchProtection = "-mbranch-protection=standard"
+#endif
+/// What the OpenSSF's Compiler Options Hardening Guide asks for of C; its warnings for C++ and linker options aside.
 let strictC: [CSetting] = [
     .unsafeFlags([
-        "-Wall", "-Wextra", "-Werror", "-Wformat=2", "-Wconversion", "-fstack-protector-strong",
-        "-D_GNU_SOURCE",
-    ])
+        "-Wall", "-Wextra", "-Werror", "-Wformat=2", "-Wconversion", "-Wimplicit-fallthrough",
+        "-D_GNU_SOURCE", "-fstack-protector-strong", "-fstack-clash-protection", branchProtection,
+        "-fstrict-flex-arrays=3", "-ftrivial-auto-var-init=zero", "-fno-delete-null-pointer-checks",
+        "-fno-strict-overflow", "-fno-strict-aliasing",
+    ]),
+    // glibc's checks of lengths need an optimiser that knows them.
+    .unsafeFlags(
+        ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"], .when(configuration: .release)),
 ]
 /// Runs on any Linux of the same architecture, without a single shared library. The autolinker of a module that was
 /// compiled for shared libraries does not name these archives.
