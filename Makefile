@@ -34,6 +34,7 @@ test-long:
 	@.ci/packages test
 	@$(MAKE) --no-print-directory build
 	MARTLET_TEST_LONG=1 $(TEST)
+	Tests/Sanitizers/run
 
 bench:
 	@.ci/packages bench
