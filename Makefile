@@ -35,6 +35,7 @@ test-long:
 	@$(MAKE) --no-print-directory build
 	MARTLET_TEST_LONG=1 $(TEST)
 	Tests/Sanitizers/run
+	Tests/Fuzz/run 60
 
 bench:
 	@.ci/packages bench
