@@ -13,6 +13,7 @@ public struct JobSpec: Sendable, Equatable, Codable {
     /// `name`, `uid`, `uid:gid`; nil means the image's user.
     public var user: String?
     public var hostname: String?
+    public var network: Network
     public var mounts: [Mount]
     public var env: [String: String]
     public var secrets: [String: SecretSource]
@@ -38,6 +39,7 @@ public struct JobSpec: Sendable, Equatable, Codable {
         self.image = image
         self.command = command
         self.sweep = sweep
+        network = .host
         mounts = []
         env = [:]
         secrets = [:]

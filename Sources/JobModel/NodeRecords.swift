@@ -45,6 +45,8 @@ public struct StartRecord: Sendable, Hashable, Codable {
     public var attempt: AttemptID
     public var started: Timestamp
     public var enforcement: Enforcement
+    /// Of its private network, with the host ports that were chosen; nil where there are none.
+    public var ports: [PortMapping]?
     public init(attempt: AttemptID, started: Timestamp, enforcement: Enforcement) {
         self.attempt = attempt
         self.started = started

@@ -120,6 +120,8 @@ public struct TaskReport: Sendable, Codable {
     public var cpus: [Int]
     public var numaNodes: [Int]
     public var gpus: [String]
+    /// While it runs: where its ports are reached.
+    public var ports: [PortReport]
     @OrNull public var started: String?
     @OrNull public var ended: String?
     /// Paths on the head; nil before the first attempt starts.
@@ -140,7 +142,32 @@ public struct TaskReport: Sendable, Codable {
         cpus = []
         numaNodes = []
         gpus = []
+        ports = []
         metrics = [:]
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// An older server tells none.
+    public func decode(_ type: [PortReport].Type, forKey key: Key) throws -> [PortReport] {
+        try decodeIfPresent(type, forKey: key) ?? []
+    }
+}
+
+/// A port of a task that runs: `127.0.0.1:18888` on its node leads to 8888 in it.
+public struct PortReport: Sendable, Hashable, Codable {
+    public var address: String
+    public var port: UInt16
+    public var taskPort: UInt16
+    public var transport: PortMapping.Transport
+    public init(_ mapping: PortMapping) {
+        address = mapping.address
+        port = mapping.hostPort
+        taskPort = mapping.taskPort
+        transport = mapping.transport
+    }
+    public var mapping: PortMapping {
+        PortMapping(address: address, hostPort: port, taskPort: taskPort, transport: transport)
     }
 }
 

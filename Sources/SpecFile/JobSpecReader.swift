@@ -21,6 +21,7 @@ final class JobSpecReader {
         var spec = JobSpec(name: "", image: "", command: [])
         var expanded: [SpecNode] = []
         var scriptNode: SpecNode?
+        var (networkNode, portsNode): (SpecNode?, SpecNode?)
         var seen: Set<String> = []
         var sweep: (ParameterSweep, SweepReader)?
         read.mapping(
@@ -48,6 +49,8 @@ final class JobSpecReader {
                 "workdir": { spec.workdir = self.workdir($0) },
                 "user": { spec.user = self.read.string($0, "user") },
                 "hostname": { spec.hostname = self.hostname($0) },
+                "network": { networkNode = $0 },
+                "ports": { portsNode = $0 },
                 "init": { spec.`init` = self.read.bool($0, "init") ?? false },
                 "read_only": { spec.readOnlyRoot = self.read.bool($0, "read_only") ?? false },
                 "mounts": { spec.mounts = self.mounts($0) },
@@ -69,6 +72,7 @@ final class JobSpecReader {
                 "after": { spec.after = self.after($0) },
                 "notify": { spec.notify = self.notify($0) },
             ])
+        spec.network = network(networkNode, portsNode)
         if spec.image.isEmpty, !seen.contains("image") {
             diagnostics.add(
                 tree.place, "an image is missing",

@@ -23,6 +23,11 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "Working directory in the container.") var workdir: String?
     @Option(help: "User in the container: name, uid, uid:gid.") var user: String?
     @Option(help: "Host name in the container.") var hostname: String?
+    @Option(help: "host (the default) or private.") var network: String?
+    @Option(
+        name: .shortAndLong,
+        help: "[ADDRESS:][HOST]:TASK[/udp], reached on the node; without HOST any free port.")
+    var publish: [String] = []
     @Flag(name: .customLong("init"), help: "Run an init as PID 1 that reaps and forwards signals.")
     var withInit = false
     @Flag(help: "Make the container's root read-only.") var readOnly = false
@@ -137,12 +142,13 @@ struct SpecOptions: ParsableArguments {
         }
         for (path, value) in [
             ("name", name), ("image", image), ("script", script), ("workdir", workdir),
-            ("user", user), ("hostname", hostname),
+            ("user", user), ("hostname", hostname), ("network", network),
         ] { set(path, value, "--" + path) }
         set("entrypoint", entrypoint, "--entrypoint")
         if withInit { set("init", "true", "--init") }
         if readOnly { set("read_only", "true", "--read-only") }
         append("mounts", mount, "--mount")
+        append("ports", publish, "--publish")
         let here = ProcessInfo.processInfo.environment
         try pairs(
             ["env"],
