@@ -48,6 +48,7 @@ public struct TaskPlanner: Sendable {
         container.workingDirectory = workingDirectory(image)
         container.user = spec.user ?? image.user
         container.hostname = spec.hostname ?? "martlet"
+        container.network = network
         container.mounts = mounts(directories, places, withScript: script(for: task) != nil)
         container.shmSize = spec.resources.shm
         container.cpus = task.placement.cpus
@@ -68,6 +69,16 @@ public struct TaskPlanner: Sendable {
         }
     }
 
+    private var network: ContainerSpec.Network {
+        guard case .private(let ports) = template.spec.network else { return .host }
+        return .private(
+            ports.map {
+                ContainerSpec.Port(
+                    address: $0.address, hostPort: $0.hostPort, containerPort: $0.taskPort,
+                    isUDP: $0.transport == .udp, variable: $0.variable)
+            })
+    }
+
     /// The spec's own, and then what Martlet adds.
     private func mounts(
         _ directories: TaskDirectories, _ places: Places, withScript: Bool
@@ -78,7 +89,7 @@ public struct TaskPlanner: Sendable {
                 destination: mount.destination, readOnly: mount.readOnly, size: mount.size)
         }
         if !isOnHost {
-            // The network is the machine's own, so names are found as the machine finds them.
+            // Names are found as the machine finds them, on a private network too.
             for path in ["/etc/resolv.conf", "/etc/hosts"]
             where !mounts.contains(where: { $0.destination == path }) {
                 mounts.append(.init(.hostFile, source: path, destination: path, readOnly: true))

@@ -33,6 +33,9 @@ final class LauncherUnderTest {
     let runner: Runner
     let image: TestImage
     private let options: [String]
+    /// A program, with its arguments, that runs the launcher, and as whom this process is.
+    private let prefix: [String]
+    private let environment: [String]
     private(set) var pid: pid_t = 0
     private var socket: OwnedFD
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
@@ -45,16 +48,21 @@ final class LauncherUnderTest {
     var directory: String { folder.path + "/run" }
     var journal: String { directory + "/launcher.journal" }
 
-    init(_ runner: Runner, in parent: String = "/tmp", _ options: [String] = []) throws {
+    init(
+        _ runner: Runner, in parent: String = "/tmp", _ options: [String] = [],
+        prefix: [String] = [], environment: [String] = []
+    ) throws {
         self.runner = runner
         self.options = options
+        self.prefix = prefix
+        self.environment = environment + ["LAUNCHER_SECRET=1"]
         folder = try Folder(in: parent)
         chmod(folder.path, 0o755)
         image = try TestImage(folder.path + "/image", owner: runner.uid)
         try Files.makeDirectories(folder.path + "/run", mode: 0o700)
         // The journal's name is the socket's neighbour; both are the runner's.
         if runner.uid != geteuid() { chown(folder.path + "/run", runner.uid, runner.uid) }
-        pid = try Self.serve(runner, folder, options)
+        pid = try Self.serve(runner, folder, options, prefix, self.environment)
         socket = try Self.connect(pid, runner, folder)
         guard case .hello = try receive().event else {
             throw SystemError("start", "launcher: no hello", errno: EPROTO)
@@ -70,7 +78,8 @@ final class LauncherUnderTest {
     }
 
     private static func serve(
-        _ runner: Runner, _ folder: Folder, _ options: [String]
+        _ runner: Runner, _ folder: Folder, _ options: [String], _ prefix: [String],
+        _ environment: [String]
     ) throws -> pid_t {
         let program = try executable.get()
         var command = [program, "serve"] + options + [folder.path + "/run"]
@@ -79,6 +88,7 @@ final class LauncherUnderTest {
             command =
                 ["/usr/bin/setpriv", "--reuid", id, "--regid", id, "--clear-groups"] + command
         }
+        command = prefix + command
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -89,10 +99,10 @@ final class LauncherUnderTest {
         }
         let argv = command.map { strdup($0) } + [nil]
         defer { for pointer in argv { free(pointer) } }
-        let secret = [strdup("LAUNCHER_SECRET=1"), nil]
-        defer { free(secret[0]) }
+        let variables = environment.map { strdup($0) } + [nil]
+        defer { for pointer in variables { free(pointer) } }
         var pid: pid_t = 0
-        try check(-posix_spawn(&pid, command[0], &actions, nil, argv, secret), "start", program)
+        try check(-posix_spawnp(&pid, command[0], &actions, nil, argv, variables), "start", program)
         return pid
     }
 
@@ -162,7 +172,7 @@ final class LauncherUnderTest {
 
     /// Another launcher in the place of one that was killed; returns when it has greeted.
     func startAgain() throws {
-        pid = try Self.serve(runner, folder, options)
+        pid = try Self.serve(runner, folder, options, prefix, environment)
         while true {
             do {
                 guard case .hello = try reconnect() else {
@@ -239,13 +249,14 @@ final class LauncherUnderTest {
     }
 
     /// Waits until `id` has run exec.
-    func awaitStart(_ id: String) throws {
+    @discardableResult
+    func awaitStart(_ id: String) throws -> ContainerStart {
         while true {
             let told = try receive()
             switch told.event {
             case .started(let start) where start.id == id:
                 terminal = told.descriptor
-                return
+                return start
             case .exited(let exit) where exit.id == id:
                 throw SystemError("start", "\(exit.status)", errno: ECHILD)
             default: continue

@@ -85,6 +85,19 @@ import Testing
         #expect("\(steps.last.map { "\($0)" } ?? "")".hasPrefix("exec"))
     }
 
+    @Test func aPrivateNetworkIsConnectedWhileTheMountsAreMade() throws {
+        var spec = ContainerSpec(root: .layers(["/l"]), arguments: ["x"])
+        spec.network = .private([.init(address: "127.0.0.1", hostPort: 0, containerPort: 80)])
+        let lines = lines(spec, Self.root)
+        #expect(
+            lines[2...4] == [
+                "network of its own", "loopback up",
+                "network connected by pasta, 127.0.0.1:any -> 80",
+            ])
+        let connected = try #require(lines.firstIndex(of: "network connected from here on"))
+        #expect(lines[connected - 1] == "pivot_root and let the machine's tree go")
+    }
+
     @Test func anOrdinaryUsersPlanLeavesOutWhatOnlyRootNeeds() {
         let lines = lines(ContainerSpec(root: .layers(["/l"]), arguments: ["x"]), Self.user)
         #expect(lines.contains("root overlay of 1 layers (userxattr): /l"))

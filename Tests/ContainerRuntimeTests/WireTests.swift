@@ -28,6 +28,9 @@ import Testing
         spec.workingDirectory = "/w"
         spec.user = "u:g"
         spec.hostname = "h"
+        spec.network = .private([
+            .init(address: "::1", hostPort: 0, containerPort: 65535, isUDP: true, variable: "P")
+        ])
         spec.mounts = [
             .init(source: "/s", destination: "/d", readOnly: true),
             .init(.tmpfs, destination: "/t", size: 9),
@@ -87,7 +90,11 @@ import Testing
         LauncherEvent.hello(
             epoch: "e", running: [.init(id: "r", at: 1, enforcement: .init())], exited: [exit]
         ).bytes,
-        LauncherEvent.started(.init(id: "r", at: 1, enforcement: .init())).bytes,
+        LauncherEvent.started(
+            .init(
+                id: "r", at: 1, enforcement: .init(),
+                ports: [.init(address: "::1", hostPort: 1, containerPort: 2)])
+        ).bytes,
         LauncherEvent.exited(exit).bytes,
         LauncherEvent.execStarted(id: "e").bytes,
         LauncherEvent.execEnded(id: "e", exit.status).bytes,

@@ -15,6 +15,12 @@ extension ContainerSpec {
         out.put(workingDirectory)
         out.put(user)
         out.put(hostname)
+        if case .private(let ports) = network {
+            out.put(true)
+            out.put(ports) { $1.write(to: &$0) }
+        } else {
+            out.put(false)
+        }
         out.put(mounts) { out, mount in
             out.put(mount.kind.rawValue)
             out.put(mount.source)
@@ -44,6 +50,7 @@ extension ContainerSpec {
         workingDirectory = try wire.string()
         user = try wire.string()
         hostname = try wire.string()
+        network = try wire.bool() ? .private(try wire.list { try Port(from: &$0) }) : .host
         mounts = try wire.list { wire in
             guard let kind = Mount.Kind(rawValue: try wire.byte()) else {
                 throw WireReader.Malformed()
@@ -110,5 +117,25 @@ extension TerminalSize {
             TerminalSize(
                 rows: UInt16(truncatingIfNeeded: $0 >> 16), columns: UInt16(truncatingIfNeeded: $0))
         }
+    }
+}
+
+extension ContainerSpec.Port {
+    func write(to out: inout WireWriter) {
+        out.put(address)
+        out.put(Int(hostPort))
+        out.put(Int(containerPort))
+        out.put(isUDP)
+        out.put(variable)
+    }
+
+    init(from wire: inout WireReader) throws {
+        func port() throws -> UInt16 {
+            guard let port = UInt16(exactly: try wire.int()) else { throw WireReader.Malformed() }
+            return port
+        }
+        self.init(
+            address: try wire.string(), hostPort: try port(), containerPort: try port(),
+            isUDP: try wire.bool(), variable: try wire.string())
     }
 }

@@ -113,7 +113,7 @@ extension Launcher {
         guard let status = execs[id]?.status, status >= 0 else { return }
         for news in ChildNews.read(status) {
             switch news {
-            case .upper(let descriptor): close(descriptor)
+            case .upper(let descriptor), .network(let descriptor): close(descriptor)
             case .terminal(let near): execs[id]?.terminal = near
             case .failure(let step, let subject, let errno):
                 execs[id]?.failure = (step, subject, errno)

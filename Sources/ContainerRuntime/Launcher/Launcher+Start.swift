@@ -72,7 +72,8 @@ extension Launcher {
         let before = slot.map { cgroups.usage($0).kills } ?? 0
         let enforcement = cgroups.reached(request.spec, slot)
         let layer = request.spec.root == .host ? nil : layers?.next()
-        let spec = limited(request.spec, enforcement)
+        var spec = limited(request.spec, enforcement)
+        let network = try prepareNetwork(&spec)
         let plan = ContainerPlan(
             spec, on: trees.host, cgroups: Self.v1Directories(slot), upper: layer,
             seccomp: try filters.filter(spec.seccomp))
@@ -89,8 +90,9 @@ extension Launcher {
         running[id] = Running(
             pid: pid, entry: entry, rule: rule, hasInit: request.spec.withInit, slot: slot,
             limits: spec.resourceLimits, seccomp: spec.seccomp, killsBefore: before,
-            start: ContainerStart(id: id, at: Clock.now(), enforcement: enforcement),
-            status: status, layer: layer)
+            start: ContainerStart(
+                id: id, at: Clock.now(), enforcement: enforcement, ports: network?.ports ?? []),
+            status: status, layer: layer, network: network)
         byPID[pid] = id
         if let limit = rule.timeLimit {
             running[id]?.timer = loop.after(limit) { [unowned self] in
@@ -177,7 +179,7 @@ extension Launcher {
     }
 
     /// What the launcher itself has changed; all others it set to their defaults when it began.
-    private static func resetSignals() {
+    static func resetSignals() {
         signal(SIGPIPE, SIG_DFL)
         var none = sigset_t()
         sigemptyset(&none)
@@ -191,6 +193,7 @@ extension Launcher {
             switch news {
             case .upper(let descriptor): running[id]?.upper = descriptor
             case .terminal(let near): running[id]?.terminal = near
+            case .network(let descriptor): connectNetwork(of: id, descriptor)
             case .failure(let step, let subject, let errno):
                 running[id]?.failure = (step, subject, errno)
             case .end: executed(id, status)

@@ -26,6 +26,8 @@ public final class Launcher {
         let layer: String?
         /// The near end of its terminal, until the agent has it.
         var terminal: Int32?
+        /// Of a private network.
+        let network: NetworkConnection?
         var timer: UInt64?
         var timedOut = false
         var stopped = false
@@ -39,6 +41,8 @@ public final class Launcher {
         let layer: String?
     }
 
+    /// With its sockets, journal and table.
+    let directory: String
     let loop: EventLoop
     let trees: PreparedTrees
     let table: ContainerTable
@@ -54,6 +58,8 @@ public final class Launcher {
     var filters: SeccompFilters
     var running: [String: Running] = [:]
     var byPID: [pid_t: String] = [:]
+    /// Those that connect private networks, by the container's id.
+    var byNetwork: [pid_t: String] = [:]
     var ended: [String: Ended] = [:]
     /// By the name that the agent gave each.
     var execs: [String: ExecProcess] = [:]
@@ -74,6 +80,7 @@ public final class Launcher {
     /// `upperOnDisk` keeps writable layers on disk, as it is done anyway where tmpfs cannot hold them.
     public init(directory: String, upperOnDisk: Bool = false) throws(SystemError) {
         cl_default_signals()
+        self.directory = directory
         // Whoever connects from now on waits for the greeting, and that comes when nothing runs any more.
         listener = try UnixSocket.listen(directory + "/launcher.sock", .messages)
         table = try ContainerTable(directory + Self.tableName)
@@ -135,6 +142,8 @@ public final class Launcher {
         while cl_wait(-1, false, &child) > 0 {
             if let id = byPID.removeValue(forKey: child.pid) {
                 finish(id, child)
+            } else if let id = byNetwork.removeValue(forKey: child.pid) {
+                networkEnded(id)
             } else {
                 reapedExec(child)
             }
@@ -143,9 +152,10 @@ public final class Launcher {
         if isShuttingDown, running.isEmpty { loop.stop() }
     }
 
-    private func finish(_ id: String, _ child: cl_exit) {
+    func finish(_ id: String, _ child: cl_exit) {
         // The child may have told its failing step in the same moment.
         readStatus(id)
+        if awaitsNetworkEnd(id, child) { return }
         guard let container = running.removeValue(forKey: id) else { return }
         table.end(container.entry)
         if container.status >= 0 { closeStatus(container.status) }

@@ -142,11 +142,13 @@ extension ContainerStart {
         out.put(id)
         out.put(at)
         enforcement.write(to: &out)
+        out.put(ports) { $1.write(to: &$0) }
     }
     init(from wire: inout WireReader) throws {
         self.init(
             id: try wire.string(), at: try wire.int64(),
-            enforcement: try EnforcementReached(from: &wire))
+            enforcement: try EnforcementReached(from: &wire),
+            ports: try wire.list { try ContainerSpec.Port(from: &$0) })
     }
 }
 

@@ -21,7 +21,7 @@ extension BundlePlan {
             }
             steps.append(.process(.domainname(name)))
         }
-        if isNew(.network) { steps.append(.process(.loopback)) }
+        if isNew(.network) { steps.append(.loopback) }
         for name in spec.linux.sysctl.keys { try checkSysctl(name) }
     }
 

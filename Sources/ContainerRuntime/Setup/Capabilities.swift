@@ -27,6 +27,22 @@ public enum Capabilities {
         "net_bind_service", "sys_chroot", "kill", "audit_write",
     ])
 
+    /// What pasta needs until it has dropped all but what it works with: to enter a container's network and set it up, to bind
+    /// low ports, and to shut itself up in an empty root.
+    static let pasta = mask(["net_admin", "net_bind_service", "setgid", "setuid", "sys_admin"])
+
+    /// Makes those of `capabilities` that this process has inheritable: a program that it runs as root gets them whatever the
+    /// bounding set says later (capabilities(7)). Containers clear the set before they run anything.
+    static func keep(_ capabilities: UInt64) throws(SystemError) {
+        let status = try Files.text("/proc/self/status")
+        let line = status.split(separator: "\n").first { $0.hasPrefix("CapPrm:") }
+        let permitted = line.flatMap {
+            UInt64($0.dropFirst(7).trimmingPrefix { $0.isWhitespace }, radix: 16)
+        }
+        guard let permitted else { throw SystemError("read", "/proc/self/status", errno: EBADMSG) }
+        try check(cl_capset(permitted, permitted, capabilities & permitted), "capset")
+    }
+
     /// Takes from this process's bounding set all that is not in `keep`: what it executes can never have more (capability(7)).
     /// Done once by the launcher, which keeps its own capabilities, and inherited by every child.
     static func bound(to keep: UInt64) throws(SystemError) {

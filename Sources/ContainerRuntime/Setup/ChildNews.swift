@@ -5,6 +5,7 @@ internal import LinuxSystem
 enum ChildNews {
     case upper(Int32)
     case terminal(Int32)
+    case network(Int32)
     case failure(step: String, subject: String, errno: Int32)
     /// It has run exec, or has ended: nothing more comes.
     case end
@@ -23,6 +24,7 @@ enum ChildNews {
                 switch (buffer[0], descriptors.first) {
                 case (ContainerChild.Told.upper, let upper?): news.append(.upper(upper))
                 case (ContainerChild.Told.terminal, let near?): news.append(.terminal(near))
+                case (ContainerChild.Told.network, let network?): news.append(.network(network))
                 case (ContainerChild.Told.failure, _):
                     let (step, subject, errno) = ContainerChild.decode(buffer[1..<count])
                     news.append(.failure(step: step, subject: subject, errno: errno))

@@ -11,7 +11,6 @@ extension ContainerChild {
         case .domainname(let name):
             try checkErrno(setdomainname(name, name.utf8.count), "domainname", name)
         case .sysctl(let name, let value): try setKernelParameter(name, value)
-        case .loopback: break
         case .oomScore(let score):
             try Self.write("/proc/self/oom_score_adj", "\(score)", "process.oomScoreAdj")
         case .scheduler(let spec): try setScheduler(spec)

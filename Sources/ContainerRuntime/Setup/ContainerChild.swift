@@ -61,6 +61,10 @@ struct ContainerChild: ~Copyable {
         case .session: try checkErrno(setsid(), "setsid")
         case .hostname(let name):
             try check(cl_sethostname(name, name.utf8.count), "sethostname", name)
+        case .network: try enterNetwork()
+        case .loopback: try Self.raiseLoopback()
+        case .handOverNetwork: try handOverNetwork()
+        case .awaitNetwork: try awaitNetwork()
         case .hostRoot: try mountHostRoot()
         case .hide(let path): try attach(try cloneTree("/empty"), at: path, followLinks: true)
         case .writableLayer(let directory): try mountWritableLayer(directory)
@@ -129,6 +133,8 @@ struct ContainerChild: ~Copyable {
         static let arrived: UInt8 = 4
         /// Comes with the descriptor on which a seccomp filter notifies.
         static let listener: UInt8 = 5
+        /// Comes with the network namespace that is to be connected; the child waits for a byte.
+        static let network: UInt8 = 6
     }
 
     /// Bytes of the largest message on the status socket.

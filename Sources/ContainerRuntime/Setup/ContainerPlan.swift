@@ -12,6 +12,10 @@ public struct ContainerPlan: Sendable {
         // Into its cgroups first, so that all that follows is accounted.
         var steps = cgroups.map(SetupStep.joinCgroup)
         steps += [.session, .hostname(spec.hostname)]
+        if case .private(let ports) = spec.network {
+            // Early: it is connected while the mounts are made.
+            steps += [.network, .loopback, .handOverNetwork(ports)]
+        }
         switch spec.root {
         case .host:
             steps.append(.hostRoot)
@@ -57,6 +61,7 @@ public struct ContainerPlan: Sendable {
         steps.append(.pivot)
         // While the process is root, whom no mode of ptmx keeps out.
         if let size = spec.terminal { steps.append(.terminal(size, onConsole: false)) }
+        if spec.network != .host { steps.append(.awaitNetwork) }
         if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
         if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
@@ -166,6 +171,12 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case joinCgroup(String)
     case session
     case hostname(String)
+    /// A network namespace of its own, in which nothing is up.
+    case network
+    case loopback
+    /// To the launcher, to be connected with these ports.
+    case handOverNetwork([ContainerSpec.Port])
+    case awaitNetwork
     case hostRoot
     case hide(String)
     case writableLayer(String?)
@@ -216,6 +227,12 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .joinCgroup(let path): "cgroup        \(path)"
         case .session: "session       of its own"
         case .hostname(let name): "hostname      \(name)"
+        case .network: "network       of its own"
+        case .loopback: "loopback      up"
+        case .handOverNetwork(let ports):
+            (["network       connected by pasta"] + ports.map(\.description)).joined(
+                separator: ", ")
+        case .awaitNetwork: "network       connected from here on"
         case .hostRoot: "root          the machine's own, read-only"
         case .hide(let path): "hide          \(path)"
         case .writableLayer(let directory): "upper         \(directory ?? "tmpfs")"

@@ -34,6 +34,39 @@ public struct ContainerSpec: Sendable, Hashable {
         }
     }
 
+    public enum Network: Sendable, Hashable {
+        /// The machine's own.
+        case host
+        /// One of its own, with a way out, and with ways in at these ports.
+        case `private`([Port])
+    }
+
+    /// A port of the machine that leads to one of the container's.
+    public struct Port: Sendable, Hashable, CustomStringConvertible {
+        /// Where the machine listens.
+        public var address: String
+        /// 0 means any that is free.
+        public var hostPort: UInt16
+        public var containerPort: UInt16
+        public var isUDP: Bool
+        /// Of the environment, to hold the host port; empty means none.
+        public var variable: String
+        public init(
+            address: String, hostPort: UInt16, containerPort: UInt16, isUDP: Bool = false,
+            variable: String = ""
+        ) {
+            self.address = address
+            self.hostPort = hostPort
+            self.containerPort = containerPort
+            self.isUDP = isUDP
+            self.variable = variable
+        }
+
+        public var description: String {
+            "\(address):\(hostPort == 0 ? "any" : "\(hostPort)") -> \(containerPort)\(isUDP ? "/udp" : "")"
+        }
+    }
+
     /// setrlimit(2) by number.
     public struct ResourceLimit: Sendable, Hashable {
         public var resource: Int32
@@ -66,6 +99,7 @@ public struct ContainerSpec: Sendable, Hashable {
     /// `user`, `uid`, `user:group`, `uid:gid`; empty means root. Names are looked up in the container's own files.
     public var user = ""
     public var hostname = "martlet"
+    public var network = Network.host
     public var mounts: [Mount] = []
     /// Bytes of /dev/shm; nil means tmpfs's own default, half of the machine's memory.
     public var shmSize: Int64?
@@ -110,10 +144,15 @@ public struct ContainerStart: Sendable, Hashable {
     /// Milliseconds since 1970.
     public var at: Int64
     public var enforcement: EnforcementReached
-    public init(id: String, at: Int64, enforcement: EnforcementReached) {
+    /// With the host ports that were chosen.
+    public var ports: [ContainerSpec.Port]
+    public init(
+        id: String, at: Int64, enforcement: EnforcementReached, ports: [ContainerSpec.Port] = []
+    ) {
         self.id = id
         self.at = at
         self.enforcement = enforcement
+        self.ports = ports
     }
 }
 

@@ -34,6 +34,7 @@ public struct PreparedTrees: Sendable {
         try Self.bindOntoItself(directory + "/empty")
         try Self.makeDevices(directory + "/dev")
         try Self.makeSys(directory, inUserNamespace: ids.inUserNamespace)
+        try Capabilities.keep(Capabilities.pasta)
         try Capabilities.bound(to: Capabilities.docker)
         self.directory = directory
         var host = HostFacts.detect(

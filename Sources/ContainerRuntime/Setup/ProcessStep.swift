@@ -4,8 +4,6 @@ public import OCIRuntimeSpec
 public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
     case domainname(String)
     case sysctl(name: String, value: String)
-    /// The loopback interface of a new network namespace comes up.
-    case loopback
     case oomScore(Int)
     case scheduler(SchedulerSpec)
     case ioPriority(IOPrioritySpec)
@@ -38,7 +36,6 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .domainname(let name): "domainname    \(name)"
         case .sysctl(let name, let value): "sysctl        \(name)=\(value)"
-        case .loopback: "loopback      up"
         case .oomScore(let score): "oom_score_adj \(score)"
         case .scheduler(let spec): "scheduler     policy \(spec.policy)"
         case .ioPriority(let spec): "io priority   class \(spec.schedulingClass)"
