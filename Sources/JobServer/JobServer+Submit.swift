@@ -13,6 +13,7 @@ extension JobServer {
         let dependencies = try resolve(request.spec.after)
         let expansion = try await SubmitCheck.expansion(of: request.spec)
         try check(dependencies, expansion.count)
+        try NetworkCheck.check(request.spec, count: expansion.count, held: state.heldPorts)
         let folder = try JobFolder.stage(request.source, in: directories)
         let draft = JobDraft(
             spec: request.spec, key: request.key, taskCount: expansion.count,

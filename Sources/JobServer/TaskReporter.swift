@@ -77,6 +77,7 @@ struct TaskReporter: Sendable {
         report.cpus = placement?.cpus ?? []
         report.numaNodes = placement?.numaNodes ?? []
         report.gpus = placement?.gpus ?? []
+        report.ports = live?.ports.map(PortReport.init) ?? []
         if live != nil || row?.started != nil || row?.ended != nil {
             let attempt = "\(directory)/tasks/\(index)/\(report.attempt)"
             report.stdout = attempt + "/stdout"

@@ -163,11 +163,12 @@ extension Agent {
         guard let id = AttemptID(start.id), ended[id] == nil, orphans[id] == nil,
             live[id]?.started == nil
         else { return }
-        let record = StartRecord(
+        var record = StartRecord(
             attempt: id, started: Timestamp(milliseconds: start.at),
             enforcement: Enforcement(
                 cpu: start.enforcement.cpu, memory: start.enforcement.memory,
                 pids: start.enforcement.pids))
+        if !start.ports.isEmpty { record.ports = start.ports.map(PortMapping.init) }
         live[id, default: Live(phase: .withLauncher)].started = record
         report(record)
     }
@@ -197,5 +198,13 @@ extension Agent {
         if isShuttingDown { return loop.stop() }
         try? loop.change(launcher.fileDescriptor, to: .read)
         pump()
+    }
+}
+
+extension PortMapping {
+    fileprivate init(_ port: ContainerSpec.Port) {
+        self.init(
+            address: port.address, hostPort: port.hostPort, taskPort: port.containerPort,
+            transport: port.isUDP ? .udp : .tcp)
     }
 }

@@ -36,6 +36,8 @@ public struct ClusterSnapshot: Sendable {
     public struct Demand: Sendable {
         public var id: DemandID
         public var request: ResourceRequest
+        /// Of a node, which each task needs for itself.
+        public var ports: [PortMapping]
         /// Tasks that could start now.
         public var ready: Int
         /// Tasks that each lane should hold, the running one included; at least 1.
@@ -44,10 +46,11 @@ public struct ClusterSnapshot: Sendable {
         public var reserves: Bool
         public init(
             id: DemandID, request: ResourceRequest, ready: Int, depth: Int = 1,
-            reserves: Bool = false
+            reserves: Bool = false, ports: [PortMapping] = []
         ) {
             self.id = id
             self.request = request
+            self.ports = ports
             self.ready = ready
             self.depth = depth
             self.reserves = reserves

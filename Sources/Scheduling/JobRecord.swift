@@ -46,6 +46,8 @@ public struct JobRecord: Sendable {
         var attempt: Int
         var lane: LaneID
         var started: Timestamp?
+        /// Where it is reached.
+        var ports: [PortMapping] = []
         var cancelRequested = false
         /// Asked back from the node, if it has not started.
         var recalled = false

@@ -14,6 +14,13 @@ public struct NodeResources: Sendable {
     /// What a placement holds beyond its CPUs and GPUs: memory by the position of the NUMA node.
     public struct Reservation: Sendable, Hashable {
         var memory: [Int64]
+        var ports: [HeldPort] = []
+    }
+
+    /// A port of the node, and whose tasks have it.
+    struct HeldPort: Sendable, Hashable {
+        let mapping: PortMapping
+        let job: JobID
     }
 
     /// Tasks that ask for no CPU (`cpus: 0`) which one node takes at once.
@@ -23,6 +30,7 @@ public struct NodeResources: Sendable {
     let gpus: [String]
     var freeGPUs: [String]
     var unpinned = 0
+    var heldPorts: [HeldPort] = []
 
     public init(_ inventory: NodeInventory) {
         numaNodes = inventory.numaNodes.map {
@@ -50,18 +58,29 @@ public struct NodeResources: Sendable {
         }
         empty.freeGPUs = gpus
         empty.unpinned = 0
+        empty.heldPorts = []
         return empty
     }
 
     /// Takes what a placement names, as far as it is free: after a restart a node may have less than it had.
-    mutating func take(_ placement: Placement, memory: Int64) -> Reservation {
+    mutating func take(
+        _ placement: Placement, memory: Int64, ports: [PortMapping] = [], of job: JobID
+    ) -> Reservation {
         if placement.cpus.isEmpty { unpinned += 1 }
         let cpus = Set(placement.cpus)
         for place in numaNodes.indices where !cpus.isEmpty {
             numaNodes[place].freeCPUs.removeAll { cpus.contains($0) }
         }
         freeGPUs.removeAll { placement.gpus.contains($0) }
-        return Reservation(memory: takeMemory(memory, from: placement.numaNodes))
+        let held = ports.map { HeldPort(mapping: $0, job: job) }
+        heldPorts += held
+        return Reservation(
+            memory: takeMemory(memory, from: placement.numaNodes), ports: held)
+    }
+
+    /// Who has one of these ports, or one that keeps others from it.
+    func holder(of ports: [PortMapping]) -> HeldPort? {
+        heldPorts.first { held in ports.contains { $0.conflicts(with: held.mapping) } }
     }
 
     /// From the placement's own NUMA nodes first, then from any.
@@ -91,6 +110,9 @@ public struct NodeResources: Sendable {
             if reservation.memory.indices.contains(place) {
                 numaNodes[place].freeMemory += reservation.memory[place]
             }
+        }
+        for port in reservation.ports {
+            if let place = heldPorts.firstIndex(of: port) { heldPorts.remove(at: place) }
         }
         // In the node's own order, so that the first free one is always the same.
         let free = Set(freeGPUs + placement.gpus)

@@ -26,6 +26,8 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     case tooLarge(String)
     /// It fits, and everything is taken.
     case busy
+    /// It fits, and tasks of a job have a port that it needs.
+    case portHeld(String, node: String, by: JobID)
     /// `limits.parallel` is reached.
     case parallelLimit
     case noNode
@@ -34,6 +36,8 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .tooLarge(let why): why
         case .busy: "waits for other tasks to end"
+        case .portHeld(let port, let node, let job):
+            "waits for port \(port) of node \(node), which job \(job) has"
         case .parallelLimit: "limits.parallel is reached"
         case .noNode: "no node is connected"
         }

@@ -5,8 +5,12 @@ public struct Scheduler {
     private var nodes: [ClusterSnapshot.Node]
     private let lanes: [DemandID: [ClusterSnapshot.Lane]]
     private var headroom: [JobID: Int]
-    /// Requests that found no room. What is free only shrinks while a plan is made, so they never will in this one.
-    private var refused: Set<ResourceRequest> = []
+    private struct Need: Hashable {
+        var request: ResourceRequest
+        var ports: [PortMapping]
+    }
+    /// Needs that found no room. What is free only shrinks while a plan is made, so they never will in this one.
+    private var refused: Set<Need> = []
     /// Nodes kept free for somebody who was passed by too often.
     private var reserved: Set<String> = []
     private var plan = Plan()
@@ -26,7 +30,7 @@ public struct Scheduler {
     private mutating func serve(_ demand: ClusterSnapshot.Demand) {
         let first = plan.openings.count
         var ready = demand.ready
-        while ready > 0, headroom[demand.id.job] != 0, let placement = place(demand.request) {
+        while ready > 0, headroom[demand.id.job] != 0, let placement = place(demand) {
             plan.openings.append(
                 Plan.Opening(demand: demand.id, placement: placement, tasks: 1))
             headroom[demand.id.job]? -= 1
@@ -40,11 +44,15 @@ public struct Scheduler {
     }
 
     /// The best placement on any node, taken; nil where there is none now.
-    private mutating func place(_ request: ResourceRequest) -> Placement? {
-        guard !refused.contains(request) else { return nil }
+    private mutating func place(_ demand: ClusterSnapshot.Demand) -> Placement? {
+        let request = demand.request
+        let need = Need(request: request, ports: demand.ports)
+        guard !refused.contains(need) else { return nil }
         var best: (place: Int, fit: NodeResources.Fit)?
         for place in nodes.indices
-        where nodes[place].acceptsWork && !reserved.contains(nodes[place].name) {
+        where nodes[place].acceptsWork && !reserved.contains(nodes[place].name)
+            && nodes[place].resources.holder(of: demand.ports) == nil
+        {
             guard let fit = nodes[place].resources.fit(request, node: nodes[place].name) else {
                 continue
             }
@@ -52,10 +60,11 @@ public struct Scheduler {
             best = (place, fit)
         }
         guard let best else {
-            refused.insert(request)
+            refused.insert(need)
             return nil
         }
-        _ = nodes[best.place].resources.take(best.fit.placement, memory: request.memory ?? 0)
+        _ = nodes[best.place].resources.take(
+            best.fit.placement, memory: request.memory ?? 0, ports: demand.ports, of: demand.id.job)
         return best.fit.placement
     }
 
@@ -111,7 +120,21 @@ public struct Scheduler {
         guard !nodes.isEmpty else { return .noNode }
         if let shortage = shortage(demand.request) { return .tooLarge(shortage) }
         guard nodes.contains(where: \.acceptsWork) else { return .noNode }
-        return headroom[demand.id.job] == 0 ? .parallelLimit : .busy
+        if headroom[demand.id.job] == 0 { return .parallelLimit }
+        return heldPort(demand) ?? .busy
+    }
+
+    /// That a port is all that is missing.
+    private func heldPort(_ demand: ClusterSnapshot.Demand) -> WaitReason? {
+        guard !demand.ports.isEmpty else { return nil }
+        for node in nodes where node.acceptsWork {
+            if let holder = node.resources.holder(of: demand.ports),
+                node.resources.fit(demand.request, node: node.name) != nil
+            {
+                return .portHeld(holder.mapping.hostName, node: node.name, by: holder.job)
+            }
+        }
+        return nil
     }
 }
 

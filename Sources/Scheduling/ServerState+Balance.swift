@@ -15,7 +15,8 @@ extension ServerState {
         guard job.lanes.contains(where: { isBacklogged($0) }) else { return false }
         if let parallel = job.spec.limits.parallel, job.lanes.count >= parallel { return false }
         return nodes.contains { name, node in
-            node.acceptsWork && node.resources.fit(job.spec.resources, node: name) != nil
+            node.acceptsWork && node.resources.holder(of: job.spec.network.fixedPorts) == nil
+                && node.resources.fit(job.spec.resources, node: name) != nil
         }
     }
 

@@ -45,7 +45,9 @@ extension ServerState {
         let id = nextLane()
         guard let node = nodes.index(forKey: opening.placement.node) else { return }
         let memory = opening.demand.memory ?? jobs[opening.demand.job]?.spec.resources.memory ?? 0
-        let reservation = nodes.values[node].resources.take(opening.placement, memory: memory)
+        let reservation = nodes.values[node].resources.take(
+            opening.placement, memory: memory,
+            ports: jobs[opening.demand.job]?.spec.network.fixedPorts ?? [], of: opening.demand.job)
         nodes.values[node].lanes.insert(id)
         lanes[id] = Lane(
             demand: opening.demand, placement: opening.placement, reservation: reservation,
@@ -130,7 +132,8 @@ extension JobRecord {
             demands.append(
                 ClusterSnapshot.Demand(
                     id: DemandID(job: id, memory: memory), request: request, ready: ready,
-                    depth: laneDepth, reserves: overtaken >= Self.patience))
+                    depth: laneDepth, reserves: overtaken >= Self.patience,
+                    ports: spec.network.fixedPorts))
         }
         add(nil, untouched + again.count)
         for (memory, waiting) in raised.sorted(by: { $0.key < $1.key }) {

@@ -8,6 +8,7 @@ extension ServerState {
             live.started == nil
         else { return }
         jobs[task.job]?.live[task.index]?.started = record.started
+        jobs[task.job]?.live[task.index]?.ports = record.ports ?? []
         jobs[task.job]?.tasks[task.index] = .running
         noteFirstStart(task.job) { $0.noteStart(record.started) }
         outbox.changed.insert(task.job)

@@ -44,10 +44,13 @@ extension ServerState {
         node.resources = NodeResources(hello.inventory)
         for id in node.lanes.sorted(by: { $0.rawValue < $1.rawValue }) {
             guard let lane = lanes[id] else { continue }
-            let memory = lane.demand.memory ?? jobs[lane.demand.job]?.spec.resources.memory ?? 0
+            let spec = jobs[lane.demand.job]?.spec
+            let memory = lane.demand.memory ?? spec?.resources.memory ?? 0
             lanes[id] = Lane(
                 demand: lane.demand, placement: lane.placement,
-                reservation: node.resources.take(lane.placement, memory: memory),
+                reservation: node.resources.take(
+                    lane.placement, memory: memory, ports: spec?.network.fixedPorts ?? [],
+                    of: lane.demand.job),
                 tasks: lane.tasks)
         }
         nodes[name] = node

@@ -27,6 +27,7 @@ extension ServerState {
             lanes[live.lane].map {
                 LiveTask(
                     attempt: live.attempt, placement: $0.placement, started: live.started,
+                    ports: live.ports,
                     isCancelling: live.cancelRequested)
             }
         }
@@ -67,6 +68,11 @@ extension ServerState {
         return (wait.isNever ? .held : job.state, wait.description)
     }
 
+    /// Ports of nodes that tasks have.
+    public var heldPorts: [PortMapping] {
+        nodes.values.flatMap { $0.resources.heldPorts.map(\.mapping) }
+    }
+
     /// Nodes by name, with what is free of them.
     public var nodeReports: [NodeReport] {
         nodes.sorted { $0.key < $1.key }.map { name, node in
@@ -93,5 +99,7 @@ public struct LiveTask: Sendable {
     public let placement: Placement
     /// Nil until it is known to have started.
     public let started: Timestamp?
+    /// Of its node, where it is reached.
+    public let ports: [PortMapping]
     public let isCancelling: Bool
 }

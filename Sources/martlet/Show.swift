@@ -34,18 +34,19 @@ struct Show: ParsableCommand {
     }
 
     private func writeTasks(_ job: JobReport) {
-        var table = Table([
-            .init("task", .right), .init("attempt", .right), .init("state"), .init("exit", .right),
-            .init("node"), .init("cpus"),
-            .init("point"), .init("reason"),
-        ])
+        let hasPorts = job.tasks.contains { !$0.ports.isEmpty }
+        var table = Table(
+            [
+                .init("task", .right), .init("attempt", .right), .init("state"),
+                .init("exit", .right), .init("node"), .init("cpus"),
+            ] + (hasPorts ? [.init("ports")] : []) + [.init("point"), .init("reason")])
         for task in job.tasks {
-            table.add([
-                "\(task.index)", "\(task.attempt)", task.state.rawValue,
-                task.exitCode.map(String.init) ?? task.signal.map { "sig \($0)" } ?? "",
-                task.node ?? "", task.cpus.map(String.init).joined(separator: ","),
-                Self.point(task), task.reason ?? "",
-            ])
+            table.add(
+                [
+                    "\(task.index)", "\(task.attempt)", task.state.rawValue,
+                    task.exitCode.map(String.init) ?? task.signal.map { "sig \($0)" } ?? "",
+                    task.node ?? "", task.cpus.map(String.init).joined(separator: ","),
+                ] + (hasPorts ? [Self.ports(task)] : []) + [Self.point(task), task.reason ?? ""])
         }
         Terminal.write(
             table.lines(width: Terminal.isOutputTerminal ? Terminal.width : nil).joined(
@@ -60,7 +61,7 @@ struct Show: ParsableCommand {
             ("signal", task.signal.map(String.init)),
             ("node", task.node), ("cpus", task.cpus.map(String.init).joined(separator: ",")),
             ("NUMA nodes", task.numaNodes.map(String.init).joined(separator: ",")),
-            ("started", task.started), ("ended", task.ended),
+            ("ports", Self.ports(task)), ("started", task.started), ("ended", task.ended),
             ("stdout", task.stdout), ("stderr", task.stderr),
         ]
         if let held = task.enforcement {
@@ -79,6 +80,10 @@ struct Show: ParsableCommand {
                 "  " + name + String(repeating: " ", count: max(1, 12 - name.count)) + (value ?? "")
                     + "\n")
         }
+    }
+
+    private static func ports(_ task: TaskReport) -> String {
+        task.ports.map(\.mapping.description).joined(separator: ", ")
     }
 
     private static func point(_ task: TaskReport) -> String {
