@@ -18,9 +18,12 @@ final class Sandbox: Sendable {
     let folder: String
     /// Runs the commands as this user, with no groups of its own; nil means as oneself.
     let uid: Int?
+    /// In mount namespaces in which everybody may open /dev/net/tun, as udev has it.
+    private let opensTun: Bool
     private let binaries: String
 
-    init(uid: Int? = nil) throws {
+    init(uid: Int? = nil, opensTun: Bool = false) throws {
+        self.opensTun = opensTun
         folder = "/tmp/martlet-test-" + UUID().uuidString.prefix(8).lowercased()
         self.uid = uid
         let files = FileManager.default
@@ -54,10 +57,15 @@ final class Sandbox: Sendable {
     /// Runs a command in the sandbox's folder with its home; both outputs go through files, so that nothing can block.
     func run(_ command: [String], environment: [String: String] = [:]) throws -> Outcome {
         let process = Process()
-        let command =
+        var command =
             uid.map {
                 ["setpriv", "--reuid", "\($0)", "--regid", "\($0)", "--clear-groups"] + command
             } ?? command
+        if opensTun {
+            let open =
+                "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec \"$@\""
+            command = ["unshare", "-m", "/bin/sh", "-c", open, "sh"] + command
+        }
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
