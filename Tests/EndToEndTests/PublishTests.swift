@@ -42,7 +42,8 @@ struct PublishTests {
         defer { sandbox.close() }
         let submit = try sandbox.martlet(
             "submit", "--image", try sandbox.busyboxRoot(), "--name", "books", "--sweep", "i=1..3",
-            "--cpus", "0", "-p", ":8888", "--", "/bin/sh", "-c", Self.server)
+            "--cpus", "0", "--mount", "tmpfs:/tmp", "-p", ":8888", "--", "/bin/sh", "-c",
+            Self.server)
         #expect(submit.status == 0, "\(submit.errors)")
         try sandbox.waitUntil("all run") {
             try tasks(sandbox, "books").allSatisfy { !$0.ports.isEmpty }
