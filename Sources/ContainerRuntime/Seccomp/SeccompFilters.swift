@@ -32,6 +32,8 @@ struct SeccompFilters {
     }
 
     private static func compile(_ spec: SeccompSpec) throws(SystemError) -> SeccompFilter {
+        // libseccomp's trees take megabytes for that moment, which every child would share.
+        defer { Heap.trim() }
         do throws(SeccompError) {
             return try SeccompFilter(compiling: spec)
         } catch {
