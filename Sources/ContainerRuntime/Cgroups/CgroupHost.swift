@@ -25,9 +25,10 @@ struct CgroupHost: Sendable, Equatable {
         }
     }
 
-    static func detect() -> CgroupHost {
+    /// `pid` is whose own place is meant.
+    static func detect(pid: String = "self") -> CgroupHost {
         // Without these files there are no cgroups to use.
-        guard let own = try? Files.text("/proc/self/cgroup") else { return CgroupHost() }
+        guard let own = try? Files.text("/proc/\(pid)/cgroup") else { return CgroupHost() }
         let usual = "/sys/fs/cgroup"
         // The length of mountinfo grows with the machine's containers; most machines need none of it.
         if (try? Files.fileSystemType(usual)) == unifiedMagic, let path = paths(own)[""] {

@@ -1,10 +1,10 @@
-public import Glibc
+internal import Glibc
 public import LinuxSystem
 
 extension ContainerCgroup {
     /// The v2 directory for CLONE_INTO_CGROUP (clone(2)); nil where there is none, or not yet. For a process that joins a
     /// running container, `first` is that container's: where it has divided its cgroup, nobody may join the top of it.
-    public func openForClone(beside first: pid_t? = nil) throws(SystemError) -> Int32? {
+    public func openForClone(beside first: Int32? = nil) throws(SystemError) -> Int32? {
         guard let unified, pending == nil else { return nil }
         var directory = unified
         if let first, !CgroupFile.words(unified + "/cgroup.subtree_control").isEmpty,
@@ -22,7 +22,7 @@ extension ContainerCgroup {
 
     /// Moves `pid` in wherever it is not yet; with systemd this starts the scope and sets its limits.
     /// `isCloned` says that it was cloned into the v2 directory.
-    public mutating func admit(_ pid: pid_t, isCloned: Bool, beside first: pid_t? = nil)
+    public mutating func admit(_ pid: Int32, isCloned: Bool, beside first: Int32? = nil)
         throws(SystemError)
     {
         if let pending {
@@ -53,11 +53,8 @@ extension ContainerCgroup {
 
     /// Where a container's process is by now, somewhere beneath the container's cgroup.
     private static func directory(of pid: pid_t, within unified: String) -> String? {
-        guard let tree = CgroupHost.detect().unified,
-            let line = CgroupFile.text("/proc/\(pid)/cgroup").split(separator: "\n")
-                .first(where: { $0.hasPrefix("0::") })
-        else { return nil }
-        let directory = tree.mount + line.dropFirst(3)
+        guard let tree = CgroupHost.detect(pid: "\(pid)").unified else { return nil }
+        let directory = tree.mount + tree.own
         return directory == unified || directory.hasPrefix(unified + "/") ? directory : nil
     }
 }

@@ -1,9 +1,9 @@
-public import Glibc
+internal import Glibc
 public import LinuxSystem
 
 extension ContainerCgroup {
     /// Every process in it and in the cgroups beneath it, as the runtime sees pids, each once.
-    public var processes: [pid_t] {
+    public var processes: [Int32] {
         guard let directory = unified ?? directories["pids"] ?? everyDirectory.first else {
             return []
         }

@@ -3,8 +3,10 @@ internal import LinuxSystem
 
 /// The directories in the v1 hierarchies (cgroups(7)).
 extension ContainerCgroup {
+    /// `sharing` takes what is there already, with who is in it.
     mutating func makeV1(
-        _ path: CgroupPath, _ request: CgroupRequest, _ host: CgroupHost, _ made: inout [String]
+        _ path: CgroupPath, _ request: CgroupRequest, _ host: CgroupHost, _ made: inout [String],
+        sharing: Bool = false
     ) throws(SystemError) {
         var done: [String: String] = [:]
         // Sorted, so that the same machine fails in the same place.
@@ -21,7 +23,7 @@ extension ContainerCgroup {
                     settle: { child, parent throws(SystemError) in
                         if isCPUSet { try Self.fillCPUSet(child, from: parent) }
                     })
-                if existed { try Self.refuseOccupied(directory) }
+                if existed, !sharing { try Self.refuseOccupied(directory) }
                 directories[controller] = directory
                 done[hierarchy.mount] = directory
             } catch {

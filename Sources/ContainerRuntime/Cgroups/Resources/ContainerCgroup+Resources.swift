@@ -7,6 +7,7 @@ extension ContainerCgroup {
     /// Throws with the field that the machine refuses; what was written before it stays.
     public func update(_ resources: ResourcesSpec) throws(SystemError) -> [String] {
         var notes = try apply(resources)
+        try updateScope(resources)
         if !resources.devices.isEmpty { notes += try apply(DeviceRules(resources.devices)) }
         return notes
     }
