@@ -13,6 +13,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -359,6 +360,8 @@ int64_t cl_filesystem_type_of(int fd) {
 }
 
 void cl_trim_heap(void) { malloc_trim(0); }
+
+int cl_eventfd(void) { return result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 
 static int bpf(int command, union bpf_attr *attributes) {
     // The kernel demands zeroes behind the fields of a command, padding included, so each caller clears all of it.

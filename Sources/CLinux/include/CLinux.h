@@ -110,6 +110,9 @@ int64_t cl_filesystem_type(const char *path);
 /// The same of what is open at `fd`.
 int64_t cl_filesystem_type_of(int fd);
 
+/// eventfd(2), close-on-exec and non-blocking: <sys/eventfd.h> is not among the headers that Swift imports.
+int cl_eventfd(void);
+
 // bpf(2) for BPF_PROG_TYPE_CGROUP_DEVICE.
 /// Loads `count` instructions. Returns a descriptor, close-on-exec.
 int cl_bpf_load_device(const uint64_t *instructions, size_t count);
