@@ -85,7 +85,8 @@ extension Cgroups {
             let parent = hierarchy.mount + hierarchy.own
             guard let base = makeBase(parent) else { return }
             // One that cannot be filled takes nobody in: then it is done without.
-            if controller == "cpuset", (try? fillCPUSet(base, from: parent)) == nil {
+            if controller == "cpuset", (try? ContainerCgroup.fillCPUSet(base, from: parent)) == nil
+            {
                 rmdir(base)
                 return
             }

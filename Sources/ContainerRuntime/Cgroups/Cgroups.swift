@@ -116,6 +116,18 @@ struct Cgroups {
         cpus.map(String.init).joined(separator: ",")
     }
 
+    /// Every process of a task.
+    static func processes(_ slot: Slot) -> [pid_t] {
+        slot.directories.values.first.map(ContainerCgroup.processes) ?? []
+    }
+
+    /// cgroup-v2.rst, "cgroup.kill" (Linux 5.14); nothing on v1.
+    static func kill(_ slot: Slot) {
+        guard let directory = slot.directories["v2"] else { return }
+        // An older kernel lacks the file, and the end of PID 1 does it alone.
+        try? CgroupFile.write(directory + "/cgroup.kill", "1")
+    }
+
     /// What the task's cgroup counted: peak bytes (0 where unknown) and kills for lack of memory so far.
     func usage(_ slot: Slot) -> (peak: Int64, kills: Int64) {
         // A counter that cannot be read counts nothing: older kernels lack memory.peak (Linux 5.19).
@@ -189,16 +201,9 @@ struct Cgroups {
                 throw error
             }
             if case .v1(let bases) = mode, controller == "cpuset", let base = bases[controller] {
-                try Self.fillCPUSet(directory, from: base)
+                try ContainerCgroup.fillCPUSet(directory, from: base)
             }
         }
         return slot
-    }
-
-    /// cpusets(7): a new v1 cpuset is empty, and takes nobody in.
-    static func fillCPUSet(_ directory: String, from parent: String) throws(SystemError) {
-        for name in ["/cpuset.cpus", "/cpuset.mems"] {
-            try CgroupFile.write(directory + name, try Files.text(parent + name))
-        }
     }
 }

@@ -30,19 +30,26 @@ extension Launcher {
     func end(_ id: String) {
         guard let container = running[id] else { return }
         let (pid, signal) = (container.pid, container.rule.signal)
-        let tree = Self.descendants(of: pid)
+        let tree =
+            container.slot.map { Cgroups.processes($0).filter { $0 != pid } }
+            ?? Self.descendants(of: pid)
         // Looked at before it is told: once woken, it waits no more.
         let isDeaf = tree.isEmpty && (container.hasInit || !Self.handles(signal, pid))
-        for pid in (container.hasInit ? [] : [pid]) + tree { kill(pid, signal) }
+        for pid in (container.hasInit ? [] : [pid]) + tree { Glibc.kill(pid, signal) }
         if container.rule.grace <= 0 || isDeaf {
-            kill(pid, SIGKILL)
+            kill(container)
             return
         }
         if let timer = container.timer { loop.cancel(timer) }
         running[id]?.timer = loop.after(container.rule.grace) { [unowned self] in
-            // PID 1's end is the end of its namespace, and so of the whole tree.
-            if let pid = self.running[id]?.pid { kill(pid, SIGKILL) }
+            if let container = self.running[id] { self.kill(container) }
         }
+    }
+
+    /// PID 1's end is the end of its namespace, and so of the whole tree; on v2 all of it is told at once.
+    private func kill(_ container: Running) {
+        Glibc.kill(container.pid, SIGKILL)
+        if let slot = container.slot { Cgroups.kill(slot) }
     }
 
     /// proc(5), /proc/PID/task/TID/children; a process that ends meanwhile is left out.
