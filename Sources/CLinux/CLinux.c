@@ -347,7 +347,7 @@ int cl_setresuid(uid_t id) { return result(syscall(SYS_setresuid, id, id, id)); 
 
 int cl_setresgid(gid_t id) { return result(syscall(SYS_setresgid, id, id, id)); }
 
-int cl_memfd(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }
+int cl_memfd(const char *name) { return result(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)); }
 
 int64_t cl_filesystem_type(const char *path) {
     struct statfs status;

@@ -164,8 +164,8 @@ struct ExecTests {
         try terminal.type("stty size\r")
         try terminal.read(until: "17 111\r\n")
         // Ctrl-C ends what runs in front and not the shell.
-        try terminal.type("sleep 100; echo ended $?\r")
-        try launcher.awaitChild("sleep", "100")
+        try terminal.type("sleep 101; echo ended $?\r")
+        try launcher.awaitChild("sleep", "101")
         try terminal.type("\u{3}")
         try terminal.type("echo a''live\r")
         try terminal.read(until: "alive\r\n")

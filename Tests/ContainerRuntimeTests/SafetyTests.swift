@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LinuxSystem
 import Testing
@@ -172,6 +173,21 @@ struct SafetyTests {
             "cat /proc/1/environ; readlink /proc/1/exe; ls /proc/1/fd; head -c 4 /proc/1/exe"
         ) { $0.withInit = true }
         #expect(ended.output == "")
+    }
+
+    /// CVE-2019-5736: an image may name `/proc/self/exe` as its command, and root in a container may write to what it finds there.
+    @Test(arguments: Runner.possible)
+    func theLaunchersProgramIsACopyThatNobodyCanWrite(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let program = try OwnedFD.open("/proc/\(launcher.pid)/exe", O_RDONLY)
+        // linux/fcntl.h: F_GET_SEALS; F_SEAL_SEAL and F_SEAL_WRITE.
+        let seals = try check(cl_fcntl(program.raw, 1034, 0), "fcntl(F_GET_SEALS)")
+        #expect(seals & 0x9 == 0x9)
+        #expect(try Files.text("/proc/\(launcher.pid)/comm") == "martlet-runtime\n")
+        // Whom it starts finds no way to the file either.
+        let ended = try launcher.run(
+            ContainerSpec(root: .layers([launcher.image.path]), arguments: ["/proc/self/exe"]))
+        #expect(ended.errors.contains("usage: martlet-runtime"))
     }
 
     /// Whoever reaches a socket there commands the launcher, and with it every mount of the machine.
