@@ -31,6 +31,8 @@ public struct JobSpec: Sendable, Equatable, Codable {
     /// Whether an init runs as PID 1 and reaps.
     public var `init`: Bool
     public var readOnlyRoot: Bool
+    /// Somebody sits at its one task; nil for all that run by themselves. Not for files: only `run` has somebody.
+    public var interaction: Interaction?
 
     public init(
         name: String, image: String, command: [String], sweep: ParameterSweep = ParameterSweep()

@@ -33,6 +33,9 @@ extension JobServer {
     /// Answers all that wait, and from now on everybody at once: the server is about to end.
     public func endWaiting() {
         isEnding = true
+        for session in sessions.keys {
+            take(.ended(.lost("the server was told to end")), ofSession: session)
+        }
         for waiting in waiters.values { for waiter in waiting.values { waiter.resume() } }
         waiters = [:]
     }
@@ -65,6 +68,7 @@ extension JobServer {
 
     func publishNow(_ id: JobID) {
         unpublished.remove(id)
+        if !sessions.isEmpty, state.job(id)?.isFinal == true { endSessions(waitingFor: id) }
         versions[id] = version(of: id) + 1
         for waiter in (waiters.removeValue(forKey: id) ?? [:]).values { waiter.resume() }
     }

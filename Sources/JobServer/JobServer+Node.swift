@@ -46,14 +46,17 @@ extension JobServer {
             node?.announced = []
             // The hello decides anew what is told again.
             rootless = [:]
+            loseSessions("the connection to node \(name) had ended")
             note("node \(name) is connected")
             apply([.nodeConnected(name, NodeHello(hello))])
         case .message(.started(let records)): events.append(.started(name, records))
         case .message(.exited(let records)): events.append(.exited(name, records))
         case .message(.held(let reason)): events.append(.nodeHeld(name, reason: reason))
+        case .message(.session(let id, let output)): take(output, ofSession: id)
         case .message(.hello): break
         case .disconnected(let reason):
             note("node \(name) is not connected: \(reason)")
+            loseSessions("the connection to node \(name) has ended: \(reason)")
             events.append(.nodeDisconnected(name, reason: reason))
         }
     }
@@ -76,6 +79,7 @@ extension JobServer {
                     placement: dispatch.placement, memory: dispatch.memory))
         }
         node.send(tasks) { .run($0) }
+        if !sessions.isEmpty { openSessions(with: tasks.map(\.attempt)) }
     }
 
     /// Tells the node of a job once a connection; false while its root filesystem is not known.

@@ -42,6 +42,11 @@ public actor JobServer {
     var lastFailures: [JobID: String] = [:]
     var wakeUp: Task<Void, Never>?
 
+    // JobServer+Sessions.swift
+    var sessions: [Int64: OpenSession] = [:]
+    /// Above the numbers of every earlier server: a node may still hold one of those.
+    lazy var lastSession = startedAt.start.milliseconds
+
     var versions: [JobID: Int64] = [:]
     var waiters: [JobID: [Int: CheckedContinuation<Void, Never>]] = [:]
     var lastWaiter = 0

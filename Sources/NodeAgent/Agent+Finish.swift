@@ -18,6 +18,8 @@ extension Agent {
             return
         }
         release(id)
+        // First of all: what is left in its pipes belongs into its logs.
+        taskEnded(id, ExitStatus(exit.status))
         guard let template = templates.find(id.task.job) else {
             if live[id]?.isStopping == true { return reportPlainly(exit, id, upper) }
             live[id] = nil
@@ -111,6 +113,7 @@ extension Agent {
         release(record.attempt)
         live[record.attempt] = nil
         ended[record.attempt] = record
+        taskEnded(record.attempt, record.status)
         outgoingExits.append(record)
         guard !areExitsPlanned else { return }
         areExitsPlanned = true

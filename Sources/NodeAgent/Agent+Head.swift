@@ -28,7 +28,9 @@ extension Agent {
                     self.handle(message, from: session)
                 } onEnd: { [unowned self] session in
                     self.guests.removeAll { $0 === session }
-                    if self.session === session { self.session = nil }
+                    guard self.session === session else { return }
+                    self.session = nil
+                    self.hangUpAll()
                 })
         } catch { close(raw) }
     }
@@ -49,6 +51,8 @@ extension Agent {
         case .recall(let attempts): recall(attempts)
         case .acknowledge(let attempts): acknowledge(attempts)
         case .forget(let job): templates.remove(job)
+        case .open(let id, let attempt, let request): openSession(id, attempt, request)
+        case .session(let id, let message): take(id, message)
         case .shutdown: shutdown()
         }
     }
@@ -56,6 +60,7 @@ extension Agent {
     private func greet(_ guest: HeadSession, _ hello: HeadHello) {
         guests.removeAll { $0 === guest }
         if session !== guest { session?.close() }
+        hangUpAll()
         session = guest
         isHelloOwed = true
         if identity.isAnother(hello.head) {
@@ -113,6 +118,7 @@ extension Agent {
         note("told to shut down")
         session?.close()
         session = nil
+        hangUpAll()
         unlink(directories.agentSocket)
         isShuttingDown = true
         endLauncher()

@@ -106,11 +106,21 @@ extension Agent {
         switch event {
         case .hello(let epoch, let running, let exited):
             greet(epoch, running, exited)
-        case .started(let start): begun(start)
-        // Nobody here asks for such.
-        case .execStarted, .execEnded: if let descriptor { close(descriptor) }
+        case .started(let start):
+            if let descriptor { takeTerminal(descriptor, of: start.id) }
+            begun(start)
+        case .execStarted(let name): commandBegan(name, terminal: descriptor)
+        case .execEnded(let name, let status): commandEnded(name, ExitStatus(status))
         case .exited(let exit): finish(exit, upper: descriptor)
         }
+    }
+
+    private func takeTerminal(_ descriptor: Int32, of id: String) {
+        guard let attempt = AttemptID(id) else {
+            close(descriptor)
+            return
+        }
+        taskHasTerminal(attempt, descriptor)
     }
 
     private func greet(_ epoch: String, _ running: [ContainerStart], _ exited: [ContainerExit]) {
@@ -128,6 +138,7 @@ extension Agent {
         if !isHelloOwed, toldLauncher != epoch {
             session?.close()
             session = nil
+            hangUpAll()
         }
         answerHello()
     }

@@ -14,6 +14,7 @@ extension Agent {
         loop.forget(lost.fileDescriptor)
         launcher = nil
         launcherEpoch = nil
+        loseCommands()
         if isShuttingDown { return loop.stop() }
         search.startedAt = nil
         search.awaitedSince = nil

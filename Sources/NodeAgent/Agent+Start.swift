@@ -34,7 +34,11 @@ extension Agent {
                 close(stdout)
                 close(stderr)
             }
-            return handOver(task, spec, planner.stopRule, launcher, stdout, stderr)
+            guard let interaction = template.spec.interaction else {
+                return handOver(task, spec, planner.stopRule, launcher, [stdout, stderr])
+            }
+            return try handOver(
+                task, spec, planner.stopRule, launcher, [stdout, stderr], interaction)
         } catch {
             return putOff(id, error)
         }
@@ -50,15 +54,38 @@ extension Agent {
         return .later
     }
 
+    /// One that somebody is to sit at: its outputs come here, and go into its logs from here.
     private func handOver(
         _ task: RunTask, _ spec: ContainerSpec, _ rule: StopRule, _ launcher: LauncherClient,
-        _ stdout: Int32, _ stderr: Int32
+        _ outputs: [Int32], _ interaction: Interaction
+    ) throws(SystemError) -> StartOutcome {
+        guard interaction.terminal == nil else {
+            let outcome = handOver(task, spec, rule, launcher, outputs)
+            if outcome == .handedOver { awaitAttendance(task.attempt, nil, logs: []) }
+            return outcome
+        }
+        let pipes = try ProcessPipes(stdin: interaction.stdin)
+        defer { pipes.closeFar() }
+        let outcome = handOver(
+            task, spec, rule, launcher, Array(pipes.far[1...]), stdin: pipes.far[0])
+        guard outcome == .handedOver else {
+            pipes.closeNear()
+            return outcome
+        }
+        awaitAttendance(task.attempt, pipes, logs: outputs.map { dup($0) })
+        return outcome
+    }
+
+    private func handOver(
+        _ task: RunTask, _ spec: ContainerSpec, _ rule: StopRule, _ launcher: LauncherClient,
+        _ outputs: [Int32], stdin: Int32? = nil
     ) -> StartOutcome {
         let id = task.attempt
         do throws(SystemError) {
             guard
                 try launcher.start(
-                    id: id.description, spec, rule, stdout: stdout, stderr: stderr)
+                    id: id.description, spec, rule, stdout: outputs[0], stderr: outputs[1],
+                    stdin: stdin)
             else {
                 awaitRoom()
                 return .later

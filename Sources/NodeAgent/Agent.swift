@@ -82,6 +82,9 @@ public final class Agent {
     // Agent+Start.swift
     var taskFiles = TaskFiles()
 
+    // Agent+Session.swift
+    var sessions = Sessions()
+
     // Agent+Finish.swift
     /// Ended and not yet acknowledged by the head.
     var ended: [AttemptID: ExitRecord] = [:]

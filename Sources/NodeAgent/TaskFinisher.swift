@@ -59,15 +59,9 @@ struct TaskFinisher {
     }
 
     static func record(_ exit: ContainerExit, _ attempt: AttemptID) -> ExitRecord {
-        let status: ExitStatus =
-            switch exit.status {
-            case .code(let code): .code(code)
-            case .signal(let signal): .signal(signal)
-            case .startFailure(let step, let subject, let errno):
-                .startFailure(step: step, subject: subject, errno: errno)
-            }
         var record = ExitRecord(
-            attempt: attempt, status: status, ended: Timestamp(milliseconds: exit.ended))
+            attempt: attempt, status: ExitStatus(exit.status),
+            ended: Timestamp(milliseconds: exit.ended))
         record.started = Timestamp(milliseconds: exit.started)
         record.timedOut = exit.timedOut
         record.cancelled = exit.stopped

@@ -55,7 +55,11 @@ public struct TaskPlanner: Sendable {
         container.numaNodes = spec.resources.numa == .local ? task.placement.numaNodes : []
         container.memoryLimit = task.memory ?? spec.resources.memory
         container.pidsLimit = spec.resources.pids
-        container.withInit = spec.`init`
+        let terminal = spec.interaction?.terminal
+        // At a terminal PID 1 would be deaf to what is typed: Ctrl-C ends no process that does not ask for it there
+        // (pid_namespaces(7)).
+        container.withInit = spec.`init` || terminal != nil
+        container.terminal = terminal.map(TerminalSize.init)
         container.environment = environment(for: task, image, places)
         return container
     }

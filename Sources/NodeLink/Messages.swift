@@ -21,6 +21,9 @@ public enum ToAgent: Sendable, Codable {
     case acknowledge([AttemptID])
     /// No task of this job will come any more.
     case forget(JobID)
+    /// Somebody wants to sit at a process of that attempt. The number is the head's choice; a session ends with the connection.
+    case open(session: Int64, AttemptID, SessionRequest)
+    case session(Int64, SessionInput)
     /// End every task and then the launcher and the agent themselves.
     case shutdown
 }
@@ -33,6 +36,8 @@ public enum FromAgent: Sendable, Codable {
     case exited([ExitRecord])
     /// The node cannot take work now (disk full …); nil when it can again. Tasks already accepted stay accepted.
     case held(reason: String?)
+    /// Of a session of this connection.
+    case session(Int64, SessionOutput)
 }
 
 public struct HeadHello: Sendable, Codable {

@@ -69,6 +69,11 @@ public struct APIClient: Sendable {
     public func retry(_ request: SelectionRequest) throws -> [Int] {
         (try post("/retry", request) as SelectionReply).counts
     }
+    /// Throws where there is nothing to sit at.
+    public func openSession(_ request: SessionRequest) throws -> SessionStream {
+        let reply: SessionReply = try post("/sessions", request)
+        return try SessionStream(socketPath, session: reply.session)
+    }
     public func shutdown(stopNodes: Bool) throws {
         let _: ShutdownRequest = try post("/shutdown", ShutdownRequest(stopNodes: stopNodes))
     }

@@ -102,6 +102,14 @@ public struct APIServer: Sendable {
                 }
             return try JSONReply(SelectionReply(counts: counts))
         }
+        v1.post("sessions") { request, _ in
+            let body: SessionRequest = try await Self.body(request)
+            return try JSONReply(SessionReply(session: try await jobs.openSession(body)))
+        }
+        v1.post("sessions/:id") { request, context in
+            try await SessionExchange(jobs, try context.parameters.require("id", as: Int64.self))
+                .response(to: request)
+        }
         v1.post("shutdown") { [stop] request, _ in
             let body: ShutdownRequest = try await Self.body(request)
             // Tasks that are ended and could not be noted as queued again would be lost.

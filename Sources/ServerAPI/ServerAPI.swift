@@ -40,6 +40,11 @@ public struct ReportRequest: Sendable, Codable {
     }
 }
 
+/// The number by which its bytes are exchanged.
+public struct SessionReply: Sendable, Codable {
+    public var session: Int64
+}
+
 public struct ShutdownRequest: Sendable, Codable {
     /// Ends the tasks, their launcher and agent as well.
     public var stopNodes: Bool
