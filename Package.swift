@@ -197,6 +197,7 @@ let package = Package(
             name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI"], swiftSettings: strict
         ),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["CLinux", "JobModel", "LinuxSystem"],
+            swiftSettings: strict),
     ]
 )

@@ -13,8 +13,15 @@ struct Run: ParsableCommand {
     @OptionGroup var options: SpecOptions
     @OptionGroup var submission: SubmissionOptions
     @Flag(name: .shortAndLong, help: "Return as soon as the job is submitted.") var detach = false
+    @Flag(
+        name: [.customShort("i"), .customLong("interactive")],
+        help: "Pass standard input on to the one task, show what it says, and exit as it does.")
+    var withInput = false
+    @Flag(name: [.customShort("t"), .customLong("tty")], help: "Give the one task a terminal.")
+    var withTerminal = false
 
     func run() throws {
+        if withInput || withTerminal { return try sit() }
         guard let reply = try submission.submit(options) else { return }
         if detach || submission.quiet { submission.tell(reply) }
         if detach { return }
@@ -29,6 +36,30 @@ struct Run: ParsableCommand {
             try Summary.write(job, connection)
         }
         throw ExitCode(try Outcome.status(of: job))
+    }
+}
+
+extension Run {
+    /// At the task itself, as at a program that was started here.
+    private func sit() throws {
+        if detach { throw Failure(.usage, "--detach leaves, and -i and -t stay") }
+        let interaction = try Sitter.interaction(input: withInput, terminal: withTerminal)
+        guard let reply = try submission.submit(options, interaction) else { return }
+        let connection = try Connection.open()
+        let stream = try connection.client.openSession(
+            SessionRequest(
+                task: TaskID(job: reply.id, index: 0), command: nil, interaction))
+        var told: String?
+        let end = try AttachedSession(stream, interaction).run {
+            // Where the server does not answer now, the session itself tells.
+            let reason = (try? connection.client.summary(reply.id))?.reason
+            if let reason, reason != told { Terminal.writeError("job \(reply.id): \(reason)\n") }
+            told = reason
+        }
+        if case .neverStarted = end {
+            throw ExitCode(try Outcome.status(of: try connection.client.summary(reply.id)))
+        }
+        throw ExitCode(try SessionEnd.status(end))
     }
 }
 

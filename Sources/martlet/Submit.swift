@@ -32,10 +32,11 @@ struct SubmissionOptions: ParsableArguments {
         }
     }
 
-    /// Reads, checks and submits; nil where only a look was asked for.
-    func submit(_ options: SpecOptions) throws -> SubmitReply? {
-        let (spec, source) = try options.read()
+    /// Reads, checks and submits; nil where only a look was asked for. With an interaction the job is one that somebody sits at.
+    func submit(_ options: SpecOptions, _ interaction: Interaction? = nil) throws -> SubmitReply? {
+        var (spec, source) = try options.read()
         let expansion = try SweepExpansion(spec.sweep)
+        if let interaction { try Self.tie(&spec, expansion.count, to: interaction) }
         if dryRun {
             Rendering.commands(spec, expansion, Terminal.write)
             return nil
@@ -47,6 +48,20 @@ struct SubmissionOptions: ParsableArguments {
         try Preflight.check(spec)
         return try Connection.open().client.submit(
             SubmitRequest(spec: spec, source: source, key: key))
+    }
+
+    private static func tie(_ spec: inout JobSpec, _ count: Int, to interaction: Interaction) throws
+    {
+        guard count == 1 else {
+            throw Failure(
+                .usage, "-i and -t are for a job of one task, and this one has \(count)",
+                hint: "submit it, and open a shell in one of them: martlet shell JOB_INDEX")
+        }
+        spec.interaction = interaction
+        // Whoever sits there tries again.
+        spec.retry.attempts = 1
+        guard interaction.terminal != nil else { return }
+        spec.env.merge(Sitter.terminalEnvironment.mapValues(Placeholders.escaped)) { own, _ in own }
     }
 
     func tell(_ reply: SubmitReply) {

@@ -149,7 +149,7 @@ final class Sandbox: Sendable {
         try files.copyItem(atPath: "/bin/busybox", toPath: root + "/bin/busybox")
         for applet in [
             "sh", "echo", "true", "false", "cat", "sleep", "id", "ls", "kill", "head", "dd", "env",
-            "touch", "mkdir",
+            "touch", "mkdir", "yes", "stty",
         ] {
             try files.createSymbolicLink(
                 atPath: root + "/bin/" + applet, withDestinationPath: "busybox")
