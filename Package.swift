@@ -199,5 +199,6 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["CLinux", "JobModel", "LinuxSystem"],
             swiftSettings: strict),
+        .testTarget(name: "EmulatedMachineTests", exclude: ["Guest"], swiftSettings: strict),
     ]
 )
