@@ -1,0 +1,205 @@
+import Testing
+
+/// The OCI command line on cgroup v2. Each bundle runs under this runtime and under crun, and both must show the same.
+@Suite(
+    "OCI command line on cgroup v2", .serialized,
+    .enabled(if: EmulatedMachine.isPossible, "qemu-system-x86 is not installed"))
+struct OCITests {
+    /// Runs `script` for each runtime, which it finds in `$r`, with a bundle in the working directory and a place for
+    /// findings in `$found`. Fails unless both found the same, and returns that.
+    private func compare(
+        _ bundle: Bundle, on root: EmulatedMachine.Root = .host, _ script: String
+    ) throws -> [String: String] {
+        let out = try EmulatedMachine.shared(root).run(
+            """
+            for r in martlet-runtime crun; do
+                found=$RESULTS/$r
+                mkdir $found /tmp/$r
+                sed "s/CGROUP/$r/" config.json >/tmp/$r/config.json
+                busybox-root /tmp/$r/rootfs
+                (cd /tmp/$r && \(script)
+                ) || { echo "failed: $r" >&2; exit 1; }
+            done
+            """, files: ["config.json": bundle.json])
+        let ours = try out.files(in: "martlet-runtime")
+        let theirs = try out.files(in: "crun")
+        #expect(!theirs.isEmpty)
+        for name in Set(ours.keys).union(theirs.keys) {
+            #expect(ours[name] == theirs[name], "\(name), ours and crun's\n\(out)")
+        }
+        return ours
+    }
+
+    @Test("every field of linux.resources reaches its file")
+    func resources() throws {
+        let found = try compare(
+            Bundle(
+                arguments: ["sleep", "1000"],
+                resources: """
+                    "memory": {"limit": 67108864, "swap": 100663296, "reservation": 33554432},
+                    "cpu": {"quota": 50000, "period": 100000, "cpus": "1", "mems": "0"},
+                    "pids": {"limit": 20},
+                    "hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}],
+                    "unified": {"memory.high": "50331648", "cpu.max.burst": "10000"}
+                    """),
+            """
+            $r run -d $r >/dev/null 2>&1 </dev/null
+            cgroup=/sys/fs/cgroup/$r
+            for file in memory.max memory.swap.max memory.low memory.high cpu.max cpu.max.burst \\
+                cpuset.cpus cpuset.mems pids.max hugetlb.2MB.max; do
+                cat $cgroup/$file >$found/$file
+            done
+            $r kill $r KILL
+            until $r delete $r 2>/dev/null; do sleep 0.1; done
+            """)
+        let expected = [
+            "memory.max": "67108864", "memory.swap.max": "33554432", "memory.low": "33554432",
+            "memory.high": "50331648", "cpu.max": "50000 100000",
+            "cpu.max.burst": "10000", "cpuset.cpus": "1", "cpuset.mems": "0", "pids.max": "20",
+            "hugetlb.2MB.max": "4194304",
+        ]
+        #expect(found == expected)
+    }
+
+    /// Not beside crun, which took 2…262144 linearly to 1…10000 before its version 1.23.
+    @Test("cpu.shares become a weight, with each default at the other's")
+    func shares() throws {
+        let bundle = Bundle(
+            arguments: ["sleep", "1000"], resources: #""cpu": {"shares": 512}"#)
+        let out = try EmulatedMachine.shared.run(
+            """
+            mkdir /tmp/box
+            cp config.json /tmp/box
+            busybox-root /tmp/box/rootfs
+            martlet-runtime run -d -b /tmp/box box >/dev/null 2>&1
+            cat /sys/fs/cgroup/CGROUP/cpu.weight
+            martlet-runtime delete --force box
+            """, files: ["config.json": bundle.json])
+        #expect(out.output == "59\n", "\(out)")
+    }
+
+    @Test(
+        "limits are felt inside: memory kills, processes are refused, CPUs and memory nodes are few"
+    )
+    func effects() throws {
+        let found = try compare(
+            Bundle(
+                arguments: [
+                    "sh", "-c",
+                    """
+                    grep -E '^(Cpus|Mems)_allowed_list' /proc/self/status
+                    for i in $(seq 30); do sleep 1 & done 2>&1 | grep -o fork | head -n 1
+                    dd if=/dev/zero of=/dev/null bs=128M count=1 2>/dev/null
+                    echo dd $?
+                    """,
+                ],
+                resources: """
+                    "memory": {"limit": 33554432, "swap": 33554432}, "pids": {"limit": 10},
+                    "cpu": {"cpus": "2-3", "mems": "1"}
+                    """),
+            "$r run $r >$found/said")
+        #expect(
+            found["said"] == """
+                Cpus_allowed_list:\t2-3
+                Mems_allowed_list:\t1
+                fork
+                dd 137
+                """)
+    }
+
+    @Test(
+        "a running container is frozen, thawed, given other limits, joined and measured, and ends whole"
+    )
+    func life() throws {
+        let found = try compare(
+            Bundle(
+                arguments: ["sh", "-c", "trap '' TERM; sleep 1000 & sleep 1000 & wait"],
+                resources: #""memory": {"limit": 67108864}, "pids": {"limit": 20}"#),
+            """
+            $r run -d $r >/dev/null 2>&1 </dev/null
+            cgroup=/sys/fs/cgroup/$r
+            $r pause $r
+            grep frozen $cgroup/cgroup.events >$found/frozen
+            $r state $r | grep -o '"status": *"[a-z]*"' | tr -d ' ' >$found/status
+            $r resume $r
+            grep frozen $cgroup/cgroup.events >$found/thawed
+            $r update --pids-limit 30 --memory 50331648 $r
+            cat $cgroup/pids.max $cgroup/memory.max >$found/updated
+            $r exec $r cat /proc/self/cgroup >$found/joined
+            $r ps -f json $r | tr -dc ',0-9' | tr ',' '\\n' | grep -c . >$found/processes
+            $r kill $r KILL
+            until $r delete $r 2>/dev/null; do sleep 0.1; done
+            ! test -e $cgroup
+            """)
+        #expect(found["frozen"] == "frozen 1" && found["thawed"] == "frozen 0")
+        #expect(found["status"] == #""status":"paused""#)
+        #expect(found["updated"] == "30\n50331648")
+        #expect(found["joined"] == "0::/")
+        #expect(found["processes"] == "3")
+    }
+
+    @Test(
+        "without a process namespace, what the first process left running ends with the container")
+    func stragglers() throws {
+        var bundle = Bundle(arguments: [
+            "sh", "-c", "setsid sleep 1000 & setsid sleep 1000 & exec sleep 1000",
+        ])
+        bundle.namespaces.removeAll { $0 == "pid" }
+        // The machine itself tells of processes that stay.
+        let found = try compare(
+            bundle,
+            """
+            $r run -d $r >/dev/null 2>&1 </dev/null
+            until [ $(wc -l </sys/fs/cgroup/$r/cgroup.procs) = 3 ]; do sleep 0.1; done
+            $r delete --force $r
+            test -e /sys/fs/cgroup/$r || echo gone >$found/cgroup
+            """)
+        #expect(found == ["cgroup": "gone"])
+    }
+
+    @Test(
+        "systemd keeps the container in a scope of its own, with the limits of config.json",
+        .enabled(if: EmulatedMachine.isLong, "boots a Debian with systemd: MARTLET_TEST_LONG=1"))
+    func systemd() throws {
+        var bundle = Bundle(
+            arguments: ["sleep", "1000"],
+            resources: #""memory": {"limit": 67108864}, "pids": {"limit": 20}"#)
+        bundle.cgroup = "system.slice:CGROUP:box"
+        let found = try compare(
+            bundle, on: .debian,
+            """
+            $r --systemd-cgroup run -d $r >/dev/null 2>&1 </dev/null
+            systemctl show -p MemoryMax -p TasksMax -p ActiveState $r-box.scope >$found/unit
+            cat /sys/fs/cgroup/system.slice/$r-box.scope/memory.max >$found/memory
+            $r kill $r KILL
+            until $r delete $r 2>/dev/null; do sleep 0.1; done
+            while systemctl -q is-active $r-box.scope; do sleep 0.1; done
+            """)
+        #expect(found["memory"] == "67108864")
+        let unit = found["unit"] ?? ""
+        for line in ["MemoryMax=67108864", "TasksMax=20", "ActiveState=active"] {
+            #expect(unit.contains(line))
+        }
+    }
+
+    @Test("devices are denied and permitted by their numbers", arguments: [false, true])
+    func devices(isPermitted: Bool) throws {
+        // mem(4) and null(4): kmsg is 1:11, which no runtime permits by itself.
+        let rule = #", {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rwm"}"#
+        let found = try compare(
+            Bundle(
+                arguments: [
+                    "sh", "-c",
+                    """
+                    mknod /tmp/kmsg c 1 11 && echo made
+                    echo probe >/tmp/kmsg && echo written
+                    mknod /tmp/zero c 1 5 && head -c 3 /tmp/zero | wc -c
+                    true
+                    """,
+                ],
+                resources:
+                    #""devices": [{"allow": false, "access": "rwm"}\#(isPermitted ? rule : "")]"#
+            ), "$r run $r >$found/said 2>/dev/null")
+        #expect(found["said"] == (isPermitted ? "made\nwritten\n3" : "3"))
+    }
+}
