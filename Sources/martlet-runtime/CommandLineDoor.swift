@@ -8,7 +8,7 @@ enum CommandLineDoor {
     static var verbs: [any Verb.Type] {
         [
             Create.self, Start.self, State.self, Kill.self, Delete.self, Run.self, Exec.self,
-            Ps.self, List.self, Pause.self, Resume.self, Update.self, Spec.self,
+            Ps.self, List.self, Pause.self, Resume.self, Update.self, Events.self, Spec.self,
             FeatureList.self,
         ]
     }
@@ -42,6 +42,7 @@ enum CommandLineDoor {
                 return 0
             }
             let arguments = try Arguments(words, verb.grammar)
+            if verb.entersContainers { try SealedProgram.enter() }
             return try verb.run(arguments, globals, &log)
         } catch let error as Usage {
             log.error("\(verb.name): \(error)\n\(usage(of: verb))")
@@ -88,6 +89,9 @@ protocol Verb {
     static var grammar: Arguments.Grammar { get }
     /// The exit status where it fails.
     static var failure: Int32 { get }
+    /// Its processes run in a container before they become the container's program: from a copy of this executable that
+    /// nothing in there can write to.
+    static var entersContainers: Bool { get }
     /// Returns the exit status.
     static func run(_ arguments: Arguments, _ globals: Globals, _ log: inout RuntimeLog) throws
         -> Int32
@@ -95,4 +99,5 @@ protocol Verb {
 
 extension Verb {
     static var failure: Int32 { 1 }
+    static var entersContainers: Bool { false }
 }

@@ -25,6 +25,7 @@ package struct ContainerCreation {
     package private(set) var notes: [String] = []
     private let settings: BundleSettings
     private var cgroup: ContainerCgroup?
+    private var resctrl: ResctrlGroup?
 
     package init(_ settings: BundleSettings, hold: Hold) throws {
         self.settings = settings
@@ -73,6 +74,7 @@ package struct ContainerCreation {
         }
         // Best effort, after an error that matters more.
         try? cgroup?.remove()
+        try? resctrl?.remove()
         home.remove()
     }
 
@@ -95,7 +97,13 @@ package struct ContainerCreation {
             waits: made.pending != nil,
             filter: try spec.linux.seccomp.map { try home.filter(for: $0) })
         notes += plan.notes
+        if let spec = spec.linux.intelRdt {
+            let group = try ResctrlGroup.make(spec, id: settings.id)
+            resctrl = group
+            record.resctrl = group.record
+        }
         try clone(plan, hold, made)
+        try resctrl?.admit(record.pid)
         try attend(plan, host)
         if case .socket = hold {
             close(status)

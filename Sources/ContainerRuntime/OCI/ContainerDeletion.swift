@@ -34,6 +34,7 @@ package enum ContainerDeletion {
         // Without a process namespace of its own its children have outlived it.
         try cgroup.signal(SIGKILL)
         try cgroup.remove()
+        if !record.resctrl.isEmpty { try ResctrlGroup(record: record.resctrl)?.remove() }
         // The hooks are told even where the copy of config.json is damaged: then there are none.
         let hooks = (try? home.spec().hooks.poststop) ?? []
         home.remove()

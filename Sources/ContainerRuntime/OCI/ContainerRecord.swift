@@ -19,8 +19,8 @@ package struct ContainerRecord: Sendable, Hashable {
     package var annotations: [String: String]
     /// `ContainerCgroup.record`.
     package var cgroup: [String: String] = [:]
-    /// Directory below /sys/fs/resctrl that is removed with it; empty where there is none.
-    package var resctrl = ""
+    /// `ResctrlGroup.record`; empty where it has none.
+    package var resctrl: [String: String] = [:]
 
     package func state(_ status: ContainerState.Status) -> ContainerState {
         var state = ContainerState(id: id, status: status, pid: pid, bundle: bundle)
@@ -37,9 +37,9 @@ extension ContainerRecord {
     var bytes: [UInt8] {
         var out = WireWriter()
         out.put(Self.version)
-        for text in [id, ociVersion, bundle, root, resctrl] { out.put(text) }
+        for text in [id, ociVersion, bundle, root] { out.put(text) }
         for number in [Int64(pid), startTime, created, Int64(owner)] { out.put(number) }
-        for pairs in [annotations, cgroup] {
+        for pairs in [annotations, cgroup, resctrl] {
             out.put(pairs.sorted { $0.key < $1.key }) { out, pair in
                 out.put(pair.key)
                 out.put(pair.value)
@@ -55,7 +55,6 @@ extension ContainerRecord {
         ociVersion = try wire.string()
         bundle = try wire.string()
         root = try wire.string()
-        resctrl = try wire.string()
         pid = Int32(truncatingIfNeeded: try wire.int64())
         startTime = try wire.int64()
         created = try wire.int64()
@@ -66,5 +65,6 @@ extension ContainerRecord {
         }
         annotations = try pairs()
         cgroup = try pairs()
+        resctrl = try pairs()
     }
 }

@@ -15,7 +15,14 @@ package enum ContainerUpdate {
                 throw SystemError("update", home.id, errno: ESRCH, hint: "container not running")
             }
             if l3CacheSchema != nil || memBwSchema != nil {
-                throw SystemError("linux.intelRdt", home.id, errno: EOPNOTSUPP)
+                var spec = IntelRdtSpec()
+                (spec.l3CacheSchema, spec.memBwSchema) = (l3CacheSchema, memBwSchema)
+                guard let group = ResctrlGroup(record: record.resctrl) else {
+                    throw SystemError(
+                        "update", "linux.intelRdt", errno: EINVAL,
+                        hint: "the container was made without it")
+                }
+                try group.update(spec)
             }
             return try ContainerCgroup(record: record.cgroup).update(resources)
         }

@@ -71,6 +71,11 @@ public struct ResctrlGroup: Sendable, Equatable {
         }
     }
 
+    /// Changes the class's share.
+    public func update(_ spec: IntelRdtSpec) throws(SystemError) {
+        try Self.write(Self.schemata(spec), directory)
+    }
+
     /// A class that the document named stays for others. What is gone already is no error.
     public func remove() throws(SystemError) {
         for place in (monitor.map { [$0] } ?? []) + (isOwn ? [directory] : [])
