@@ -18,6 +18,8 @@ struct OpenSession {
 extension JobServer {
     /// Opens a session and returns its number; `outputs` is to be asked for soon. Throws where there is nothing to sit at.
     public func openSession(_ request: SessionRequest) async throws(ErrorReport) -> Int64 {
+        // The server may have been started only to be asked this.
+        if !state.nodeReports.contains(where: \.isConnected) { await awaitNode(isConnected: true) }
         let attempt = try sessionAttempt(request)
         guard node != nil, state.nodeReports.contains(where: \.isConnected) else {
             throw ErrorReport(

@@ -84,7 +84,7 @@ extension JobServer {
     }
 
     /// Waits for the node's line to stand or to end, some seconds at most.
-    private func awaitNode(isConnected: Bool) async {
+    func awaitNode(isConnected: Bool) async {
         let deadline = Clock.sinceBoot() + 5000
         while state.nodeReports.contains(where: \.isConnected) != isConnected,
             Clock.sinceBoot() < deadline
