@@ -60,6 +60,10 @@ final class PretendedNode: Sendable {
         say(.message(.exited(attempts.map { Self.end($0, code: code, metrics: metrics) })))
     }
 
+    func say(_ output: SessionOutput, in session: Int64) {
+        say(.message(.session(session, output)))
+    }
+
     private func say(_ event: NodeLine.Event) { state.withLock { $0.deliver }?(event) }
 
     static func start(_ attempt: AttemptID) -> StartRecord {
@@ -95,6 +99,23 @@ final class PretendedNode: Sendable {
     var cancelled: [String] {
         state.withLock(\.told).flatMap { message -> [String] in
             if case .cancel(let ids) = message { ids.map(\.description) } else { [] }
+        }
+    }
+
+    var sessions: [Int64] {
+        state.withLock(\.told).compactMap { message in
+            if case .open(let session, _, _) = message { session } else { nil }
+        }
+    }
+    /// What concerns sessions, in order.
+    var order: [String] {
+        state.withLock(\.told).flatMap { message -> [String] in
+            switch message {
+            case .run(let tasks): tasks.map { "run \($0.attempt)" }
+            case .open(_, let attempt, _): ["open \(attempt)"]
+            case .session(_, .hangUp): ["hang up"]
+            default: []
+            }
         }
     }
 
