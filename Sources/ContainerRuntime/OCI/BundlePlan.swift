@@ -38,15 +38,14 @@ package struct BundlePlan: Sendable {
     /// - Parameters:
     ///   - spec: the bundle's config.json.
     ///   - bundle: absolute path.
-    ///   - cgroups: directories of v1 that the child joins.
     ///   - cgroupMounts: what a mount of type cgroup shows.
     ///   - filter: `linux.seccomp`, compiled.
-    ///   - waits: the child is moved into its cgroup from outside before it goes on.
+    ///   - waitsForCgroup: the child is moved into its cgroup from outside before it goes on.
     ///   - state: what hooks are told; `pid` is filled in.
     /// Throws an error that names the field which this machine or this user cannot have.
     init(
-        _ spec: RuntimeSpec, bundle: String, host: BundleHost, cgroups: [String],
-        cgroupMounts: [CgroupMount.Hierarchy], state: ContainerState, waits: Bool,
+        _ spec: RuntimeSpec, bundle: String, host: BundleHost,
+        cgroupMounts: [CgroupMount.Hierarchy], state: ContainerState, waitsForCgroup: Bool,
         filter: SeccompFilter?
     ) throws(SpecError) {
         guard let process = spec.process else { throw Self.problem("process", "missing") }
@@ -56,8 +55,7 @@ package struct BundlePlan: Sendable {
         self.host = host
         self.filter = filter
         try planNamespaces()
-        steps += cgroups.map(SetupStep.joinCgroup)
-        if mapsIDs || waits { steps.append(.process(.arrive(.cloned))) }
+        if mapsIDs || waitsForCgroup { steps.append(.process(.arrive(.cloned))) }
         if process.terminal || spec.linux.namespaces.contains(where: { $0.kind == .pid }) {
             steps.append(.session)
         }

@@ -92,9 +92,9 @@ package struct ContainerCreation {
         notes += made.notes
         record.cgroup = made.record
         let plan = try BundlePlan(
-            spec, bundle: settings.bundle, host: host, cgroups: made.directoriesToJoin,
+            spec, bundle: settings.bundle, host: host,
             cgroupMounts: mounted(made), state: record.state(.creating),
-            waits: made.pending != nil,
+            waitsForCgroup: made.pending != nil || joinsBeforeItsNamespace(made),
             filter: try spec.linux.seccomp.map { try home.filter(for: $0) })
         notes += plan.notes
         if let spec = spec.linux.intelRdt {
@@ -103,7 +103,7 @@ package struct ContainerCreation {
             record.resctrl = group.record
         }
         try clone(plan, hold, made)
-        try resctrl?.admit(record.pid)
+        try join(made)
         try attend(plan, host)
         if case .socket = hold {
             close(status)
@@ -117,6 +117,21 @@ package struct ContainerCreation {
         if let file = settings.pidFile {
             try Files.writeAtomically(file, "\(record.pid)".utf8, durable: false)
         }
+    }
+
+    /// A cgroup namespace shows as its top where the process is when it is made.
+    private func joinsBeforeItsNamespace(_ cgroup: ContainerCgroup) -> Bool {
+        !cgroup.directoriesToJoin.isEmpty
+            && spec.linux.namespaces.contains { $0.kind == .cgroup && $0.path == nil }
+    }
+
+    /// On v1 joining takes the kernel milliseconds, in which the child goes on with its mounts (a writer of the lock that forks
+    /// and execs read waits for an RCU grace period).
+    private mutating func join(_ cgroup: ContainerCgroup) throws(SystemError) {
+        if cgroup.pending == nil, !cgroup.directoriesToJoin.isEmpty {
+            try self.cgroup?.admit(record.pid, isCloned: true)
+        }
+        try resctrl?.admit(record.pid)
     }
 
     /// Asked for only where the bundle mounts cgroups: finding them is reading.
