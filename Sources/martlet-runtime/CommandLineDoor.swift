@@ -19,9 +19,13 @@ enum CommandLineDoor {
             let globals = try Globals(words)
             log = try RuntimeLog(globals)
             if globals.wantsVersion { return printVersion() }
-            guard let name = globals.rest.first, !globals.wantsHelp else {
+            if globals.wantsHelp {
                 print(usage)
-                return globals.wantsHelp ? 0 : 1
+                return 0
+            }
+            guard let name = globals.rest.first else {
+                note(usage)
+                return 1
             }
             guard let verb = verbs.first(where: { $0.name == name }) else {
                 throw Usage("there is no verb \(name)")
