@@ -4,8 +4,11 @@ import OCIRuntimeSpec
 
 /// Errors go to stderr and, where a caller wants to read them, to a log of lines: text, or JSON objects of level, msg and time
 /// as runc writes and containerd reads them.
+///
+/// The file is opened for each line: a descriptor that stayed open would lie among those that `--preserve-fds` counts.
 struct RuntimeLog {
-    private var file: Int32?
+    /// Absolute: `create` goes to the bundle.
+    private var path: String?
     private var isJSON = false
     private var isDebugging = false
 
@@ -14,10 +17,7 @@ struct RuntimeLog {
     init(_ globals: Globals) throws(SystemError) {
         isJSON = globals.isLogJSON
         isDebugging = globals.isDebugging
-        // Stays open until the process ends.
-        if let path = globals.logFile {
-            file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o644).release()
-        }
+        path = try globals.logFile.map(Create.absolute)
     }
 
     mutating func error(_ text: String) {
@@ -26,23 +26,27 @@ struct RuntimeLog {
     }
 
     mutating func warning(_ text: String) {
-        write("warning", text)
-        if file == nil { note("martlet-runtime: \(text)") }
+        if !write("warning", text) { note("martlet-runtime: \(text)") }
     }
 
     mutating func debug(_ text: String) {
         if isDebugging { write("debug", text) }
     }
 
-    private func write(_ level: String, _ text: String) {
-        guard let file else { return }
+    /// False where there is no log, or none that can be written: that must not stop a container.
+    @discardableResult
+    private func write(_ level: String, _ text: String) -> Bool {
+        guard let path else { return false }
         let time = Self.timestamp(Clock.now())
         let line =
             isJSON
             ? LogLine(level: level, message: text, time: time).json()
             : Array("\(time) \(level): \(text)".utf8)
-        // A log that cannot be written must not stop a container.
-        _ = try? Files.writeAll(file, line + [0x0a], "log")
+        do throws(SystemError) {
+            let file = try OwnedFD.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
+            try Files.writeAll(file.raw, line + [0x0a], path)
+            return true
+        } catch { return false }
     }
 
     /// RFC 3339, UTC; from milliseconds since 1970.
