@@ -11,8 +11,12 @@ extension ContainerCgroup {
             if let directory = directories["devices"] {
                 let current = DeviceExceptions(
                     list: CgroupFile.text(directory + "/devices.list"))
-                for write in try DeviceExceptions(rules).writes(from: current) {
+                let wanted = try DeviceExceptions(rules)
+                for write in wanted.writes(from: current) {
                     try CgroupFile.write(directory + "/" + write.file, write.line)
+                }
+                return wanted.makeable.map {
+                    "linux.resources.devices: cgroup v1 cannot deny \($0); it cannot be opened"
                 }
             } else if let unified {
                 try Self.attach(DeviceProgram(rules), unified)

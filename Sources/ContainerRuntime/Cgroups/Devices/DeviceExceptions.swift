@@ -10,6 +10,8 @@ struct DeviceExceptions: Equatable {
         var major: Int64?
         var minor: Int64?
 
+        static func any(_ kind: String) -> Device { Device(kind: kind, major: nil, minor: nil) }
+
         func covers(_ other: Device) -> Bool {
             kind == other.kind && (major == nil || major == other.major)
                 && (minor == nil || minor == other.minor)
@@ -22,11 +24,18 @@ struct DeviceExceptions: Equatable {
         }
     }
 
+    /// BPF_DEVCG_ACC_MKNOD, as in `DeviceRule.accessBits`.
+    private static let make: UInt32 = 1
+
     private(set) var allowsAll = false
     /// Accesses, as `DeviceRule.accessBits`, that are the opposite of the rule for all.
     private(set) var exceptions: [Device: UInt32] = [:]
+    /// Denials of nodes that can be made all the same, as lines.
+    private(set) var makeable: [String] = []
 
-    /// Throws EOPNOTSUPP for a rule that takes a part out of a wider exception, which v1 cannot keep.
+    /// Throws EOPNOTSUPP for a rule that takes a part out of a wider exception, which v1 cannot keep. That some node may not
+    /// be made where any may be is left undone instead: a node that cannot be opened is harmless, and Docker denies
+    /// every container one (c 10:229).
     init(_ rules: DeviceRules) throws(SystemError) {
         for rule in rules.rules { try add(rule) }
     }
@@ -68,6 +77,10 @@ struct DeviceExceptions: Equatable {
                 let left = access & ~rule.accessBits
                 exceptions[other] = left == 0 ? nil : left
             } else if device.overlaps(other) {
+                if !rule.allow, other == .any(device.kind), access & rule.accessBits == Self.make {
+                    makeable.append(Self.line(device, Self.make))
+                    continue
+                }
                 throw SystemError(
                     "set", "linux.resources.devices", errno: EOPNOTSUPP,
                     hint:
