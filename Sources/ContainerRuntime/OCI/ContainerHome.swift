@@ -13,10 +13,12 @@ package struct ContainerHome: Sendable {
     package let path: String
     package let id: String
 
-    /// `--root`, or where the user's runtime files go.
+    /// Where the user's runtime files go; also those of a user who is root of a user namespace, as podman is of the one that
+    /// it calls from.
     package static func defaultRoot() -> String {
         // SAFETY of the pointers: getenv's answer is copied at once, by a process with one thread.
-        if geteuid() != 0, let run = getenv("XDG_RUNTIME_DIR") {
+        if geteuid() != 0 || ContainerCgroup.isInUserNamespace, let run = getenv("XDG_RUNTIME_DIR")
+        {
             return String(cString: run) + "/martlet-runtime"
         }
         return geteuid() == 0 ? "/run/martlet-runtime" : "/tmp/martlet-runtime-\(geteuid())"
