@@ -52,9 +52,17 @@ enum CommandLineDoor {
             log.error("\(verb.name): \(error)\n\(usage(of: verb))")
             return verb.failure
         } catch {
-            log.error("\(error)")
+            log.error(text(of: error))
             return verb.failure
         }
+    }
+
+    /// The kernel's reasons as Go writes them, in small letters: from "no such file or directory" and "permission denied" docker
+    /// makes its exit statuses 127 and 126.
+    private static func text(of error: any Error) -> String {
+        guard let error = error as? SystemError else { return "\(error)" }
+        let reason = SystemError.text(error.errno)
+        return "\(error)".replacing(reason, with: reason.lowercased())
     }
 
     private static func printVersion() -> Int32 {

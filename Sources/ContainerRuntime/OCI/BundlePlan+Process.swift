@@ -65,6 +65,7 @@ extension BundlePlan {
             process: process, filter: filter, host: host, canSetGroups: canSetGroups)
         steps += try plan.traits()
         steps += try plan.privileges()
+        steps.append(.process(.requireProgram(process.args, process.env)))
         // Others may be there, or come, who could look (CVE-2016-9962). A program's exec ends it.
         steps += [.undumpable, .process(.awaitStart)]
         let hooks = spec.hooks.startContainer

@@ -146,29 +146,37 @@ extension ContainerChild {
         _ arguments: [String], _ environment: [String], preserved: UInt32 = 0,
         addsPath: Bool = true
     ) throws(SystemError) -> Program {
-        guard let program = arguments.first, !program.isEmpty else {
-            throw SystemError(
-                "exec", "", errno: EINVAL, hint: "neither the spec nor the image names a command")
-        }
+        let program = try Self.executable(arguments, environment)
         var environment = environment
-        func value(_ name: String) -> String? {
-            environment.last { $0.hasPrefix(name + "=") }.map {
-                String($0.dropFirst(name.utf8.count + 1))
-            }
+        if addsPath, Self.value("PATH", environment) == nil {
+            environment.append("PATH=" + Self.usualPath)
         }
-        let path = value("PATH") ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        if addsPath, value("PATH") == nil { environment.append("PATH=" + path) }
-        if value("HOME") == nil { environment.append("HOME=" + home()) }
+        if Self.value("HOME", environment) == nil { environment.append("HOME=" + home()) }
 
         // CLOSE_RANGE_CLOEXEC: the status socket has to live until exec has succeeded.
         try check(cl_close_range(3 + preserved, UInt32.max, 4), "close_range")
         return Program(
-            path: try Self.executable(program, path), arguments: Self.pointers(arguments),
+            path: program, arguments: Self.pointers(arguments),
             environment: Self.pointers(environment))
     }
 
-    private static func executable(_ program: String, _ path: String) throws(SystemError) -> String
+    private static let usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    private static func value(_ name: String, _ environment: [String]) -> String? {
+        environment.last { $0.hasPrefix(name + "=") }.map {
+            String($0.dropFirst(name.utf8.count + 1))
+        }
+    }
+
+    /// Where the program lies, for this process's user, by the environment's PATH.
+    static func executable(_ arguments: [String], _ environment: [String]) throws(SystemError)
+        -> String
     {
+        guard let program = arguments.first, !program.isEmpty else {
+            throw SystemError(
+                "exec", "", errno: EINVAL, hint: "neither the spec nor the image names a command")
+        }
+        let path = value("PATH", environment) ?? usualPath
         let isPath = program.contains("/")
         var failure = ENOENT
         for place in isPath ? [program] : path.split(separator: ":").map({ "\($0)/\(program)" }) {

@@ -31,6 +31,8 @@ extension ContainerChild {
         case .hooks(let hooks, let field, let state):
             try Self.run(hooks, field: field, state: state, pid: getpid())
         case .arrive(let milestone): try arrive(milestone)
+        case .requireProgram(let arguments, let environment):
+            _ = try Self.executable(arguments, environment)
         case .awaitStart: try awaitStart()
         case .lookUpProgram(let arguments, let environment, let preserved):
             program = try lookUp(

@@ -18,6 +18,8 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
     case hooks([HookSpec], field: String, state: ContainerState)
     /// Tells the runtime how far it is, and waits to be told to go on.
     case arrive(Milestone)
+    /// Fails where there is no such program: it is `create` that has to say so, as runc's does.
+    case requireProgram([String], [String])
     /// Waits for `start`.
     case awaitStart
     /// Finds the program; `preserved` descriptors from 3 on stay open.
@@ -47,6 +49,7 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
         case .cgroupNamespace: "namespace     cgroup"
         case .hooks(let hooks, let field, _): "hooks         \(field): \(hooks.count)"
         case .arrive(let milestone): "tell          \(milestone)"
+        case .requireProgram(let arguments, _): "require       \(arguments.first ?? "")"
         case .awaitStart: "wait          for start"
         case .lookUpProgram(let arguments, _, _): "look up       \(arguments.first ?? "")"
         }
