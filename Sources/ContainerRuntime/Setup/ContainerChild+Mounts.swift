@@ -178,7 +178,17 @@ extension ContainerChild {
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
         let target = try target(
             mount.destination, isDirectory: isDirectory, field: mount.field, followLinks: true)
-        try hang(tree, on: target, field: mount.field)
+        do throws(SystemError) {
+            try hang(tree, on: target, field: mount.field)
+        } catch {
+            // For a file on a directory move_mount(2) has the same EINVAL as for much else.
+            guard !isDirectory, fstat(target.raw, &status) == 0,
+                status.st_mode & S_IFMT == S_IFDIR
+            else { throw error }
+            throw SystemError(
+                mount.field + ".destination", mount.destination, errno: ENOTDIR,
+                hint: "the source is a file, and the image has a directory there")
+        }
         try propagate(mount.options.propagation, mount.destination, field: mount.field)
     }
 
