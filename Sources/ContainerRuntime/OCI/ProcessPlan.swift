@@ -11,7 +11,7 @@ struct ProcessPlan {
 
     /// What it is, with the rights of whoever sets it up.
     func traits() throws(SpecError) -> [SetupStep] {
-        var steps: [SetupStep] = []
+        var steps: [SetupStep] = [.process(.ownNull)]
         let limits = process.rlimits.map {
             ContainerSpec.ResourceLimit(resource: $0.resource, soft: $0.soft, hard: $0.hard)
         }

@@ -45,8 +45,29 @@ extension ContainerChild {
                 node.field, node.path, errno: ENODEV,
                 hint: "the machine's node of that name is another device")
         }
+        // Read-only leaves a device writable, but not its mode and owner, which are the machine's.
+        try check(
+            cl_mount_setattr(
+                tree.raw, "", atEmptyPath, attrReadOnly | attrNoSuid | attrNoExec, 0, 0),
+            node.field, node.path)
         let target = try RootedPath.makeFile(root: root, node.path)
         try hang(tree, on: target, field: node.field)
+    }
+
+    /// A stream that a caller has put on the machine's /dev/null moves to the container's own: by the machine's, its root
+    /// could give that node another mode.
+    func ownNull() {
+        // mem(4), as makedev in cl_character_device has it.
+        let null: Int64 = 1 << 32 | 3
+        for stream in [Int32](0...2) where cl_character_device(stream) == null {
+            // A container without one keeps what it was given.
+            guard
+                let own = try? RootedPath.open(
+                    root: root, "/dev/null", O_RDWR | O_NONBLOCK | O_NOCTTY, followLinks: false),
+                cl_character_device(own.raw) == null
+            else { return }
+            dup2(own.raw, stream)
+        }
     }
 
     func makeDeviceLinks() throws(SystemError) {

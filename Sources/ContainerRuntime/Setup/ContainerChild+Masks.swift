@@ -40,39 +40,43 @@ extension ContainerChild {
         try hang(tree, on: place, field: field)
     }
 
-    /// With nothing: /dev/null on a file, an empty directory on a directory.
+    /// With nothing: /dev/null on a file, an empty directory on a directory. The first of each is made, and stays held where
+    /// it hangs: before Linux 6.15 open_tree(2) copies no mount that hangs nowhere.
     mutating func maskPath(_ path: String) throws(SystemError) {
         let field = "linux.maskedPaths"
         guard let place = try existing(path, field: field) else { return }
         var status = stat()
         try checkErrno(fstat(place.raw, &status), field, path)
-        let cover = try status.st_mode & S_IFMT == S_IFDIR ? emptyDirectory() : nullDevice()
-        let tree = try OwnedFD(
-            checking: cl_open_tree(cover, "", openTreeClone | atEmptyPath), field, path)
-        try hang(tree, on: place, field: field)
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        let held = isDirectory ? empty : devNull
+        guard held < 0 else {
+            let copy = try OwnedFD(
+                checking: cl_open_tree(held, "", openTreeClone | atEmptyPath), field, path)
+            return try hang(copy, on: place, field: field)
+        }
+        let cover = try isDirectory ? Self.emptyDirectory() : Self.nullDevice()
+        try hang(cover, on: place, field: field)
+        if isDirectory { empty = cover.release() } else { devNull = cover.release() }
     }
 
-    /// One for all masks.
-    private mutating func emptyDirectory() throws(SystemError) -> Int32 {
-        if empty < 0 {
-            empty = try Self.newMount(
-                "tmpfs", [("mode", "0755")],
-                attributes: attrReadOnly | attrNoSuid | attrNoDev | attrNoExec
-            ).release()
-        }
-        return empty
+    private static func emptyDirectory() throws(SystemError) -> OwnedFD {
+        try newMount(
+            "tmpfs", [("mode", "0755")],
+            attributes: attrReadOnly | attrNoSuid | attrNoDev | attrNoExec)
     }
 
-    /// The machine's, and nothing that merely has its name (CVE-2025-31133).
-    private mutating func nullDevice() throws(SystemError) -> Int32 {
-        if devNull < 0 {
-            let null = try OwnedFD.open("/dev/null", RootedPath.openPath | O_NOFOLLOW)
-            guard
-                try check(cl_character_device(null.raw), "check device", "/dev/null") == 1 << 32 | 3
-            else { throw SystemError("check device", "/dev/null", errno: ENODEV) }
-            devNull = null.release()
-        }
-        return devNull
+    /// The machine's, and nothing that merely has its name (CVE-2025-31133). Read-only, which leaves it writable as a device
+    /// is, but not its mode and owner: the container's root may be the machine's.
+    private static func nullDevice() throws(SystemError) -> OwnedFD {
+        let null = try OwnedFD(
+            checking: cl_open_tree(AT_FDCWD, "/dev/null", openTreeClone), "open_tree", "/dev/null")
+        guard try check(cl_character_device(null.raw), "check device", "/dev/null") == 1 << 32 | 3
+        else { throw SystemError("check device", "/dev/null", errno: ENODEV) }
+        try check(
+            cl_mount_setattr(
+                null.raw, "", atEmptyPath, attrReadOnly | attrNoSuid | attrNoExec, 0, 0),
+            "mount_setattr", "/dev/null")
+        return null
     }
 
     func seal(_ path: String) throws(SystemError) {

@@ -22,6 +22,7 @@ extension ContainerChild {
             try check(cl_personality(domain), "linux.personality")
         case .memoryPolicy(let mode, let nodes): try setMemoryPolicy(mode, nodes)
         case .namespaceRoot(let setsGroups): try becomeNamespaceRoot(setsGroups)
+        case .ownNull: ownNull()
         case .apparmor(let profile):
             try setLabel(
                 ["attr/apparmor/exec", "attr/exec"], "exec " + profile, "process.apparmorProfile")

@@ -57,6 +57,11 @@ public struct PreparedTrees: Sendable {
                     "check device", "/dev/" + name, errno: ENODEV,
                     hint: "it is not the device of that name")
             }
+            // Read-only leaves a device writable, but not its mode and owner, which are the machine's.
+            try check(
+                cl_mount_setattr(
+                    source.raw, "", atEmptyPath, attrReadOnly | attrNoSuid | attrNoExec, 0, 0),
+                "mount_setattr", "/dev/" + name)
             _ = try OwnedFD.open(dev + "/" + name, O_CREAT | O_WRONLY | O_EXCL)
             try check(
                 cl_move_mount(source.raw, "", AT_FDCWD, dev + "/" + name, moveFromEmptyPath),

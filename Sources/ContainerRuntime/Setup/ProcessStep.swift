@@ -11,6 +11,8 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
     case memoryPolicy(mode: Int32, nodes: [Int])
     /// Ids of the container, set before the file systems are: what is made there is its root's.
     case namespaceRoot(setsGroups: Bool)
+    /// Streams on /dev/null are on the container's.
+    case ownNull
     case apparmor(String)
     case selinux(String)
     /// A cgroup namespace, once the process is where it is to stay (cgroup_namespaces(7)).
@@ -44,6 +46,7 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
         case .personality: "personality"
         case .memoryPolicy(let mode, let nodes): "memory        policy \(mode) on \(nodes)"
         case .namespaceRoot: "user          root of the user namespace"
+        case .ownNull: "streams       from the container's /dev/null"
         case .apparmor(let profile): "apparmor      \(profile)"
         case .selinux(let label): "selinux       \(label)"
         case .cgroupNamespace: "namespace     cgroup"
