@@ -2,7 +2,8 @@
 """What does starting one container cost, from the request to the exit record?
 
 The program is a static /bin/true. Its bare posix_spawn is what everything else is compared with; bubblewrap, crun and runc
-run it from the same root filesystem with the host's network, as Martlet does. Rounds go through all of them in turn.
+run it from the same root filesystem with the host's network, as Martlet does. martlet-runtime's own OCI command line, crun and
+runc run one and the same bundle. Rounds go through all of them in turn. A table tells how many system calls each one makes.
 """
 import argparse
 import json
@@ -38,17 +39,19 @@ def spawn(arguments):
         raise RuntimeError(f"{' '.join(arguments[:3])} ended with {status}")
 
 
-def bundle(runtime, folder, root):
-    """An OCI bundle as the runtime itself writes it, without terminal and network namespace."""
-    place = os.path.join(folder, os.path.basename(runtime))
+def bundle(binaries, folder, root):
+    """One OCI bundle for every runtime, without terminal and network namespace."""
+    place = os.path.join(folder, "bundle")
     os.makedirs(place)
     user = [] if os.geteuid() == 0 else ["--rootless"]
-    subprocess.run([runtime, "spec", *user], cwd=place, check=True)
+    subprocess.run([os.path.join(os.path.abspath(binaries), "martlet-runtime"), "spec", *user], cwd=place, check=True)
     path = os.path.join(place, "config.json")
     with open(path) as file:
         config = json.load(file)
     config["process"].update(terminal=False, args=["/bin/true"])
     config["root"] = {"path": root, "readonly": False}
+    # The newest that Debian's crun knows.
+    config["ociVersion"] = "1.0.2"
     namespaces = config["linux"]["namespaces"]
     config["linux"]["namespaces"] = [n for n in namespaces if n["type"] != "network"]
     with open(path, "w") as file:
@@ -56,12 +59,32 @@ def bundle(runtime, folder, root):
     return place
 
 
-def oci(runtime, folder, root):
-    """Runs a bundle under a fresh name each time."""
-    place = bundle(runtime, folder, root)
+def oci(runtime, folder, place):
+    """The command that runs the bundle, under a fresh name each time."""
     state = os.path.join(folder, "state-" + os.path.basename(runtime))
     numbers = iter(range(1 << 30))
-    return lambda: spawn([runtime, "--root", state, "run", "--bundle", place, f"bench{next(numbers)}"])
+    return lambda: [runtime, "--root", state, "run", "--bundle", place, f"bench{next(numbers)}"]
+
+
+def system_calls(command):
+    """How many calls one run makes, with its children: {name: count}, as strace counts them; None where strace is not there."""
+    if not shutil.which("strace"):
+        return None
+    with tempfile.NamedTemporaryFile("r") as counts:
+        done = subprocess.run(["strace", "-f", "-c", "-o", counts.name, *command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if done.returncode != 0:
+            return None
+        lines = [line.split() for line in counts.read().splitlines()]
+    return {line[-1]: int(line[3]) for line in lines if len(line) >= 5 and line[3].isdigit() and line[-1] != "total"}
+
+
+def report_system_calls(calls):
+    most = sorted({name for counts in calls.values() for name in counts},
+                  key=lambda name: -max(counts.get(name, 0) for counts in calls.values()))[:16]
+    rows = [["all", *(str(sum(counts.values())) for counts in calls.values())]]
+    rows += [[name, *(str(counts.get(name, 0)) for counts in calls.values())] for name in most]
+    bench.table("system calls of one run of the bundle", ["", *calls], rows)
 
 
 class Martlet:
@@ -110,7 +133,7 @@ def spawn_rate(program, starts, in_flight):
     return starts // in_flight * in_flight / bench.timed(all_of_them)
 
 
-def contenders(martlet, folder, root, program):
+def contenders(martlet, folder, root, program, commands):
     """Name -> a function that gives the seconds of one start, and name -> why it is not there."""
     found = {
         "posix_spawn": lambda: bench.timed(spawn, [program]),
@@ -136,7 +159,8 @@ def contenders(martlet, folder, root, program):
         [bwrap, "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent",
          "--bind", root, "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"]))
     for runtime in ["crun", "runc"]:
-        add(runtime, lambda runtime=runtime: oci(shutil.which(runtime), folder, root))
+        add(runtime, lambda runtime=runtime: lambda: spawn(commands[runtime]()))
+    found["martlet-runtime run"] = lambda: bench.timed(lambda: spawn(commands["martlet-runtime"]()))
     return found, absent
 
 
@@ -171,7 +195,13 @@ def main():
     try:
         root, program = bench.static_true(folder)
         martlet = Martlet(options.bin, folder, root)
-        found, absent = contenders(martlet, folder, root, program)
+        place = bundle(options.bin, folder, root)
+        programs = {"martlet-runtime": os.path.join(os.path.abspath(options.bin), "martlet-runtime"),
+                    **{name: shutil.which(name) for name in ["crun", "runc"] if shutil.which(name)}}
+        commands = {name: oci(runtime, folder, place) for name, runtime in programs.items()}
+        found, absent = contenders(martlet, folder, root, program, commands)
+        calls = {name: system_calls(command()) for name, command in commands.items()}
+        calls = {name: counts for name, counts in calls.items() if counts}
         for start in found.values():
             start()
         results = bench.paired(
@@ -186,10 +216,16 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
 
     report(results, absent, rates, options)
+    if calls:
+        report_system_calls(calls)
+    oci_run = results["martlet-runtime run"]
+    for peer in ["crun", "runc"]:
+        if peer in results:
+            print(f"  martlet-runtime run / {peer}: {bench.ratio(oci_run, results[peer]):.2f} (median of paired rounds)")
     print(f"  the launcher's resident memory: {resident / 1024:.1f} MiB")
     bench.write_json(options.json, {
         "benchmark": "container-start", "seconds": results, "absent": absent, "startsPerSecond": rates,
-        "launcherKilobytes": resident,
+        "launcherKilobytes": resident, "systemCalls": calls,
         "overheadSeconds": {name: statistics.median(a - b for a, b in zip(seconds, results["posix_spawn"]))
                             for name, seconds in results.items()},
         "ratio": {name: bench.ratio(seconds, results["martlet"]) for name, seconds in results.items()},

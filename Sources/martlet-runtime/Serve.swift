@@ -12,7 +12,7 @@ enum Serve {
         }
         OwnedFD.closeAll(from: 3)
         do {
-            try SealedProgram.enter(copies: true)
+            try SealedProgram.enter()
             try Files.makePrivateDirectory(directory)
             guard let lock = try takeLock(directory) else {
                 note("another launcher serves \(directory)")

@@ -18,15 +18,14 @@ public enum SealedProgram {
     private static let own = "/proc/self/exe"
 
     /// Goes on in the sealed program, with the same arguments, environment and pid. Returns where this process runs in it already.
-    /// `copies` asks for the copy in memory, for a process that lives long: an overlay would keep the file's place busy.
-    public static func enter(copies: Bool = false) throws(SystemError) {
+    public static func enter() throws(SystemError) {
         if CommandLine.arguments.first == sealedName, try isSealed() {
             // Else it would be called by the number of a descriptor.
             _ = cl_prctl(PR_SET_NAME, nameAddress, 0, 0, 0)
             return
         }
         // Ordinary users may mount no overlay here.
-        if !copies, let file = try? readOnly() { try run(file.release()) }
+        if let file = try? readOnly() { try run(file.release()) }
         try run(try copy())
     }
 
