@@ -4,8 +4,9 @@ extension ContainerCgroup {
     /// What a mount of type cgroup shows of this cgroup: the v2 tree alone where there is nothing else, else each v1 hierarchy
     /// under the names of its controllers, and the v2 tree as `unified`. Slots are given out later.
     func mountedHierarchies(on host: CgroupHost) -> [CgroupMount.Hierarchy] {
-        if host.layout == .v2, let unified {
-            return [Self.v2(name: "", directory: unified)]
+        if host.layout == .v2, let top = host.unified?.mount {
+            // Not made yet where systemd is to make it: the whole tree then, or, in a namespace, the part that is its own.
+            return [Self.v2(name: "", directory: unified ?? top)]
         }
         let groups = Dictionary(grouping: directories.filter { $0.key != Self.unified }) {
             $0.value

@@ -84,16 +84,17 @@ package struct ContainerCreation {
         var host = BundleHost.detect()
         host.preserved = settings.preserved
         host.usesPivot = settings.usesPivot
+        let places = placesOfCgroups()
         let made = try ContainerCgroup.make(
             CgroupRequest(
                 id: settings.id, manager: settings.manager, path: spec.linux.cgroupsPath,
-                resources: spec.linux.resources, isRootless: !host.isRoot))
+                resources: spec.linux.resources, isRootless: !host.isRoot), on: places)
         cgroup = made
         notes += made.notes
         record.cgroup = made.record
         let plan = try BundlePlan(
             spec, bundle: settings.bundle, host: host,
-            cgroupMounts: mounted(made), state: record.state(.creating),
+            cgroupMounts: made.mountedHierarchies(on: places), state: record.state(.creating),
             waitsForCgroup: made.pending != nil || joinsBeforeItsNamespace(made),
             filter: try spec.linux.seccomp.map { try home.filter(for: $0) })
         notes += plan.notes
@@ -134,12 +135,10 @@ package struct ContainerCreation {
         try resctrl?.admit(record.pid)
     }
 
-    /// Asked for only where the bundle mounts cgroups: finding them is reading.
-    private func mounted(_ cgroup: ContainerCgroup) -> [CgroupMount.Hierarchy] {
-        guard spec.mounts.contains(where: { $0.type == "cgroup" || $0.type == "cgroup2" }) else {
-            return []
-        }
-        return cgroup.mountedHierarchies(on: .detect())
+    /// Looked for only where the container is to have or to see some: finding them is reading.
+    private func placesOfCgroups() -> CgroupHost {
+        let isSeen = spec.mounts.contains { $0.type == "cgroup" || $0.type == "cgroup2" }
+        return isSeen || settings.manager != .disabled ? .detect() : CgroupHost()
     }
 
     private mutating func clone(_ plan: BundlePlan, _ hold: Hold, _ cgroup: ContainerCgroup)
