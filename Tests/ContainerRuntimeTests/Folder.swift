@@ -55,3 +55,8 @@ func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
     }
     return false
 }
+
+enum LongTests {
+    /// By `make test-long`.
+    static let areRun = getenv("MARTLET_TEST_LONG") != nil
+}

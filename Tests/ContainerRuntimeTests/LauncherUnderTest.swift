@@ -146,7 +146,7 @@ final class LauncherUnderTest {
     }
 
     /// The built launcher, copied once to where every runner can reach it.
-    private static let executable = Result<String, any Error> {
+    static let executable = Result<String, any Error> {
         var parts = #filePath.split(separator: "/")
         parts.removeLast(3)
         let built = "/" + parts.joined(separator: "/") + "/.build/bin/martlet-runtime"

@@ -30,7 +30,8 @@ struct BundleClone {
     private func cloneInBetween() throws(SystemError) -> pid_t {
         let joins = try openJoins()
         defer { for join in joins { close(join.fd) } }
-        let middle = try check(cl_clone3(0, nil, -1), "clone3")
+        // Into the cgroup it goes, and the child is there with it, since in a user namespace that it joins it has no right to.
+        let middle = try check(cl_clone3(0, nil, cgroup), "clone3")
         if middle == 0 { runMiddle(joins) }
         var ended = cl_exit()
         try check(cl_wait(pid_t(middle), true, &ended), "wait", "process in between")
@@ -87,11 +88,14 @@ struct BundleClone {
 
     private func runMiddle(_ joins: [Join]) -> Never {
         do throws(SystemError) {
+            var child = ContainerChild(status: childStatus, startListener: -1, taken: [:])
+            for step in plan.inherited { try child.perform(step) }
             try join(joins)
             if let offsets = plan.timeOffsets { try enterTime(offsets) }
+            if plan.isWatched { try child.perform(.undumpable) }
             let parent: UInt64 = 0x8000
             let pid = try check(
-                cl_clone3(plan.cloneFlags | parent, nil, cgroup), "clone3", hint: hint)
+                cl_clone3(plan.cloneFlags | parent, nil, -1), "clone3", hint: hint)
             if pid == 0 { runChild() }
             var wire = WireWriter()
             wire.put(Int64(pid))
@@ -137,9 +141,10 @@ struct BundleClone {
     // MARK: The child
 
     private func runChild() -> Never {
-        close(parentStatus)
         var child = ContainerChild(
             status: childStatus, startListener: startListener, taken: taken)
+        child.closeDescriptors(
+            from: 3 + plan.host.preserved, but: [childStatus, startListener] + taken.values)
         do throws(SystemError) {
             cl_default_signals()
             var none = sigset_t()

@@ -7,7 +7,14 @@ internal import OCIRuntimeSpec
 extension BundlePlan {
     /// What is written to files below /proc/self, or to the machine's namespaces, before the tree changes.
     mutating func planOwnFiles() throws(SpecError) {
-        if let score = process.oomScoreAdj { steps.append(.process(.oomScore(score))) }
+        if let score = process.oomScoreAdj {
+            // In another user namespace its own file may not be its own any more, proc(5).
+            if joins.isEmpty {
+                steps.append(.process(.oomScore(score)))
+            } else {
+                inherited.append(.process(.oomScore(score)))
+            }
+        }
         if has(.cgroup), isNew(.cgroup) { steps.append(.process(.cgroupNamespace)) }
         if let name = spec.hostname {
             guard has(.uts) else {
@@ -64,10 +71,12 @@ extension BundlePlan {
         let plan = ProcessPlan(
             process: process, filter: filter, host: host, canSetGroups: canSetGroups)
         steps += try plan.traits()
+        // Others may be there, or come, who could look (CVE-2016-9962): before its rights are no more than theirs. A program's
+        // exec ends it.
+        steps.append(.undumpable)
         steps += try plan.privileges()
         steps.append(.process(.requireProgram(process.args, process.env)))
-        // Others may be there, or come, who could look (CVE-2016-9962). A program's exec ends it.
-        steps += [.undumpable, .process(.awaitStart)]
+        steps.append(.process(.awaitStart))
         let hooks = spec.hooks.startContainer
         if !hooks.isEmpty {
             steps.append(.process(.hooks(hooks, field: "hooks.startContainer", state: state)))

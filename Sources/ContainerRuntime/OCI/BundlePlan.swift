@@ -19,6 +19,8 @@ package struct BundlePlan: Sendable {
     var cloneFlags: UInt64 = 0
     /// Namespaces to join before the clone.
     var joins: [NamespaceSpec] = []
+    /// What the process that joins them is before it does, and the child inherits.
+    var inherited: [SetupStep] = []
     /// `/proc/PID/timens_offsets`, time_namespaces(7); nil where there is no new time namespace.
     var timeOffsets: String?
     var mappedTrees: [MappedTree] = []
@@ -56,9 +58,8 @@ package struct BundlePlan: Sendable {
         self.filter = filter
         try planNamespaces()
         if mapsIDs || waitsForCgroup { steps.append(.process(.arrive(.cloned))) }
-        if process.terminal || spec.linux.namespaces.contains(where: { $0.kind == .pid }) {
-            steps.append(.session)
-        }
+        // Whoever keeps a controlling terminal can type into it (CVE-2017-5226).
+        steps.append(.session)
         try planOwnFiles()
         try planTree(cgroupMounts)
         planHooks(state)
@@ -77,6 +78,10 @@ package struct BundlePlan: Sendable {
     func isNew(_ kind: NamespaceSpec.Kind) -> Bool {
         spec.linux.namespaces.contains { $0.kind == kind && $0.path == nil }
     }
+
+    /// Others are in the child's process namespace already, and could look at it from its first moment on (CVE-2016-9962). Maps
+    /// of ids can be written of a process alone that lets itself be looked at, proc(5).
+    var isWatched: Bool { !mapsIDs && joins.contains { $0.kind == .pid } }
 
     /// What is made in the container is made by its root: an id that its user namespace, if new, has.
     var isUnprivileged: Bool { has(.user) || !host.isRoot }

@@ -92,11 +92,10 @@ package enum ContainerExecution {
         steps += [.undumpable, .closeDescriptors(preserved: host.preserved)]
         steps.append(.joinNamespaces(namespaces))
         if namespaces & Namespace.pid != 0 { steps.append(.enterProcessNamespace) }
+        steps.append(.session)
         if process.terminal {
             let size = process.consoleSize.map { TerminalSize(rows: $0.height, columns: $0.width) }
-            steps += [
-                .session, .terminal(size ?? TerminalSize(rows: 0, columns: 0), onConsole: false),
-            ]
+            steps.append(.terminal(size ?? TerminalSize(rows: 0, columns: 0), onConsole: false))
         }
         if let cpus = try affinity(process.execCPUAffinity.final, "final") {
             steps.append(.affinity(cpus))

@@ -52,7 +52,8 @@ package struct ContainerHome: Sendable {
 
     /// Throws EEXIST where the id is taken.
     package func make() throws(SystemError) {
-        try Files.makePrivateDirectory(RootedPath.split(path).parent)
+        try Files.makeDirectories(RootedPath.split(path).parent, mode: 0o700)
+        try requireOwnRoot()
         if mkdir(path, 0o700) < 0 {
             throw SystemError.last(
                 "create", id, hint: errno == EEXIST ? "a container of that id exists" : nil)
@@ -66,6 +67,7 @@ package struct ContainerHome: Sendable {
 
     /// Throws ENOENT where there is no such container.
     package func read() throws(SystemError) -> ContainerRecord {
+        try requireOwnRoot()
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try Files.read(recordPath)
@@ -84,6 +86,19 @@ package struct ContainerHome: Sendable {
                 "read", recordPath, errno: EBADMSG, hint: "another version of the runtime made it")
         }
         return record
+    }
+
+    /// What others have put below the runtime's root would be hooks to run and processes to signal. Where nothing is there, that
+    /// is told elsewhere.
+    private func requireOwnRoot() throws(SystemError) {
+        let root = RootedPath.split(path).parent
+        var status = stat()
+        guard lstat(root, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
+            status.st_mode & 0o022 == 0
+        else {
+            throw SystemError("use", root, errno: EPERM, hint: "it is not this user's alone")
+        }
     }
 
     /// Not flushed: it is of no use after the machine has stopped.

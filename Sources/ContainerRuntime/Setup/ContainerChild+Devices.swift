@@ -12,15 +12,18 @@ extension ContainerChild {
         let directory = try directory(parent, of: node)
         if let slot = node.slot { return try bindDevice(node, slot) }
         unlinkat(directory.raw, name, 0)
-        // The mode goes through no umask: it is set afterwards.
-        try check(
-            cl_mknodat(
-                directory.raw, name, node.mode, UInt32(node.major), UInt32(node.minor)),
-            node.field, node.path)
+        // The mode is right from the start: a chmod would follow a link that somebody else puts there meanwhile.
+        let mask = umask(0)
+        let made = cl_mknodat(
+            directory.raw, name, node.mode, UInt32(node.major), UInt32(node.minor))
+        umask(mask)
+        try check(made, node.field, node.path)
+        // Made by the container's root.
+        guard node.uid != 0 || node.gid != 0 else { return }
+        let file = try OwnedFD.openAt(directory.raw, name, RootedPath.openPath | O_NOFOLLOW)
+        try Self.require(file.raw, toBe: node, "somebody has replaced it")
         try checkErrno(
-            fchownat(directory.raw, name, node.uid, node.gid, AT_SYMLINK_NOFOLLOW), node.field,
-            node.path)
-        try checkErrno(fchmodat(directory.raw, name, node.mode & 0o7777, 0), node.field, node.path)
+            fchownat(file.raw, "", node.uid, node.gid, Int32(atEmptyPath)), node.field, node.path)
     }
 
     private func directory(_ path: String, of node: DeviceNode) throws(SystemError) -> OwnedFD {
@@ -35,16 +38,8 @@ extension ContainerChild {
     private mutating func bindDevice(_ node: DeviceNode, _ slot: Int) throws(SystemError) {
         guard let raw = taken.removeValue(forKey: slot) else { return }
         let tree = OwnedFD(raw)
-        var status = stat()
-        try checkErrno(fstat(tree.raw, &status), node.field, node.path)
-        let wanted = makedev(UInt32(node.major), UInt32(node.minor))
-        guard status.st_mode & S_IFMT == node.mode & S_IFMT,
-            node.mode & S_IFMT == S_IFIFO || status.st_rdev == wanted
-        else {
-            throw SystemError(
-                node.field, node.path, errno: ENODEV,
-                hint: "the machine's node of that name is another device")
-        }
+        try Self.require(
+            tree.raw, toBe: node, "the machine's node of that name is another device")
         // Read-only leaves a device writable, but not its mode and owner, which are the machine's.
         try check(
             cl_mount_setattr(
@@ -52,6 +47,17 @@ extension ContainerChild {
             node.field, node.path)
         let target = try RootedPath.makeFile(root: root, node.path)
         try hang(tree, on: target, field: node.field)
+    }
+
+    private static func require(_ fd: Int32, toBe node: DeviceNode, _ hint: String)
+        throws(SystemError)
+    {
+        var status = stat()
+        try checkErrno(fstat(fd, &status), node.field, node.path)
+        let wanted = makedev(UInt32(node.major), UInt32(node.minor))
+        guard status.st_mode & S_IFMT == node.mode & S_IFMT,
+            node.mode & S_IFMT == S_IFIFO || status.st_rdev == wanted
+        else { throw SystemError(node.field, node.path, errno: ENODEV, hint: hint) }
     }
 
     /// A stream that a caller has put on the machine's /dev/null moves to the container's own: by the machine's, its root

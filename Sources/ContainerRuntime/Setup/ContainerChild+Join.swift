@@ -5,12 +5,12 @@ internal import LinuxSystem
 // MARK: Into a container that runs
 
 extension ContainerChild {
-    /// Nothing of the machine goes along: a descriptor that is open in there is a way out (CVE-2024-21626).
-    func closeDescriptors(from first: UInt32) {
+    /// Nothing else of the machine goes along: a descriptor that is open in there is a way out (CVE-2024-21626).
+    func closeDescriptors(from first: UInt32, but kept: [Int32]) {
         var next = first
-        for kept in [status, target].filter({ $0 >= 3 }).sorted().map(UInt32.init) {
-            if kept > next { _ = cl_close_range(next, kept - 1, 0) }
-            next = kept + 1
+        for fd in kept.filter({ $0 >= 0 }).sorted().map(UInt32.init) where fd >= next {
+            if fd > next { _ = cl_close_range(next, fd - 1, 0) }
+            next = fd + 1
         }
         _ = cl_close_range(next, UInt32.max, 0)
     }

@@ -80,7 +80,7 @@ extension ContainerChild {
     }
 
     func seal(_ path: String) throws(SystemError) {
-        let place = try RootedPath.open(root: root, path, RootedPath.openPath)
+        let place = try RootedPath.open(root: root, path, RootedPath.openPath, followLinks: false)
         try check(
             cl_mount_setattr(place.raw, "", atEmptyPath, attrReadOnly, 0, 0), "mount_setattr", path)
     }

@@ -93,7 +93,7 @@ extension ContainerChild {
         if mount.options.copiesUp { try copyUp(from: target, to: fileSystem, mount) }
         try setAttributes(fileSystem, mount.options, isNew: true, field: mount.field)
         try hang(fileSystem, on: target, field: mount.field)
-        try propagate(mount.options.propagation, path, field: mount.field)
+        try propagate(mount.options.propagation, fileSystem, field: mount.field)
         if mount.type == "proc", path == "/proc" { proc = fileSystem.release() }
     }
 
@@ -156,15 +156,15 @@ extension ContainerChild {
     }
 
     /// After the mount is where it belongs: mount_setattr(2) takes one kind at a time.
-    private func propagate(_ flags: [UInt], _ path: String, field: String) throws(SystemError) {
-        guard !flags.isEmpty else { return }
-        let mounted = try RootedPath.open(root: root, path, RootedPath.openPath)
+    private func propagate(_ flags: [UInt], _ mount: borrowing OwnedFD, field: String)
+        throws(SystemError)
+    {
         for flag in flags {
             let isRecursive = flag & UInt(MS_REC) != 0
             try check(
                 cl_mount_setattr(
-                    mounted.raw, "", atEmptyPath | (isRecursive ? atRecursive : 0), 0, 0,
-                    UInt64(flag & ~UInt(MS_REC))), "\(field).options: propagation", path)
+                    mount.raw, "", atEmptyPath | (isRecursive ? atRecursive : 0), 0, 0,
+                    UInt64(flag & ~UInt(MS_REC))), "\(field).options: propagation")
         }
     }
 
@@ -189,7 +189,7 @@ extension ContainerChild {
                 mount.field + ".destination", mount.destination, errno: ENOTDIR,
                 hint: "the source is a file, and the image has a directory there")
         }
-        try propagate(mount.options.propagation, mount.destination, field: mount.field)
+        try propagate(mount.options.propagation, tree, field: mount.field)
     }
 
     // MARK: Leaving the machine's tree

@@ -140,7 +140,7 @@ extension ContainerChild {
         let environment: [UnsafeMutablePointer<CChar>?]
     }
 
-    /// Finds the program as execvp(3) would, and closes with exec whatever is open, but for `preserved` descriptors from 3 on.
+    /// Finds the program as execvp(3) would, and closes whatever is open, but for `preserved` descriptors from 3 on.
     /// What a task's environment lacks is filled in; of a bundle's, the home alone.
     func lookUp(
         _ arguments: [String], _ environment: [String], preserved: UInt32 = 0,
@@ -153,8 +153,10 @@ extension ContainerChild {
         }
         if Self.value("HOME", environment) == nil { environment.append("HOME=" + home()) }
 
-        // CLOSE_RANGE_CLOEXEC: the status socket has to live until exec has succeeded.
-        try check(cl_close_range(3 + preserved, UInt32.max, 4), "close_range")
+        // Not left to exec: an image may name its program by a path through them, /proc/self/fd/3/../../bin/sh, and a program
+        // of the machine that runs in there can be written to by its root (CVE-2024-21626, CVE-2019-5736). The status socket
+        // has to live until exec has succeeded.
+        closeDescriptors(from: 3 + preserved, but: [status])
         return Program(
             path: program, arguments: Self.pointers(arguments),
             environment: Self.pointers(environment))

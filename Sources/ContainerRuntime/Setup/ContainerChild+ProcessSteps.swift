@@ -110,14 +110,29 @@ extension ContainerChild {
         var failure = SystemError(field, text, errno: ENOENT)
         for name in files {
             do throws(SystemError) {
-                let file = try OwnedFD.openAt(proc, "\(getpid())/" + name, O_WRONLY | O_NOFOLLOW)
-                return try Files.writeAll(file.raw, text.utf8, name)
+                // Itself, and nothing that a volume or a racing neighbour has mounted there (CVE-2025-52881).
+                let file = try RootedPath.openBeneath(proc, "\(getpid())/" + name, O_RDWR)
+                try Files.writeAll(file.raw, text.utf8, name)
+                return try Self.confirm(file, text, field)
             } catch {
-                failure = SystemError(field, text, errno: error.errno)
+                failure = SystemError(field, text, errno: error.errno, hint: error.hint)
                 if error.errno != ENOENT { break }
             }
         }
         throw failure
+    }
+
+    /// SELinux gives the label back, AppArmor `PROFILE (MODE)` for what was written as `exec PROFILE`.
+    private static func confirm(_ file: borrowing OwnedFD, _ text: String, _ field: String)
+        throws(SystemError)
+    {
+        try checkErrno(lseek(file.raw, 0, SEEK_SET), "lseek", field)
+        let answer = String(decoding: try Files.read(file.raw, field), as: UTF8.self)
+        let label = text.hasPrefix("exec ") ? text.dropFirst(5) : text[...]
+        guard answer.hasPrefix(label) else {
+            throw SystemError(
+                field, text, errno: EPROTO, hint: "the kernel took it, and answers: \(answer)")
+        }
     }
 
     /// The container's /proc as it was mounted, or, of one that was joined, as it is, if it is the kernel's.

@@ -105,7 +105,8 @@ struct ContainerChild: ~Copyable {
         case .exec(let arguments, let environment): try exec(arguments, environment)
         case .undumpable:
             try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
-        case .closeDescriptors(let preserved): closeDescriptors(from: 3 + preserved)
+        case .closeDescriptors(let preserved):
+            closeDescriptors(from: 3 + preserved, but: [status, target])
         case .joinNamespaces(let flags): try joinNamespaces(flags)
         case .enterProcessNamespace: try enterProcessNamespace()
         case .terminal(let size, let onConsole): try makeTerminal(size, onConsole: onConsole)

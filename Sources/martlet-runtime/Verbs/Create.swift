@@ -43,6 +43,10 @@ enum Create: Verb {
     static func preserved(_ arguments: Arguments) throws(Usage) -> UInt32 {
         let asked: UInt32 = try arguments.number("preserve-fds") ?? 0
         guard asked < 1 << 16 else { throw Usage("--preserve-fds: \(asked) is too many") }
+        // A number that nobody has taken would go to a descriptor of the runtime's own, and that into the container.
+        for fd in 3..<3 + Int32(asked) where fcntl(fd, F_GETFD) < 0 {
+            throw Usage("--preserve-fds: \(asked): descriptor \(fd) is not open")
+        }
         return asked
     }
 

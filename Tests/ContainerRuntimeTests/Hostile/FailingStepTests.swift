@@ -1,0 +1,109 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import OCIRuntimeSpec
+import Testing
+
+@testable import ContainerRuntime
+
+/// Whatever call of a container's setup fails, the command line says so and leaves nothing behind.
+@Suite(
+    .enabled(if: TestImage.isPossible && Fault.isPossible, Fault.reason),
+    .timeLimit(.minutes(LongTests.areRun ? 10 : 2)))
+struct FailingStepTests {
+    private static let most = LongTests.areRun ? 10_000 : 40
+
+    /// With something of everything that a plan can hold.
+    private func bundle(_ runner: Runner) throws -> HostileBundle {
+        let bundle = try HostileBundle(runner)
+        try Files.makeDirectories(bundle.image.path + "/etc/filled")
+        chown(bundle.image.path + "/etc/filled", runner.uid, runner.uid)
+        func add(_ destination: String, _ type: String, _ source: String, _ options: [String]) {
+            var mount = MountSpec(destination: destination)
+            (mount.type, mount.source, mount.options) = (type, source, options)
+            bundle.spec.mounts.append(mount)
+        }
+        add("/volume", "bind", bundle.victim, ["rbind", "rro", "rslave"])
+        add("/etc/filled", "tmpfs", "tmpfs", ["tmpcopyup"])
+        if runner == .root {
+            bundle.spec.linux.sysctl = ["net.ipv4.ip_forward": "0"]
+            var device = DeviceSpec(kind: .character, path: "/dev/own", major: 1, minor: 3)
+            device.uid = 7
+            bundle.spec.linux.devices = [device]
+        }
+        bundle.spec.hooks.createContainer = [HookSpec(path: "/bin/true")]
+        bundle.spec.process?.oomScoreAdj = 100
+        bundle.spec.root?.readonly = true
+        return bundle
+    }
+
+    @Test(arguments: Runner.possible)
+    func aRunThatFailsAnywhereLeavesNothing(runner: Runner) throws {
+        let bundle = try bundle(runner)
+        let log = bundle.folder.path + "/calls"
+        bundle.prefix = Fault.watching(to: log)
+        #expect(try bundle.run("echo ran").output == "ran\n")
+        let faults = try Fault.all(in: log, most: Self.most)
+        #expect(faults.count >= 30)
+        for fault in faults {
+            bundle.prefix = fault.injecting
+            let ended = try bundle.run("echo ran")
+            let isTold = ended.status == 1 && ended.output == "" && ended.errors != ""
+            // Some calls are dispensable.
+            #expect(
+                isTold || ended.status == 0 && ended.output == "ran\n",
+                "\(fault): \(ended.status) \(ended.output) \(ended.errors)")
+            #expect(try bundle.left == [], "\(fault): \(ended.errors)")
+        }
+    }
+
+    @Test(arguments: Runner.possible)
+    func anExecThatFailsAnywhereLeavesItsContainerAsItWas(runner: Runner) throws {
+        let bundle = try bundle(runner)
+        let id = try bundle.startSleeping()
+        let exec = ["exec", id, "sh", "-c", "echo ran"]
+        let before = try bundle.left
+        let log = bundle.folder.path + "/calls"
+        bundle.prefix = Fault.watching(to: log)
+        #expect(try bundle.runtime(exec).output == "ran\n")
+        for fault in try Fault.all(in: log, most: Self.most) {
+            bundle.prefix = fault.injecting
+            let ended = try bundle.runtime(exec)
+            let isTold = ended.status == 255 && ended.output == "" && ended.errors != ""
+            #expect(
+                isTold || ended.status == 0 && ended.output == "ran\n",
+                "\(fault): \(ended.status) \(ended.output) \(ended.errors)")
+            #expect(try bundle.left == before, "\(fault): \(ended.errors)")
+        }
+        bundle.prefix = []
+        #expect(
+            try bundle.runtime("exec", id, "sh", "-c", "ls /proc | grep -c '^[0-9]*$'").output
+                == "4\n")
+    }
+}
+
+extension HostileBundle {
+    /// What is there of its containers: their records, cgroups, mounts and processes.
+    var left: [String] {
+        get throws {
+            let state = folder.path + "/state"
+            let records = try Files.names(in: state).filter { $0 != ".seccomp" }
+            let cgroups = CgroupHost.detect()
+            let places = (Array(cgroups.v1.values) + [cgroups.unified].compactMap { $0 }).map {
+                $0.mount + $0.own
+            }
+            let groups = try Set(places).flatMap { place in
+                try Files.directoryNames(in: place).filter { $0.hasPrefix("hostile-\(getpid())-") }
+                    .map { place + "/" + $0 }
+            }
+            let mounts = try Files.text("/proc/self/mountinfo").split(separator: "\n").filter {
+                $0.contains(folder.path)
+            }
+            let processes = try Files.names(in: "/proc").filter {
+                // It may have just ended.
+                (try? Files.text("/proc/\($0)/cmdline"))?.contains(folder.path) == true
+            }
+            return (records + groups + mounts.map(String.init) + processes).sorted()
+        }
+    }
+}
