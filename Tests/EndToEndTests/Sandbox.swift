@@ -149,7 +149,8 @@ final class Sandbox: Sendable {
         try files.copyItem(atPath: "/bin/busybox", toPath: root + "/bin/busybox")
         for applet in [
             "sh", "echo", "true", "false", "cat", "sleep", "id", "ls", "kill", "head", "dd", "env",
-            "touch", "mkdir", "yes", "stty",
+            "touch", "mkdir", "yes", "stty", "grep", "tty",
+            "sed", "stat", "chown",
         ] {
             try files.createSymbolicLink(
                 atPath: root + "/bin/" + applet, withDestinationPath: "busybox")
