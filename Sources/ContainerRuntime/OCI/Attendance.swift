@@ -11,21 +11,21 @@ package enum Attendance {
     ) throws -> Int32 {
         let (home, record, status, terminal) = (made.home, made.record, made.status, made.terminal)
         defer { for fd in [status, terminal] where fd >= 0 { close(fd) } }
-        let signals = try ForwardedSignals()
-        let screen = terminal >= 0 ? try TerminalRelay(terminal) : nil
-        defer { screen?.restore() }
+        let code: Int32
         do {
+            let signals = try ForwardedSignals()
+            let screen = terminal >= 0 ? try TerminalRelay(terminal) : nil
+            defer { screen?.restore() }
             _ = try UnixSocket.send(status, [1])
             try ContainerStarting.awaitProgram(status, home, record)
             if !made.spec.hooks.poststart.isEmpty { try ContainerStarting.runHooks(home, record) }
+            code = signals.wait(for: record.pid, screen)
         } catch {
-            kill(record.pid, SIGKILL)
-            _ = signals.wait(for: record.pid, screen)
+            OwnChildren.end()
             // The first error is the one to tell.
             try? ContainerDeletion.dismantle(home, record, &notes)
             throw error
         }
-        let code = signals.wait(for: record.pid, screen)
         if !keep { try ContainerDeletion.dismantle(home, record, &notes) }
         return code
     }

@@ -67,11 +67,7 @@ package struct ContainerCreation {
     private mutating func undo() {
         if status >= 0 { close(status) }
         if terminal >= 0 { close(terminal) }
-        if record.pid > 0 {
-            kill(record.pid, SIGKILL)
-            var ended = cl_exit()
-            _ = cl_wait(record.pid, true, &ended)
-        }
+        OwnChildren.end()
         // Best effort, after an error that matters more.
         try? cgroup?.remove()
         try? resctrl?.remove()

@@ -48,15 +48,21 @@ package enum ContainerExecution {
         let middle = try check(cl_clone3(0, nil, group), "clone3", home.id)
         if middle == 0 { child(plan, target.raw, far) }
         close(far)
-        let (pid, terminal) = try attend(near, pid_t(middle), settings)
-        defer { if terminal >= 0 { close(terminal) } }
-        if let file = settings.pidFile {
-            try Files.writeAtomically(file, "\(pid)".utf8, durable: false)
+        do {
+            let (pid, terminal) = try attend(near, pid_t(middle), settings)
+            defer { if terminal >= 0 { close(terminal) } }
+            if let file = settings.pidFile {
+                try Files.writeAtomically(file, "\(pid)".utf8, durable: false)
+            }
+            guard let signals else { return 0 }
+            let screen = terminal >= 0 ? try TerminalRelay(terminal) : nil
+            defer { screen?.restore() }
+            return signals.wait(for: pid, screen)
+        } catch {
+            // What nobody waits for must not run.
+            OwnChildren.end()
+            throw error
         }
-        guard let signals else { return 0 }
-        let screen = terminal >= 0 ? try TerminalRelay(terminal) : nil
-        defer { screen?.restore() }
-        return signals.wait(for: pid, screen)
     }
 
     private static func require(_ status: ContainerState.Status, _ settings: ExecSettings)
@@ -154,8 +160,6 @@ package enum ContainerExecution {
         while let (count, descriptors) = try UnixSocket.receive(status, into: &buffer), count > 0 {
             switch buffer[0] {
             case ContainerChild.Told.failure:
-                var ended = cl_exit()
-                _ = cl_wait(pid, true, &ended)
                 let failure = ContainerChild.decode(buffer[1..<count])
                 throw SystemError(failure.step, failure.subject, errno: failure.errno)
             case ContainerChild.Told.pid:

@@ -80,7 +80,7 @@ struct LeakTests {
         }
         #expect(eventually(isTraced))
         defer {
-            kill(strace, SIGINT)
+            kill(strace, SIGTERM)
             var ended = cl_exit()
             cl_wait(strace, true, &ended)
             #expect(!isTraced())
@@ -137,7 +137,7 @@ struct LeakTests {
                     "TracerPid:\t\(strace)\n")
             })
         _ = try start(1, launcher)
-        kill(strace, SIGINT)
+        kill(strace, SIGTERM)
         var ended = cl_exit()
         cl_wait(strace, true, &ended)
         return try Fault.all(in: log, most: LongTests.areRun ? 10_000 : 40)
