@@ -97,7 +97,8 @@ struct HostileImageTests {
         let ended = try bundle.runtime(
             "create", "--console-socket", bundle.folder.path + "/console", try bundle.write())
         #expect(ended.status == 1)
-        #expect(ended.errors.contains(SystemError.text(ELOOP)), "\(ended.errors)")
+        // In the words of the peers, which have no capitals.
+        #expect(ended.errors.contains(SystemError.text(ELOOP).lowercased()), "\(ended.errors)")
         _ = consume socket
     }
 
