@@ -63,7 +63,9 @@ struct FailingStepTests {
         }
     }
 
-    @Test(arguments: Runner.possible)
+    @Test(
+        .enabled(if: LongTests.areRun, "takes long: MARTLET_TEST_LONG=1"),
+        arguments: Runner.possible)
     func anExecThatFailsAnywhereLeavesItsContainerAsItWas(runner: Runner) throws {
         let bundle = try bundle(runner)
         let id = try bundle.startSleeping()

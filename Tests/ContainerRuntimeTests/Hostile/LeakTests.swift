@@ -7,6 +7,7 @@ import Testing
 
 /// A launcher that has started thousands of containers, of which many failed at every step, holds what it held before.
 @Suite(
+    .enabled(if: LongTests.areRun, "takes long: MARTLET_TEST_LONG=1"),
     .enabled(if: TestImage.isPossible && Fault.isPossible, Fault.reason),
     .timeLimit(.minutes(LongTests.areRun ? 30 : 2)), .serialized)
 struct LeakTests {
