@@ -30,13 +30,17 @@ struct BundleClone {
     private func cloneInBetween() throws(SystemError) -> pid_t {
         let joins = try openJoins()
         defer { for join in joins { close(join.fd) } }
+        // Not the child's own socket, on which it may already have spoken when this one's word comes.
+        let (near, far) = try UnixSocket.pair(.messages).release()
+        defer { close(near) }
         // Into the cgroup it goes, and the child is there with it, since in a user namespace that it joins it has no right to.
         let middle = try check(cl_clone3(0, nil, cgroup), "clone3")
-        if middle == 0 { runMiddle(joins) }
+        if middle == 0 { runMiddle(joins, far) }
+        close(far)
         var ended = cl_exit()
         try check(cl_wait(pid_t(middle), true, &ended), "wait", "process in between")
         var buffer = [UInt8](repeating: 0, count: ContainerChild.longestMessage)
-        guard let (count, _) = try UnixSocket.receive(parentStatus, into: &buffer), count > 0 else {
+        guard let (count, _) = try UnixSocket.receive(near, into: &buffer), count > 0 else {
             throw SystemError("clone3", "process in between", errno: ECHILD)
         }
         guard buffer[0] == ContainerChild.Told.pid else {
@@ -86,7 +90,7 @@ struct BundleClone {
 
     // MARK: In between
 
-    private func runMiddle(_ joins: [Join]) -> Never {
+    private func runMiddle(_ joins: [Join], _ status: Int32) -> Never {
         do throws(SystemError) {
             var child = ContainerChild(status: childStatus, startListener: -1, taken: [:])
             for step in plan.inherited { try child.perform(step) }
@@ -99,8 +103,8 @@ struct BundleClone {
             if pid == 0 { runChild() }
             var wire = WireWriter()
             wire.put(Int64(pid))
-            _ = try UnixSocket.send(childStatus, [ContainerChild.Told.pid] + wire.bytes)
-        } catch { tell(error) }
+            _ = try UnixSocket.send(status, [ContainerChild.Told.pid] + wire.bytes)
+        } catch { tell(error, on: status) }
         _exit(0)
     }
 
@@ -155,9 +159,9 @@ struct BundleClone {
         _exit(127)
     }
 
-    private func tell(_ error: SystemError, on status: Int32? = nil) {
+    private func tell(_ error: SystemError, on status: Int32) {
         // The runtime may be gone; then nobody asks.
         _ = try? UnixSocket.send(
-            status ?? childStatus, [ContainerChild.Told.failure] + ContainerChild.encode(error))
+            status, [ContainerChild.Told.failure] + ContainerChild.encode(error))
     }
 }
