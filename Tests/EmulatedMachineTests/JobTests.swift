@@ -3,6 +3,7 @@ import Testing
 /// Jobs on a machine with cgroup v2 alone, through the built executables: what holds their tasks, wherever the launcher is.
 @Suite(
     "Jobs on cgroup v2", .serialized,
+    .enabled(if: EmulatedMachine.isLong, "a server takes a minute there: MARTLET_TEST_LONG=1"),
     .enabled(if: EmulatedMachine.isPossible, "qemu-system-x86 is not installed"))
 struct JobTests {
     /// Who runs the server, and in which cgroup.
@@ -26,8 +27,6 @@ struct JobTests {
         var isScope: Bool { [.rootInAScope, .userWithDelegation].contains(self) }
         var isHeldByCgroups: Bool { self != .userWithout }
 
-        /// One boot, but a server for each, and a server takes its time there.
-        static let chosen: [Place] = EmulatedMachine.isLong ? allCases : [.rootAtTheTop]
     }
 
     /// Runs `jobs` against a server in `place`, between its start and its stop; nothing of it may stay.
@@ -47,7 +46,7 @@ struct JobTests {
 
     @Test(
         "memory, processes and CPUs are held by the cgroup, or told to be held otherwise",
-        arguments: Place.chosen)
+        arguments: Place.allCases)
     func limits(place: Place) throws {
         let out = try run(
             place,
@@ -81,8 +80,8 @@ struct JobTests {
     }
 
     @Test(
-        "an ordinary user's systemd scope holds tasks by what systemd delegates: no cpuset, so by time",
-        .enabled(if: EmulatedMachine.isLong, "boots a Debian with systemd: MARTLET_TEST_LONG=1"))
+        "an ordinary user's systemd scope holds tasks by what systemd delegates: no cpuset, so by time"
+    )
     func userScope() throws {
         let out = try EmulatedMachine.shared(.debian).run(
             """
