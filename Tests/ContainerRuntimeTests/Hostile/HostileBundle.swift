@@ -65,7 +65,8 @@ final class HostileBundle {
     /// entered, in the container's mount namespace, where `$ROOT` is its root.
     func interfere(_ line: String) {
         var hook = HookSpec(path: "/bin/sh")
-        hook.args = ["sh", "-ec", line]
+        // Without a root the line would mean the machine's.
+        hook.args = ["sh", "-ec", ": ${ROOT:?} ${VICTIM:?}; " + line]
         hook.env = ["PATH=/usr/bin:/bin", "ROOT=\(image.path)", "VICTIM=\(victim)"]
         spec.hooks.createContainer = [hook]
     }
