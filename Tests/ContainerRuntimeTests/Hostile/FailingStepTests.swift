@@ -11,7 +11,7 @@ import Testing
     .enabled(if: TestImage.isPossible && Fault.isPossible, Fault.reason),
     .timeLimit(.minutes(LongTests.areRun ? 10 : 2)))
 struct FailingStepTests {
-    private static let most = LongTests.areRun ? 10_000 : 40
+    private static let most = LongTests.areRun ? 10_000 : 20
 
     /// With something of everything that a plan can hold.
     private func bundle(_ runner: Runner) throws -> HostileBundle {
@@ -54,7 +54,7 @@ struct FailingStepTests {
         bundle.prefix = Fault.watching(to: log)
         #expect(try bundle.run("echo ran").output == "ran\n")
         let faults = try Fault.all(in: log, most: Self.most)
-        #expect(faults.count >= 30)
+        #expect(faults.count >= 15)
         for fault in faults {
             bundle.prefix = fault.injecting
             let ended = try bundle.run("echo ran")
@@ -63,9 +63,7 @@ struct FailingStepTests {
         }
     }
 
-    @Test(
-        .enabled(if: LongTests.areRun, "takes long: MARTLET_TEST_LONG=1"),
-        arguments: Runner.possible)
+    @Test(arguments: Runner.possible)
     func anExecThatFailsAnywhereLeavesItsContainerAsItWas(runner: Runner) throws {
         let bundle = try bundle(runner)
         let id = try bundle.startSleeping()
@@ -81,8 +79,8 @@ struct FailingStepTests {
             #expect(try bundle.left == before, "\(fault): \(ended.errors)")
         }
         bundle.prefix = []
-        let last = try bundle.runtime("exec", id, "sh", "-c", "cat /proc/[0-9]*/comm | sort")
-        #expect(last.output == "cat\nsh\nsleep\nsort\n")
+        let list = "for file in /proc/[0-9]*/comm; do read name < $file; echo $name; done"
+        #expect(try bundle.runtime("exec", id, "sh", "-c", list).output == "sleep\nsh\n")
     }
 }
 

@@ -134,15 +134,33 @@ final class HostileBundle {
             posix_spawn_file_actions_adddup2(&actions, fd, Int32(place) + 3)
         }
         cl_spawn_close_from(&actions, 3 + Int32(descriptors.count))
-        let argv = command.map { strdup($0) } + [nil]
-        let variables = environment.map { strdup($0) } + [nil]
-        defer { for pointer in argv + variables { free(pointer) } }
-        var pid: pid_t = 0
-        try check(-posix_spawnp(&pid, command[0], &actions, nil, argv, variables), "start")
+        let pid = try Self.spawn(command, environment, &actions)
         var ended = cl_exit()
         try check(cl_wait(pid, true, &ended), "wait")
         return Outcome(
             status: ended.signalled ? 128 + ended.code : ended.code,
             output: try Files.text(name + ".out"), errors: try Files.text(name + ".err"))
+    }
+
+    /// Starts a program with every signal let through: threads of tests block most.
+    static func spawn(
+        _ command: [String], _ environment: [String] = [],
+        _ actions: UnsafePointer<posix_spawn_file_actions_t>? = nil
+    ) throws -> pid_t {
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        let argv = command.map { strdup($0) } + [nil]
+        let variables = environment.map { strdup($0) } + [nil]
+        defer { for pointer in argv + variables { free(pointer) } }
+        var pid: pid_t = 0
+        try check(
+            -posix_spawnp(&pid, command[0], actions, &attributes, argv, variables), "start",
+            command[0])
+        return pid
     }
 }

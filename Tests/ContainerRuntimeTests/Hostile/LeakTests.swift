@@ -7,7 +7,6 @@ import Testing
 
 /// A launcher that has started thousands of containers, of which many failed at every step, holds what it held before.
 @Suite(
-    .enabled(if: LongTests.areRun, "takes long: MARTLET_TEST_LONG=1"),
     .enabled(if: TestImage.isPossible && Fault.isPossible, Fault.reason),
     .timeLimit(.minutes(LongTests.areRun ? 30 : 2)), .serialized)
 struct LeakTests {
@@ -19,6 +18,8 @@ struct LeakTests {
         let processes: Int
 
         init(_ launcher: LauncherUnderTest) throws {
+            // The greeting of the next connection comes after what was asked for on this one.
+            _ = try launcher.reconnect()
             let own = "/proc/\(launcher.pid)"
             descriptors = try Files.names(in: own + "/fd").count
             mounts = try Files.text(own + "/mountinfo").split(separator: "\n").count
@@ -52,6 +53,8 @@ struct LeakTests {
     /// Starts so many, a few at a time, some with a terminal. Returns how many started.
     private func start(_ count: Int, _ launcher: LauncherUnderTest) throws -> Int {
         var (begun, ended, succeeded) = (0, 0, 0)
+        // A task would be hung up on without its own.
+        var terminals: [String: Int32] = [:]
         while ended < count {
             while begun < count, begun - ended < Self.inFlight {
                 var spec = spec(launcher)
@@ -60,8 +63,13 @@ struct LeakTests {
                 begun += 1
             }
             let (event, descriptor) = try launcher.receive()
-            if let descriptor { close(descriptor) }
-            guard case .exited(let exit) = event else { continue }
+            guard case .exited(let exit) = event else {
+                if case .started(let start) = event { terminals[start.id] = descriptor }
+                continue
+            }
+            for fd in [descriptor, terminals.removeValue(forKey: exit.id)] {
+                if let fd { close(fd) }
+            }
             if exit.status == .code(0) { succeeded += 1 }
             try launcher.send(.acknowledge([exit.id]))
             ended += 1
@@ -70,11 +78,11 @@ struct LeakTests {
         return succeeded
     }
 
-    /// Runs `body` while this call fails in every child of the launcher, and in no other process.
+    /// Runs `body` while this call fails in every child of the launcher, or in the launcher itself.
     private func with<T>(_ fault: Fault, in launcher: LauncherUnderTest, _ body: () throws -> T)
         throws -> T
     {
-        let strace = try Self.spawn(fault.injecting + ["--attach=\(launcher.pid)"])
+        let strace = try HostileBundle.spawn(fault.injecting + ["--attach=\(launcher.pid)"])
         func isTraced() -> Bool {
             let status = (try? Files.text("/proc/\(launcher.pid)/status")) ?? ""
             return !status.contains("TracerPid:\t0\n")
@@ -89,18 +97,10 @@ struct LeakTests {
         return try body()
     }
 
-    private static func spawn(_ command: [String]) throws -> pid_t {
-        let argv = command.map { strdup($0) } + [nil]
-        defer { for pointer in argv { free(pointer) } }
-        var pid: pid_t = 0
-        try check(-posix_spawn(&pid, command[0], nil, nil, argv, nil), "start", command[0])
-        return pid
-    }
-
     /// Namespaces that nobody sees any more, since a descriptor or a mount holds them, still count for their user namespace.
     private func limitNamespaces(of launcher: LauncherUnderTest) throws {
         let line = "for file in /proc/sys/user/max_*_namespaces; do echo 100 > $file; done"
-        let nsenter = try Self.spawn(
+        let nsenter = try HostileBundle.spawn(
             ["/usr/bin/nsenter", "--user", "--target", "\(launcher.pid)", "/bin/sh", "-ec", line])
         var ended = cl_exit()
         cl_wait(nsenter, true, &ended)
@@ -116,7 +116,7 @@ struct LeakTests {
         let faults = try findFaults(launcher, log)
         #expect(try start(4 * Self.inFlight, launcher) == 4 * Self.inFlight)
         let before = try Holdings(launcher)
-        let total = LongTests.areRun ? 10_000 : 400
+        let total = LongTests.areRun ? 10_000 : 200
         let each = total / 2 / faults.count + 1
         var failed = 0
         for fault in faults {
@@ -125,12 +125,13 @@ struct LeakTests {
         // Most calls cannot be done without.
         #expect(failed > total / 4)
         #expect(try start(total / 2, launcher) == total / 2)
-        #expect(try Holdings(launcher) == before)
+        let after = try Holdings(launcher)
+        #expect(after == before, "\(after), not \(before)")
     }
 
     /// The calls of one start.
     private func findFaults(_ launcher: LauncherUnderTest, _ log: String) throws -> [Fault] {
-        let strace = try Self.spawn(
+        let strace = try HostileBundle.spawn(
             Fault.watching(to: log) + ["--attach=\(launcher.pid)"])
         #expect(
             eventually {
@@ -141,6 +142,9 @@ struct LeakTests {
         kill(strace, SIGTERM)
         var ended = cl_exit()
         cl_wait(strace, true, &ended)
-        return try Fault.all(in: log, most: LongTests.areRun ? 10_000 : 40)
+        // Without those it loses its agent, and not a start.
+        return try Fault.all(in: log, most: LongTests.areRun ? 10_000 : 20).filter {
+            !["sendmsg", "recvmsg"].contains($0.call)
+        }
     }
 }
