@@ -5,7 +5,8 @@ struct Bundle {
     var arguments: [String]
     /// The members of linux.resources.
     var resources: String = ""
-    /// Further members of `process` and `linux`, each with a comma after it.
+    /// Further members of the document, of `process` and of `linux`, each with a comma after it.
+    var hooks = ""
     var process = ""
     var linux = ""
     var namespaces = ["pid", "mount", "cgroup", "ipc"]
@@ -18,6 +19,7 @@ struct Bundle {
         return """
             {
               "ociVersion": "1.0.2",
+              \(hooks)
               "process": {
                 \(process)
                 "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/bin"], "args": [\(words)],
