@@ -83,7 +83,10 @@ struct SessionTests {
         let sitting = try Sitting(sandbox, ["shell", "sleeper"])
         try sitting.read(until: "# ")
         kill(sitting.pid, SIGTSTP)
-        try sandbox.waitUntil("cooked") { sitting.isCooked }
+        try sandbox.waitUntil("stopped") {
+            Machine.text("/proc/\(sitting.pid)/stat").contains(") T ")
+        }
+        #expect(sitting.isCooked)
         kill(sitting.pid, SIGCONT)
         try sandbox.waitUntil("raw") { !sitting.isCooked }
         try sitting.type("echo b''ack; exit\r")

@@ -11,7 +11,8 @@ struct SurvivalTests {
             switch self {
             case .server: "martlet"
             case .agent: "martlet-agent"
-            case .launcher: "martlet-runtime"
+            // What the read-only form of its program calls itself.
+            case .launcher: "martlet-runtime (sealed)"
             }
         }
         /// Kills in a short run; in sum at least 50.
@@ -109,7 +110,7 @@ struct SurvivalTests {
 
     private func isLauncher(_ pid: pid_t) -> Bool {
         Machine.text("/proc/\(pid)/cmdline").split(separator: "\0").first?.hasSuffix(
-            "martlet-runtime") == true
+            Victim.launcher.title) == true
     }
 }
 
