@@ -13,13 +13,17 @@ public enum Files {
         -> [UInt8]
     {
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: min(limit + 1, 16_384))
         while true {
-            let count = Glibc.read(fd, &chunk, chunk.count)
+            var count = 0
+            let room = min(limit + 1, max(4096, bytes.count))
+            let chunk = [UInt8](unsafeUninitializedCapacity: room) { buffer, filled in
+                count = Glibc.read(fd, buffer.baseAddress, buffer.count)
+                filled = max(count, 0)
+            }
             if count < 0, errno == EINTR { continue }
             try checkErrno(count, "read", name)
             if count == 0 { return bytes }
-            bytes += chunk[..<count]
+            bytes += chunk
             guard bytes.count <= limit else { throw SystemError("read", name, errno: EFBIG) }
         }
     }

@@ -46,7 +46,6 @@ enum CommandLineDoor {
                 return 0
             }
             let arguments = try Arguments(words, verb.grammar)
-            if verb.entersContainers { try SealedProgram.enter() }
             return try verb.run(arguments, globals, &log)
         } catch let error as Usage {
             log.error("\(verb.name): \(error)\n\(usage(of: verb))")
@@ -101,9 +100,6 @@ protocol Verb {
     static var grammar: Arguments.Grammar { get }
     /// The exit status where it fails.
     static var failure: Int32 { get }
-    /// Its processes run in a container before they become the container's program: from a copy of this executable that
-    /// nothing in there can write to.
-    static var entersContainers: Bool { get }
     /// Returns the exit status.
     static func run(_ arguments: Arguments, _ globals: Globals, _ log: inout RuntimeLog) throws
         -> Int32
@@ -111,5 +107,4 @@ protocol Verb {
 
 extension Verb {
     static var failure: Int32 { 1 }
-    static var entersContainers: Bool { false }
 }

@@ -12,7 +12,6 @@ enum Serve {
         }
         OwnedFD.closeAll(from: 3)
         do {
-            try SealedProgram.enter()
             try Files.makePrivateDirectory(directory)
             guard let lock = try takeLock(directory) else {
                 note("another launcher serves \(directory)")

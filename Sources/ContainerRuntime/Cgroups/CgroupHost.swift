@@ -46,8 +46,8 @@ struct CgroupHost: Sendable, Equatable {
     /// From the texts of /proc/self/cgroup and /proc/self/mountinfo.
     init(own: String, mounts: String) {
         let paths = Self.paths(own)
-        for line in mounts.split(separator: "\n") {
-            let fields = line.split(separator: " ")
+        for line in mounts.utf8.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " ")).map(Substring.init)
             guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count > dash + 3 else {
                 continue
             }
@@ -57,7 +57,8 @@ struct CgroupHost: Sendable, Equatable {
                 guard unified == nil, let path = paths[""] else { continue }
                 unified = Hierarchy(mount: mount, own: Self.beneath(root, path))
             case "cgroup":
-                for option in fields[dash + 3].split(separator: ",").map(String.init) {
+                for option in fields[dash + 3].utf8.split(separator: UInt8(ascii: ",")) {
+                    let option = String(Substring(option))
                     guard let path = paths[option], v1[option] == nil else { continue }
                     v1[option] = Hierarchy(mount: mount, own: Self.beneath(root, path))
                 }
@@ -69,11 +70,15 @@ struct CgroupHost: Sendable, Equatable {
     /// Lines of `id:controllers:path`; v2's has no controllers.
     private static func paths(_ text: String) -> [String: String] {
         var paths: [String: String] = [:]
-        for line in text.split(separator: "\n") {
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(
+                separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3 else { continue }
-            for controller in fields[1].split(separator: ",", omittingEmptySubsequences: false) {
-                paths[String(controller)] = String(fields[2])
+            let path = String(Substring(fields[2]))
+            for controller in fields[1].split(
+                separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+            {
+                paths[String(Substring(controller))] = path
             }
         }
         return paths

@@ -15,7 +15,7 @@ extension ContainerCgroup {
         return try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY).release()
     }
 
-    /// v1 directories that a child joins by writing `0` to their `cgroup.procs`, `Cgroups.join`.
+    /// v1 directories that a child joins by itself, `Cgroups.join`.
     public var directoriesToJoin: [String] {
         Set(directories.filter { $0.key != Self.unified }.values).sorted()
     }

@@ -108,6 +108,8 @@ extension ContainerCgroup {
             if directories["freezer"] != nil, isFrozen { try thaw() }
             return
         }
+        // Nobody joins an empty one but by the runtime.
+        if processes.isEmpty { return }
         let wasFrozen = isFrozen
         // Where they cannot be stopped, a process that forks as fast as this one reads could get away.
         let stands = wasFrozen || (try? freeze()) != nil

@@ -23,10 +23,10 @@ package enum Attendance {
         } catch {
             OwnChildren.end()
             // The first error is the one to tell.
-            try? ContainerDeletion.dismantle(home, record, &notes)
+            try? ContainerDeletion.dismantle(home, record, spec: made.spec, &notes)
             throw error
         }
-        if !keep { try ContainerDeletion.dismantle(home, record, &notes) }
+        if !keep { try ContainerDeletion.dismantle(home, record, spec: made.spec, &notes) }
         return code
     }
 }

@@ -41,14 +41,15 @@ package struct BundlePlan: Sendable {
     ///   - spec: the bundle's config.json.
     ///   - bundle: absolute path.
     ///   - cgroupMounts: what a mount of type cgroup shows.
+    ///   - cgroups: v1 directories, which the child joins.
     ///   - filter: `linux.seccomp`, compiled.
     ///   - waitsForCgroup: the child is moved into its cgroup from outside before it goes on.
     ///   - state: what hooks are told; `pid` is filled in.
     /// Throws an error that names the field which this machine or this user cannot have.
     init(
         _ spec: RuntimeSpec, bundle: String, host: BundleHost,
-        cgroupMounts: [CgroupMount.Hierarchy], state: ContainerState, waitsForCgroup: Bool,
-        filter: SeccompFilter?
+        cgroupMounts: [CgroupMount.Hierarchy], state: ContainerState, cgroups: [String],
+        waitsForCgroup: Bool, filter: SeccompFilter?
     ) throws(SpecError) {
         guard let process = spec.process else { throw Self.problem("process", "missing") }
         self.spec = spec
@@ -57,6 +58,12 @@ package struct BundlePlan: Sendable {
         self.host = host
         self.filter = filter
         try planNamespaces()
+        // As the machine's user, whose they are: a user namespace that is joined has no right to them.
+        if joins.isEmpty && timeOffsets == nil {
+            steps += cgroups.map(SetupStep.joinCgroup)
+        } else {
+            inherited += cgroups.map(SetupStep.joinCgroup)
+        }
         if mapsIDs || waitsForCgroup { steps.append(.process(.arrive(.cloned))) }
         // Whoever keeps a controlling terminal can type into it (CVE-2017-5226).
         steps.append(.session)

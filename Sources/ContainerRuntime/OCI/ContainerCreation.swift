@@ -91,7 +91,7 @@ package struct ContainerCreation {
         let plan = try BundlePlan(
             spec, bundle: settings.bundle, host: host,
             cgroupMounts: made.mountedHierarchies(on: places), state: record.state(.creating),
-            waitsForCgroup: made.pending != nil || joinsBeforeItsNamespace(made),
+            cgroups: made.directoriesToJoin, waitsForCgroup: made.pending != nil,
             filter: try spec.linux.seccomp.map { try home.filter(for: $0) })
         notes += plan.notes
         if let spec = spec.linux.intelRdt {
@@ -100,7 +100,7 @@ package struct ContainerCreation {
             record.resctrl = group.record
         }
         try clone(plan, hold, made)
-        try join(made)
+        try resctrl?.admit(record.pid)
         try attend(plan, host)
         if case .socket = hold {
             close(status)
@@ -114,21 +114,6 @@ package struct ContainerCreation {
         if let file = settings.pidFile {
             try Files.writeAtomically(file, "\(record.pid)".utf8, durable: false)
         }
-    }
-
-    /// A cgroup namespace shows as its top where the process is when it is made.
-    private func joinsBeforeItsNamespace(_ cgroup: ContainerCgroup) -> Bool {
-        !cgroup.directoriesToJoin.isEmpty
-            && spec.linux.namespaces.contains { $0.kind == .cgroup && $0.path == nil }
-    }
-
-    /// On v1 joining takes the kernel milliseconds, in which the child goes on with its mounts (a writer of the lock that forks
-    /// and execs read waits for an RCU grace period).
-    private mutating func join(_ cgroup: ContainerCgroup) throws(SystemError) {
-        if cgroup.pending == nil, !cgroup.directoriesToJoin.isEmpty {
-            try self.cgroup?.admit(record.pid, isCloned: true)
-        }
-        try resctrl?.admit(record.pid)
     }
 
     /// Looked for only where the container is to have or to see some: finding them is reading.

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import LinuxSystem
-internal import OCIRuntimeSpec
+package import OCIRuntimeSpec
 
 /// `delete`: undoes what `create` did (runtime.md, "Lifecycle", steps 11 to 13).
 package enum ContainerDeletion {
@@ -26,9 +26,10 @@ package enum ContainerDeletion {
         }
     }
 
-    /// After its process has ended.
+    /// After its process has ended. `spec` is its config.json where that has been read already.
     package static func dismantle(
-        _ home: ContainerHome, _ record: ContainerRecord, _ notes: inout [String]
+        _ home: ContainerHome, _ record: ContainerRecord, spec: RuntimeSpec? = nil,
+        _ notes: inout [String]
     ) throws {
         let cgroup = try ContainerCgroup(record: record.cgroup)
         // Without a process namespace of its own its children have outlived it.
@@ -36,7 +37,7 @@ package enum ContainerDeletion {
         try cgroup.remove()
         if !record.resctrl.isEmpty { try ResctrlGroup(record: record.resctrl)?.remove() }
         // The hooks are told even where the copy of config.json is damaged: then there are none.
-        let hooks = (try? home.spec().hooks.poststop) ?? []
+        let hooks = (spec ?? (try? home.spec()))?.hooks.poststop ?? []
         home.remove()
         var state = record.state(.stopped)
         state.pid = 0

@@ -4,7 +4,6 @@ import LinuxSystem
 
 enum Create: Verb {
     static let name = "create"
-    static let entersContainers = true
     static let grammar = Arguments.Grammar(
         flags: ["no-pivot", "no-new-keyring", "no-subreaper"],
         values: ["bundle", "config", "pid-file", "console-socket", "preserve-fds"],

@@ -7,7 +7,6 @@ import OCIRuntimeSpec
 enum Exec: Verb {
     static let name = "exec"
     static let failure: Int32 = 255
-    static let entersContainers = true
     static let grammar = Arguments.Grammar(
         flags: ["tty", "detach", "no-new-privs", "ignore-paused"],
         values: [

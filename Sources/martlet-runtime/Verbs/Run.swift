@@ -4,7 +4,6 @@ import LinuxSystem
 
 enum Run: Verb {
     static let name = "run"
-    static let entersContainers = true
     static let grammar = Arguments.Grammar(
         flags: Create.grammar.flags.union(["detach", "keep"]), values: Create.grammar.values,
         letters: Create.grammar.letters.merging(["d": "detach"]) { first, _ in first },

@@ -153,12 +153,13 @@ struct DeviceRulesTests {
         let before = DeviceExceptions(list: "c 1:3 rwm\nc 10:200 rw\nb *:* m\n")
         let after = DeviceExceptions(list: "c 1:3 rwm\nc 10:200 r\nc 10:229 rw\nb *:* m\n")
         #expect(
-            after.writes(from: before).map { "\($0.file) \($0.line)" } == [
+            after.writes(from: before).flatMap { write in write.lines.map { "\(write.file) \($0)" }
+            } == [
                 "devices.allow c 10:229 rw", "devices.deny c 10:200 w",
             ])
         let all = DeviceExceptions(list: "a *:* rwm\n")
         #expect(all.allowsAll)
         #expect(after.writes(from: all).first?.file == "devices.deny")
-        #expect(all.writes(from: after).map(\.line) == ["a"])
+        #expect(all.writes(from: after).flatMap(\.lines) == ["a"])
     }
 }

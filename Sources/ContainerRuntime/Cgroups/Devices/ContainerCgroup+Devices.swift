@@ -13,7 +13,7 @@ extension ContainerCgroup {
                     list: CgroupFile.text(directory + "/devices.list"))
                 let wanted = try DeviceExceptions(rules)
                 for write in wanted.writes(from: current) {
-                    try CgroupFile.write(directory + "/" + write.file, write.line)
+                    try CgroupFile.write(directory + "/" + write.file, lines: write.lines)
                 }
                 return wanted.makeable.map {
                     "linux.resources.devices: cgroup v1 cannot deny \($0); it cannot be opened"

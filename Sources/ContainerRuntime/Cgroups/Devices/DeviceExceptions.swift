@@ -101,16 +101,14 @@ struct DeviceExceptions: Equatable {
 
     /// Writes that lead from `current` here. A container may be running: where none was allowed before either, what it keeps
     /// is never taken away in between.
-    func writes(from current: DeviceExceptions) -> [(file: String, line: String)] {
+    func writes(from current: DeviceExceptions) -> [(file: String, lines: [String])] {
         let (add, take) = ("devices.allow", "devices.deny")
-        if allowsAll {
-            return [(add, "a")] + lines(exceptions).map { (take, $0) }
-        }
-        if current.allowsAll {
-            return [(take, "a")] + lines(exceptions).map { (add, $0) }
-        }
-        return lines(exceptions.without(current.exceptions)).map { (add, $0) }
-            + lines(current.exceptions.without(exceptions)).map { (take, $0) }
+        if allowsAll { return [(add, ["a"]), (take, lines(exceptions))] }
+        if current.allowsAll { return [(take, ["a"]), (add, lines(exceptions))] }
+        return [
+            (add, lines(exceptions.without(current.exceptions))),
+            (take, lines(current.exceptions.without(exceptions))),
+        ]
     }
 
     private func lines(_ exceptions: [Device: UInt32]) -> [String] {
