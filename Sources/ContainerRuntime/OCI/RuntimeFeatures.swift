@@ -23,7 +23,7 @@ package enum RuntimeFeatures {
     private static func linux(_ host: BundleHost) -> LinuxFeatures {
         var linux = LinuxFeatures()
         linux.namespaces = NamespaceSpec.Kind.allCases.map(\.rawValue).sorted()
-        linux.capabilities = Capabilities.all.map { "CAP_" + $0.uppercased() }
+        linux.capabilities = CapabilitiesSpec.names.map { "\($0)" }
         linux.cgroup.v1 = true
         linux.cgroup.v2 = true
         linux.cgroup.systemd = true

@@ -1,24 +1,10 @@
 internal import CLinux
 internal import Glibc
 internal import LinuxSystem
+internal import OCIRuntimeSpec
 
 /// Capability sets as bit masks, capability(7).
 public enum Capabilities {
-    /// linux/capability.h, in the order of their numbers.
-    static let all = [
-        "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
-        "setpcap",
-        "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock",
-        "ipc_owner",
-        "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot",
-        "sys_nice",
-        "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write",
-        "audit_control", "setfcap",
-        "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read",
-        "perfmon", "bpf",
-        "checkpoint_restore",
-    ]
-
     /// What Docker leaves to root in a container (moby, oci/caps/defaults.go), without net_raw: the network is the
     /// machine's own, and nobody who runs a batch forges packets on it.
     public static let docker = mask([
@@ -54,20 +40,19 @@ public enum Capabilities {
         }
     }
 
+    /// Of names in small letters, without their prefix.
     static func mask(_ names: [String]) -> UInt64 {
-        names.reduce(0) { mask, name in
-            all.firstIndex(of: name).map { mask | 1 << UInt64($0) } ?? mask
-        }
+        CapabilitiesSpec.mask(names.map { "CAP_" + $0.uppercased() })
     }
 
     /// `CAP_NET_RAW`, in any case, with or without its prefix; nil where there is none of that name.
     public static func mask(named name: String) -> UInt64? {
-        let lower = name.lowercased()
-        let bare = lower.hasPrefix("cap_") ? String(lower.dropFirst(4)) : lower
-        return all.firstIndex(of: bare).map { 1 << UInt64($0) }
+        let upper = name.uppercased()
+        let mask = CapabilitiesSpec.mask([upper.hasPrefix("CAP_") ? upper : "CAP_" + upper])
+        return mask == 0 ? nil : mask
     }
 
     static func names(in mask: UInt64) -> [String] {
-        all.enumerated().filter { mask & 1 << UInt64($0.offset) != 0 }.map(\.element)
+        CapabilitiesSpec.names(in: mask).map { $0.dropFirst(4).lowercased() }
     }
 }

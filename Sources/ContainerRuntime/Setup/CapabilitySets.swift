@@ -32,10 +32,7 @@ public struct CapabilitySets: Sendable, Hashable, CustomStringConvertible {
     /// After a change of user over which capabilities were kept. To lower the bounding set takes a capability of its own, so that
     /// comes first, with all that is permitted in effect.
     func apply() throws(SystemError) {
-        var held = permitted
-        if let capability = Capabilities.all.firstIndex(of: "setpcap") {
-            held |= 1 << UInt64(capability)
-        }
+        let held = permitted | Capabilities.mask(["setpcap"])
         try check(cl_capset(held, held, inheritable & held), "capset", "to bound")
         try Capabilities.bound(to: bounding)
         try check(cl_capset(effective, permitted, inheritable), "capset")
