@@ -1,5 +1,5 @@
 /// A JSON value to be written. Names stand in the order in which they were given.
-enum JSONValue {
+package enum JSONValue {
     case bool(Bool)
     case integer(Int64)
     case unsigned(UInt64)
@@ -7,10 +7,12 @@ enum JSONValue {
     case list([JSONValue])
     case object(JSONObject)
 
-    static func strings(_ strings: [String]) -> JSONValue { .list(strings.map(JSONValue.string)) }
+    package static func strings(_ strings: [String]) -> JSONValue {
+        .list(strings.map(JSONValue.string))
+    }
 
     /// UTF-8, a line feed at its end. `indented` puts each member on a line of its own.
-    func text(indented: Bool) -> [UInt8] {
+    package func text(indented: Bool) -> [UInt8] {
         var writer = JSONWriter(indented: indented)
         writer.write(self)
         writer.bytes.append(UInt8(ascii: "\n"))
@@ -18,34 +20,42 @@ enum JSONValue {
     }
 }
 
-struct JSONObject {
+package struct JSONObject {
     private(set) var members: [(name: String, value: JSONValue)] = []
 
+    package init() {}
+
     /// Leaves out what is nil.
-    mutating func set(_ name: String, _ value: JSONValue?) {
+    package mutating func set(_ name: String, _ value: JSONValue?) {
         if let value { members.append((name, value)) }
     }
-    mutating func set(_ name: String, _ text: String?) { set(name, text.map(JSONValue.string)) }
-    mutating func set(_ name: String, _ value: Bool?) { set(name, value.map(JSONValue.bool)) }
-    mutating func set(_ name: String, _ number: (some SignedInteger)?) {
+    package mutating func set(_ name: String, _ text: String?) {
+        set(name, text.map(JSONValue.string))
+    }
+    package mutating func set(_ name: String, _ value: Bool?) {
+        set(name, value.map(JSONValue.bool))
+    }
+    package mutating func set(_ name: String, _ number: (some SignedInteger)?) {
         set(name, number.map { .integer(Int64($0)) })
     }
-    mutating func set(_ name: String, _ number: (some UnsignedInteger)?) {
+    package mutating func set(_ name: String, _ number: (some UnsignedInteger)?) {
         set(name, number.map { .unsigned(UInt64($0)) })
     }
-    mutating func set(_ name: String, _ strings: [String]?) {
+    package mutating func set(_ name: String, _ strings: [String]?) {
         set(name, strings.map(JSONValue.strings))
     }
 
     /// Leaves out what is empty, too.
-    mutating func setUnlessEmpty(_ name: String, _ strings: [String]) {
+    package mutating func setUnlessEmpty(_ name: String, _ strings: [String]) {
         if !strings.isEmpty { set(name, strings) }
     }
-    mutating func setUnlessEmpty<T>(_ name: String, _ items: [T], _ write: (T) -> JSONObject) {
+    package mutating func setUnlessEmpty<T>(
+        _ name: String, _ items: [T], _ write: (T) -> JSONObject
+    ) {
         if !items.isEmpty { set(name, .list(items.map { .object(write($0)) })) }
     }
     /// By name, so that one map is written one way.
-    mutating func setUnlessEmpty<T>(
+    package mutating func setUnlessEmpty<T>(
         _ name: String, _ map: [String: T], _ write: (T) -> JSONValue
     ) {
         guard !map.isEmpty else { return }
@@ -53,7 +63,7 @@ struct JSONObject {
         for (name, value) in map.sorted(by: { $0.key < $1.key }) { object.set(name, write(value)) }
         set(name, .object(object))
     }
-    mutating func setUnlessEmpty(_ name: String, _ object: JSONObject?) {
+    package mutating func setUnlessEmpty(_ name: String, _ object: JSONObject?) {
         if let object, !object.members.isEmpty { set(name, .object(object)) }
     }
 }
