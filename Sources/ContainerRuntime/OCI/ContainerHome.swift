@@ -25,7 +25,7 @@ package struct ContainerHome: Sendable {
     }
 
     /// Letters, digits and `_+-.`, and no dot, dash or plus first but as runc and crun take them: an id becomes a file name, a
-    /// cgroup's name and a unit's name. At most 1024 bytes.
+    /// cgroup's name and a unit's name. 1 to 255 bytes, as a file name has (NAME_MAX, linux/limits.h).
     package init(root: String, id: String) throws(SystemError) {
         let isValid = id.utf8.enumerated().allSatisfy { place, byte in
             switch byte {
