@@ -85,7 +85,8 @@ let package = Package(
 
         // Parts
         .target(
-            name: "SpecFile", dependencies: ["JobModel", "LinuxSystem", "OCISpec", "Yams"],
+            name: "SpecFile",
+            dependencies: ["JobModel", "LinuxSystem", "OCIRuntimeSpec", "OCISpec", "Yams"],
             swiftSettings: strict),
         .target(
             name: "Topology", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
@@ -116,14 +117,15 @@ let package = Package(
         .target(
             name: "NodeAgent",
             dependencies: [
-                "ContainerRuntime", "JobModel", "LinuxSystem", "NodeLink", "OCISpec", "Topology",
+                "ContainerRuntime", "JobModel", "LinuxSystem", "NodeLink", "OCIRuntimeSpec",
+                "OCISpec", "Topology",
             ],
             swiftSettings: strict),
         .target(
             name: "JobServer",
             dependencies: [
-                "ImageStore", "JobModel", "LinuxSystem", "NodeLink", "OCISpec", "Registry",
-                "Scheduling", "StateStore",
+                "ImageStore", "JobModel", "LinuxSystem", "NodeLink", "OCIRuntimeSpec", "OCISpec",
+                "Registry", "Scheduling", "StateStore",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -193,8 +195,8 @@ let package = Package(
         .testTarget(
             name: "NodeAgentTests",
             dependencies: [
-                "ContainerRuntime", "JobModel", "LinuxSystem", "NodeAgent", "NodeLink", "OCISpec",
-                "Topology",
+                "ContainerRuntime", "JobModel", "LinuxSystem", "NodeAgent", "NodeLink",
+                "OCIRuntimeSpec", "OCISpec", "Topology",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -31,6 +31,7 @@ public struct JobSpec: Sendable, Equatable, Codable {
     /// Whether an init runs as PID 1 and reaps.
     public var `init`: Bool
     public var readOnlyRoot: Bool
+    public var confinement: Confinement
     /// Somebody sits at its one task; nil for all that run by themselves. Not for files: only `run` has somebody.
     public var interaction: Interaction?
 
@@ -54,6 +55,7 @@ public struct JobSpec: Sendable, Equatable, Codable {
         after = []
         `init` = false
         readOnlyRoot = false
+        confinement = .standard
     }
 }
 

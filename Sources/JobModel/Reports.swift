@@ -90,6 +90,8 @@ public struct JobSummary: Sendable, Codable {
     public var directory: String
     /// Last task that failed, with its reason.
     @OrNull public var lastFailure: String?
+    /// In what its tasks are confined otherwise than by default; nil where in nothing.
+    @OrNull public var confinement: String?
     public init(
         id: JobID, name: String, state: JobState, reason: String?, counts: TaskCounts,
         image: ImageReport,
@@ -106,6 +108,7 @@ public struct JobSummary: Sendable, Codable {
         self.ended = ended
         self.directory = directory
         self.lastFailure = lastFailure
+        confinement = nil
     }
 }
 
@@ -184,6 +187,8 @@ public struct JobReport: Sendable, Codable {
     @OrNull public var started: String?
     @OrNull public var ended: String?
     public var directory: String
+    /// In what its tasks are confined otherwise than by default; nil where in nothing.
+    @OrNull public var confinement: String?
     public var tasks: [TaskReport]
     /// Index to ask on from, where more tasks were selected than one answer holds.
     public var next: Int?
@@ -198,6 +203,7 @@ public struct JobReport: Sendable, Codable {
         started = summary.started
         ended = summary.ended
         directory = summary.directory
+        confinement = summary.confinement
         self.tasks = tasks
     }
 }

@@ -22,7 +22,7 @@ extension JobServer {
                 state.heldReason ?? "its end is being saved"
             )
         }
-        return JobSummary(
+        var summary = JobSummary(
             id: job.id, name: job.name, state: standing.state, reason: standing.reason,
             counts: job.counts,
             image: ImageReport(reference: job.spec.image, digest: job.digest),
@@ -30,6 +30,10 @@ extension JobServer {
             ended: isUnsaved ? nil : job.ended?.description,
             directory: directories.jobDirectory(job.id.rawValue),
             lastFailure: lastFailures[job.id])
+        if job.spec.confinement != .standard {
+            summary.confinement = job.spec.confinement.description
+        }
+        return summary
     }
 
     /// On disk, too.

@@ -1,5 +1,6 @@
 internal import JobModel
 internal import LinuxSystem
+internal import OCIRuntimeSpec
 internal import OCISpec
 
 /// What is wrong with a submit and can be told before any task starts.
@@ -20,6 +21,7 @@ enum SubmitCheck {
                     error: "secret \(name): there is no file \(path)", isUsage: true)
             }
         }
+        try confinement(spec.confinement)
         return try await points(of: spec)
     }
 
@@ -33,6 +35,15 @@ enum SubmitCheck {
             return expansion
         } catch {
             throw ErrorReport(error: "sweep: \(error)", isUsage: true)
+        }
+    }
+
+    private static func confinement(_ confinement: Confinement) throws(ErrorReport) {
+        guard case .profile(let document) = confinement else { return }
+        do throws(SpecError) {
+            _ = try SeccompProfile(json: Array(document.json.utf8), name: document.path)
+        } catch {
+            throw ErrorReport(error: "seccomp: \(error)", isUsage: true)
         }
     }
 

@@ -25,7 +25,8 @@ extension Agent {
             }
             let directories = TaskDirectories(job: template.directory, attempt: id)
             let planner = TaskPlanner(
-                template: template, secrets: try Secrets.read(template.spec.secrets))
+                template: template, secrets: try Secrets.read(template.spec.secrets),
+                seccomp: try templates.seccomp(of: template))
             let spec = planner.container(for: task, directories: directories)
             try StartSize.check(spec)
             let (stdout, stderr) = try taskFiles.make(

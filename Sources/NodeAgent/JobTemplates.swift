@@ -1,3 +1,4 @@
+internal import ContainerRuntime
 internal import FoundationEssentials
 internal import Glibc
 internal import JobModel
@@ -9,6 +10,8 @@ internal import NodeLink
 struct JobTemplates {
     private let directory: String
     private var known: [JobID: JobTemplate] = [:]
+    /// Of jobs whose profile has been read: all tasks of one share it.
+    private var seccomp: [JobID: ContainerSpec.Seccomp] = [:]
 
     init(directory: String) { self.directory = directory }
 
@@ -32,13 +35,22 @@ struct JobTemplates {
         return template
     }
 
+    mutating func seccomp(of template: JobTemplate) throws(SystemError) -> ContainerSpec.Seccomp {
+        if let seccomp = seccomp[template.job] { return seccomp }
+        let read = try template.spec.confinement.seccomp()
+        seccomp[template.job] = read
+        return read
+    }
+
     mutating func remove(_ job: JobID) {
         known[job] = nil
+        seccomp[job] = nil
         unlink(path(job))
     }
 
     mutating func removeAll() {
         known = [:]
+        seccomp = [:]
         sweep(except: [])
     }
 

@@ -5,15 +5,21 @@ public import NodeLink
 internal import OCISpec
 internal import Topology
 
-/// From what a person asked for to what the launcher carries out. Pure: secrets come in already read.
+/// From what a person asked for to what the launcher carries out. Pure: secrets and seccomp profiles come in already read.
 public struct TaskPlanner: Sendable {
     public let template: JobTemplate
     /// `NAME` → value.
     public let secrets: [String: String]
+    /// `Confinement.seccomp`.
+    public let seccomp: ContainerSpec.Seccomp
 
-    public init(template: JobTemplate, secrets: [String: String]) {
+    public init(
+        template: JobTemplate, secrets: [String: String],
+        seccomp: ContainerSpec.Seccomp = .standard
+    ) {
         self.template = template
         self.secrets = secrets
+        self.seccomp = seccomp
     }
 
     /// Where an attempt's files are seen in its container; on the machine's own root, where they lie.
@@ -44,6 +50,7 @@ public struct TaskPlanner: Sendable {
         var container = ContainerSpec(
             root: root, arguments: arguments(for: task, image, scriptFile: places.script))
         container.readOnlyRoot = spec.readOnlyRoot
+        container.seccomp = seccomp
         container.keepUpper = !spec.collect.isEmpty && !isOnHost
         container.workingDirectory = workingDirectory(image)
         container.user = spec.user ?? image.user

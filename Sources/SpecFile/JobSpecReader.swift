@@ -52,6 +52,7 @@ final class JobSpecReader {
                 "network": { networkNode = $0 },
                 "ports": { portsNode = $0 },
                 "init": { spec.`init` = self.read.bool($0, "init") ?? false },
+                "seccomp": { spec.confinement = self.seccomp($0) ?? .standard },
                 "read_only": { spec.readOnlyRoot = self.read.bool($0, "read_only") ?? false },
                 "mounts": { spec.mounts = self.mounts($0) },
                 "env": { node in

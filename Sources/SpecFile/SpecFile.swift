@@ -3,7 +3,7 @@ public import JobModel
 /// A job's text, as people write it, into a `JobSpec`, with every mistake told where it stands.
 ///
 /// Owns YAML and JSON, flags laid over them, units and suggestions; the only importer of Yams. Opens no file but the rows
-/// that a sweep's `from` names. Start here, then `JobSpecReader.swift`.
+/// that a sweep's `from` names, and a seccomp profile. Start here, then `JobSpecReader.swift`.
 public enum SpecFile {
     /// Reads a spec.
     /// - Parameters:

@@ -32,7 +32,8 @@ struct Debug: ParsableCommand {
                 template: JobTemplate(
                     job: JobID(0), spec: spec, taskCount: expansion.count, root: root,
                     directory: directory),
-                secrets: spec.secrets.mapValues { _ in "<secret>" })
+                secrets: spec.secrets.mapValues { _ in "<secret>" },
+                seccomp: try spec.confinement.seccomp())
             let attempt = AttemptID(task: TaskID(job: JobID(0), index: index), number: 1)
             let task = RunTask(
                 attempt: attempt, point: expansion.point(at: index),
@@ -41,7 +42,9 @@ struct Debug: ParsableCommand {
             let container = planner.container(
                 for: task,
                 directories: TaskDirectories(job: directory, attempt: attempt))
-            for step in ContainerPlan(container, on: .expected()).steps {
+            let filter = try container.seccomp.spec.map { try SeccompFilter(compiling: $0) }
+            Terminal.write("confinement   \(spec.confinement)\n")
+            for step in ContainerPlan(container, on: .expected(), seccomp: filter).steps {
                 Terminal.write("\(step)\n")
             }
             for variable in container.environment { Terminal.write("              \(variable)\n") }

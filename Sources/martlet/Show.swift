@@ -29,6 +29,7 @@ struct Show: ParsableCommand {
             "  image      \(job.image.reference)"
                 + (job.image.digest.map { " (\($0.prefix(19)))" } ?? ""))
         lines.append("  submitted  \(job.submitted)" + (job.ended.map { ", ended \($0)" } ?? ""))
+        if let confinement = job.confinement { lines.append("  confined   \(confinement)") }
         lines.append("  files      \(job.directory)")
         Terminal.write(lines.joined(separator: "\n") + "\n\n")
     }

@@ -31,6 +31,9 @@ struct SpecOptions: ParsableArguments {
     @Flag(name: .customLong("init"), help: "Run an init as PID 1 that reaps and forwards signals.")
     var withInit = false
     @Flag(help: "Make the container's root read-only.") var readOnly = false
+    @Option(
+        help: "unconfined, default, or a seccomp profile in Docker's JSON format.",
+        completion: .file(extensions: ["json"])) var seccomp: String?
     @Option(help: "SOURCE:TARGET[:ro], or tmpfs:TARGET[:size].") var mount: [String] = []
     @Option(help: "NAME=VALUE; NAME alone takes it from here.") var env: [String] = []
     @Option(help: "NAME=file:PATH or NAME=env:VARIABLE.") var secret: [String] = []
@@ -142,7 +145,7 @@ struct SpecOptions: ParsableArguments {
         }
         for (path, value) in [
             ("name", name), ("image", image), ("script", script), ("workdir", workdir),
-            ("user", user), ("hostname", hostname), ("network", network),
+            ("user", user), ("hostname", hostname), ("network", network), ("seccomp", seccomp),
         ] { set(path, value, "--" + path) }
         set("entrypoint", entrypoint, "--entrypoint")
         if withInit { set("init", "true", "--init") }

@@ -15,20 +15,17 @@ struct SeccompFilters {
 
     /// Nil for no filter. Compiles a profile when it is first seen.
     mutating func filter(_ seccomp: ContainerSpec.Seccomp) throws(SystemError) -> SeccompFilter? {
-        switch seccomp {
-        case .standard: return standard
-        case .unconfined: return nil
-        case .profile(let spec):
-            if let known = profiles[seccomp] { return known }
-            let filter = try Self.compile(spec)
-            guard !filter.wantsListener else {
-                throw SystemError(
-                    "seccomp", "SCMP_ACT_NOTIFY", errno: ENOTSUP, hint: "a task has no supervisor")
-            }
-            if profiles.count == Self.most { profiles = [:] }
-            profiles[seccomp] = filter
-            return filter
+        if seccomp == .standard { return standard }
+        if let known = profiles[seccomp] { return known }
+        guard let spec = seccomp.spec else { return nil }
+        let filter = try Self.compile(spec)
+        guard !filter.wantsListener else {
+            throw SystemError(
+                "seccomp", "SCMP_ACT_NOTIFY", errno: ENOTSUP, hint: "a task has no supervisor")
         }
+        if profiles.count == Self.most { profiles = [:] }
+        profiles[seccomp] = filter
+        return filter
     }
 
     private static func compile(_ spec: SeccompSpec) throws(SystemError) -> SeccompFilter {

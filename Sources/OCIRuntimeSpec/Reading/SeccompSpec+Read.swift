@@ -64,12 +64,12 @@ extension Field {
         "\(names[try choice(of: names, what)])"
     }
 
-    fileprivate func action() throws(SpecError) -> String {
+    func action() throws(SpecError) -> String {
         try name(of: SeccompSpec.actions, "action of seccomp")
     }
 
     /// SECCOMP_RET_DATA has 16 bits (seccomp(2)); an action without use for one must not have one (config-linux.md, "Seccomp").
-    fileprivate func errno(_ name: StaticString, for action: String) throws(SpecError) -> UInt32? {
+    func errno(_ name: StaticString, for action: String) throws(SpecError) -> UInt32? {
         guard let field = try optional(name) else { return nil }
         guard action == "SCMP_ACT_ERRNO" || action == "SCMP_ACT_TRACE" else {
             throw field.problem("\(action) has no errno")
