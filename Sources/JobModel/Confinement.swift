@@ -6,6 +6,9 @@ public enum Confinement: Sendable, Hashable, Codable {
     case unfiltered
     /// As standard, but with this profile.
     case profile(SeccompDocument)
+    /// All of root's capabilities, every system call, new privileges, the machine's devices, nothing masked: for root's tasks
+    /// alone.
+    case privileged
 }
 
 /// A seccomp profile in Docker's JSON format, as its file was when the job was submitted. Conditions in it are met, or not, on
@@ -29,6 +32,7 @@ extension Confinement: CustomStringConvertible {
         case .standard: "standard: Docker's seccomp profile and capabilities"
         case .unfiltered: "no seccomp filter"
         case .profile(let document): "seccomp profile \(document.path)"
+        case .privileged: "PRIVILEGED: all capabilities, no seccomp filter, the machine's devices"
         }
     }
 }

@@ -23,6 +23,7 @@ extension Agent {
                 throw SystemError(
                     "start", "\(id)", errno: EINVAL, hint: "its job was not announced")
             }
+            try Self.checkPrivilege(template.spec.confinement)
             let directories = TaskDirectories(job: template.directory, attempt: id)
             let planner = TaskPlanner(
                 template: template, secrets: try Secrets.read(template.spec.secrets),
@@ -43,6 +44,15 @@ extension Agent {
         } catch {
             return putOff(id, error)
         }
+    }
+
+    private static func checkPrivilege(_ confinement: Confinement) throws(SystemError) {
+        guard confinement == .privileged, geteuid() != 0 else { return }
+        throw SystemError(
+            "start", "privileged", errno: EPERM,
+            hint:
+                "privileged tasks are root's alone, and on this node they would be those of uid \(geteuid())"
+        )
     }
 
     /// A shortage passes, and is not the task's fault.

@@ -51,6 +51,7 @@ public struct TaskPlanner: Sendable {
             root: root, arguments: arguments(for: task, image, scriptFile: places.script))
         container.readOnlyRoot = spec.readOnlyRoot
         container.seccomp = seccomp
+        container.isPrivileged = spec.confinement == .privileged
         container.keepUpper = !spec.collect.isEmpty && !isOnHost
         container.workingDirectory = workingDirectory(image)
         container.user = spec.user ?? image.user

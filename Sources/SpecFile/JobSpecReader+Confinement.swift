@@ -3,8 +3,22 @@ internal import LinuxSystem
 internal import OCIRuntimeSpec
 
 extension JobSpecReader {
-    /// From `seccomp`. Nil where something is wrong with it, which is told.
-    func seccomp(_ node: SpecNode) -> Confinement? {
+    /// From `seccomp` and `privileged`.
+    func confinement(_ seccomp: SpecNode?, _ privileged: SpecNode?) -> Confinement {
+        let chosen = seccomp.flatMap(self.seccomp)
+        guard let privileged, read.bool(privileged, "privileged") == true else {
+            return chosen ?? .standard
+        }
+        if let seccomp, let chosen, chosen != .unfiltered {
+            read.fail(
+                seccomp, "a privileged task may make every system call",
+                hint: "leave out either seccomp or privileged")
+        }
+        return .privileged
+    }
+
+    /// Nil where something is wrong with it, which is told.
+    private func seccomp(_ node: SpecNode) -> Confinement? {
         guard let text = read.string(node, "seccomp") else { return nil }
         if text == "unconfined" { return .unfiltered }
         // What a flag puts in the place of a file's choice.

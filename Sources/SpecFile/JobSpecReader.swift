@@ -22,6 +22,7 @@ final class JobSpecReader {
         var expanded: [SpecNode] = []
         var scriptNode: SpecNode?
         var (networkNode, portsNode): (SpecNode?, SpecNode?)
+        var (seccompNode, privilegedNode): (SpecNode?, SpecNode?)
         var seen: Set<String> = []
         var sweep: (ParameterSweep, SweepReader)?
         read.mapping(
@@ -52,7 +53,8 @@ final class JobSpecReader {
                 "network": { networkNode = $0 },
                 "ports": { portsNode = $0 },
                 "init": { spec.`init` = self.read.bool($0, "init") ?? false },
-                "seccomp": { spec.confinement = self.seccomp($0) ?? .standard },
+                "seccomp": { seccompNode = $0 },
+                "privileged": { privilegedNode = $0 },
                 "read_only": { spec.readOnlyRoot = self.read.bool($0, "read_only") ?? false },
                 "mounts": { spec.mounts = self.mounts($0) },
                 "env": { node in
@@ -74,6 +76,7 @@ final class JobSpecReader {
                 "notify": { spec.notify = self.notify($0) },
             ])
         spec.network = network(networkNode, portsNode)
+        spec.confinement = confinement(seccompNode, privilegedNode)
         if spec.image.isEmpty, !seen.contains("image") {
             diagnostics.add(
                 tree.place, "an image is missing",

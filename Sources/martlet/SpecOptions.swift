@@ -34,6 +34,8 @@ struct SpecOptions: ParsableArguments {
     @Option(
         help: "unconfined, default, or a seccomp profile in Docker's JSON format.",
         completion: .file(extensions: ["json"])) var seccomp: String?
+    @Flag(help: "Let tasks do all that root may do on the node. For root alone.")
+    var privileged = false
     @Option(help: "SOURCE:TARGET[:ro], or tmpfs:TARGET[:size].") var mount: [String] = []
     @Option(help: "NAME=VALUE; NAME alone takes it from here.") var env: [String] = []
     @Option(help: "NAME=file:PATH or NAME=env:VARIABLE.") var secret: [String] = []
@@ -150,6 +152,7 @@ struct SpecOptions: ParsableArguments {
         set("entrypoint", entrypoint, "--entrypoint")
         if withInit { set("init", "true", "--init") }
         if readOnly { set("read_only", "true", "--read-only") }
+        if privileged { set("privileged", "true", "--privileged") }
         append("mounts", mount, "--mount")
         append("ports", publish, "--publish")
         let here = ProcessInfo.processInfo.environment

@@ -46,8 +46,18 @@ struct SubmissionOptions: ParsableArguments {
             return nil
         }
         try Preflight.check(spec)
+        if spec.confinement == .privileged { Self.warnOfPrivilege() }
         return try Connection.open().client.submit(
             SubmitRequest(spec: spec, source: source, key: key))
+    }
+
+    private static func warnOfPrivilege() {
+        Terminal.writeError(
+            """
+            WARNING: the tasks of this job are privileged. They have all capabilities and the machine's devices, no seccomp
+            filter holds them, and nothing is masked: whatever runs in them can do to its node what root can.
+
+            """)
     }
 
     private static func tie(_ spec: inout JobSpec, _ count: Int, to interaction: Interaction) throws

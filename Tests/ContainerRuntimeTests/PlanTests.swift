@@ -46,6 +46,26 @@ import Testing
             ])
     }
 
+    @Test func ofAPrivilegedContainerNothingIsTaken() {
+        var spec = ContainerSpec(root: .layers(["/l"]), arguments: ["run"])
+        spec.isPrivileged = true
+        var host = Self.root
+        host.capabilities = Capabilities.mask(["chown", "sys_admin"])
+        #expect(
+            lines(spec, host)
+                == [
+                    "session of its own", "hostname martlet", "upper tmpfs",
+                    "root overlay of 1 layers: /l", "mount /proc",
+                    "mount /dev of the machine, with /dev/pts and /dev/shm of its own",
+                    "mount /sys of the machine", "pivot_root and let the machine's tree go",
+                    "keep capabilities over the change of user", "user root",
+                    "capabilities bounding: "
+                        + Capabilities.names(in: Capabilities.docker).joined(separator: " ")
+                        + "; effective, permitted, inheritable: chown sys_admin; ambient:",
+                    "directory /", "pdeathsig SIGKILL with the launcher", "exec run",
+                ])
+    }
+
     /// What stands between a filter and exec would have to be allowed by every profile.
     @Test func aFilterComesLastBeforeExec() throws {
         let filter = SeccompFilter(
@@ -141,7 +161,7 @@ import Testing
         #expect(
             lines.suffix(6) == [
                 "umask 022", "keep capabilities over the change of user", "ids 7:8 +9,10",
-                "capabilities bounding: chown; effective: ; permitted: chown; inheritable: ; ambient:",
+                "capabilities bounding, permitted: chown; effective, inheritable, ambient:",
                 "directory /", "exec x",
             ])
         #expect(!lines.contains { $0.hasPrefix("clone") || $0.hasPrefix("pdeathsig") })

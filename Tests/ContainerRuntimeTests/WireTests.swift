@@ -43,6 +43,7 @@ import Testing
         spec.resourceLimits = [.init(resource: 7, soft: 1, hard: .max)]
         spec.withInit = true
         spec.seccomp = .profile(seccomp)
+        spec.isPrivileged = true
         spec.terminal = TerminalSize(rows: 40, columns: 65535)
         return spec
     }()

@@ -69,6 +69,42 @@ struct ConfinementTests {
         }
     }
 
+    @Test("root's task is privileged where that is asked, and everybody is told so")
+    func privileged() throws {
+        let sandbox = try Sandbox()
+        defer { sandbox.close() }
+        let submit = try sandbox.martlet(
+            "submit", "--image", try sandbox.busyboxRoot(), "--cpus", "0", "--privileged", "--",
+            "/bin/busybox", "grep", "-E", "^(CapEff|NoNewPrivs|Seccomp):", "/proc/self/status")
+        #expect(submit.errors.contains("WARNING") && submit.errors.contains("privileged"))
+        let end = try sandbox.martlet("wait", "1")
+        if Machine.isRoot {
+            #expect(end.status == 0)
+            let mine = Machine.text("/proc/self/status").split(separator: "\n").first {
+                $0.hasPrefix("CapEff:")
+            }
+            let log = try sandbox.martlet("logs", "1").output
+            #expect(log == "\(mine ?? "")\nNoNewPrivs:\t0\nSeccomp:\t0\n")
+        } else {
+            #expect(end.status == 1)
+        }
+        #expect(try sandbox.martlet("show", "1").output.contains("confined   PRIVILEGED"))
+    }
+
+    @Test(
+        "another user's task cannot be", .enabled(if: Machine.isRoot, "needs another user"))
+    func refused() throws {
+        let sandbox = try Sandbox(uid: 54321)
+        defer { sandbox.close() }
+        let run = try sandbox.martlet(
+            "run", "--image", try sandbox.busyboxRoot(), "--cpus", "0", "--privileged", "--",
+            "/bin/busybox", "true")
+        #expect(run.status == 1, "\(run.errors)")
+        let shown = try sandbox.martlet("show", "1_0").output
+        #expect(shown.contains("privileged tasks are root's alone"), "\(shown)")
+        #expect(shown.contains("uid 54321"), "\(shown)")
+    }
+
     @Test("the plan says which filter a task gets")
     func plan() throws {
         let sandbox = try Sandbox()

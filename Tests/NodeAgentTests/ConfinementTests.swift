@@ -30,6 +30,7 @@ struct ConfinementTests {
     @Test func noFilterIsAskedForByName() throws {
         #expect(try Confinement.standard.seccomp() == .standard)
         #expect(try Confinement.unfiltered.seccomp() == .unconfined)
+        #expect(try Confinement.privileged.seccomp() == .unconfined)
     }
 
     @Test func aProfileThatDoesNotReadIsAnErrorThatNamesIt() {

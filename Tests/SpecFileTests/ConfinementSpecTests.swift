@@ -43,6 +43,23 @@ struct ConfinementSpecTests {
         #expect(try parse("seccomp: p.json", [flag], in: folder).confinement == .unfiltered)
     }
 
+    @Test("privileged is asked for by name, and leaves no choice of a filter")
+    func privileged() throws {
+        let folder = try Folder()
+        try folder.write("p.json", Self.profile)
+        #expect(try parse("privileged: true", in: folder).confinement == .privileged)
+        #expect(try parse("privileged: false", in: folder).confinement == .standard)
+        let both = "privileged: true\nseccomp: unconfined"
+        #expect(try parse(both, in: folder).confinement == .privileged)
+        for choice in ["p.json", "default"] {
+            #expect {
+                try parse("privileged: true\nseccomp: \(choice)", in: folder)
+            } throws: {
+                "\($0)".contains("sweep.yaml:4:10: a privileged task")
+            }
+        }
+    }
+
     @Test(
         "what is wrong with a profile is told with its file, and where the spec names it",
         arguments: [

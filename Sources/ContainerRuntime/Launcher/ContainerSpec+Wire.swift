@@ -36,6 +36,7 @@ extension ContainerSpec {
         out.put(resourceLimits) { $1.write(to: &$0) }
         out.put(withInit)
         seccomp.write(to: &out)
+        out.put(isPrivileged)
         TerminalSize.write(terminal, to: &out)
     }
 
@@ -68,6 +69,7 @@ extension ContainerSpec {
         resourceLimits = try wire.list { try ResourceLimit(from: &$0) }
         withInit = try wire.bool()
         seccomp = try Seccomp(from: &wire)
+        isPrivileged = try wire.bool()
         terminal = try TerminalSize.read(from: &wire)
     }
 }

@@ -50,7 +50,7 @@ extension Launcher {
         let target = try check(cl_pidfd_open(pid), "pidfd_open", running.start.id)
         defer { close(target) }
         let plan = ContainerPlan(
-            exec: limited(spec, running),
+            exec: adapted(spec, running),
             into: ExecTarget(
                 namespaces: try NamespaceKind.apart(from: pid),
                 cgroups: Self.v1Directories(running.slot), canSetGroups: trees.host.canSetGroups,
@@ -76,10 +76,14 @@ extension Launcher {
         return children.split(separator: " ").first.flatMap { pid_t($0) } ?? pid
     }
 
-    /// With the container's own limits beneath.
-    private func limited(_ spec: ExecSpec, _ running: Running) -> ExecSpec {
+    /// With the container's own limits beneath, and with its privileges.
+    private func adapted(_ spec: ExecSpec, _ running: Running) -> ExecSpec {
         var spec = spec
         spec.resourceLimits = running.limits + spec.resourceLimits
+        if running.isPrivileged {
+            spec.privileges = .sets(.inherited(trees.host.capabilities))
+            spec.noNewPrivileges = false
+        }
         return spec
     }
 

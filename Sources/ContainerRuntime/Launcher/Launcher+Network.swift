@@ -110,6 +110,8 @@ extension Launcher {
         for (from, to) in [(network, Int32(0)), (output, 1), (output, 2)] { dup2(from, to) }
         _ = cl_close_range(3, UInt32.max, 0)
         Self.resetSignals()
+        // Not what the launcher keeps for privileged containers. Where it cannot be said, pasta drops what it does not need.
+        try? Capabilities.keep(Capabilities.pasta)
         let argv = ContainerChild.pointers(arguments)
         let environment = ContainerChild.pointers([])
         execve(program, argv, environment)

@@ -69,6 +69,11 @@ extension Launcher {
 
     private func launch(_ request: StartRequest, _ slot: Cgroups.Slot?) throws(SystemError) {
         let (id, rule) = (request.id, request.rule)
+        guard !request.spec.isPrivileged || !trees.host.inUserNamespace else {
+            throw SystemError(
+                "start", "privileged", errno: EPERM,
+                hint: "a launcher of an ordinary user has no privileges to give")
+        }
         let before = slot.map { cgroups.usage($0).kills } ?? 0
         let enforcement = cgroups.reached(request.spec, slot)
         let layer = request.spec.root == .host ? nil : layers?.next()
@@ -89,7 +94,8 @@ extension Launcher {
         table.begun(entry)
         running[id] = Running(
             pid: pid, entry: entry, rule: rule, hasInit: request.spec.withInit, slot: slot,
-            limits: spec.resourceLimits, seccomp: spec.seccomp, killsBefore: before,
+            limits: spec.resourceLimits, seccomp: spec.seccomp, isPrivileged: spec.isPrivileged,
+            killsBefore: before,
             start: ContainerStart(
                 id: id, at: Clock.now(), enforcement: enforcement, ports: network?.ports ?? []),
             status: status, layer: layer, network: network)

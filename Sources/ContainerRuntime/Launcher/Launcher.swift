@@ -16,6 +16,7 @@ public final class Launcher {
         /// Those that hold for whoever joins it, too.
         let limits: [ContainerSpec.ResourceLimit]
         let seccomp: ContainerSpec.Seccomp
+        let isPrivileged: Bool
         let killsBefore: Int64
         var start: ContainerStart
         /// Where the child tells a failing step; -1 once it has run exec.

@@ -20,13 +20,19 @@ public enum Capabilities {
     /// Makes those of `capabilities` that this process has inheritable: a program that it runs as root gets them whatever the
     /// bounding set says later (capabilities(7)). Containers clear the set before they run anything.
     static func keep(_ capabilities: UInt64) throws(SystemError) {
+        let permitted = try permitted()
+        try check(cl_capset(permitted, permitted, capabilities & permitted), "capset")
+    }
+
+    /// This process's.
+    static func permitted() throws(SystemError) -> UInt64 {
         let status = try Files.text("/proc/self/status")
         let line = status.split(separator: "\n").first { $0.hasPrefix("CapPrm:") }
         let permitted = line.flatMap {
             UInt64($0.dropFirst(7).trimmingPrefix { $0.isWhitespace }, radix: 16)
         }
         guard let permitted else { throw SystemError("read", "/proc/self/status", errno: EBADMSG) }
-        try check(cl_capset(permitted, permitted, capabilities & permitted), "capset")
+        return permitted
     }
 
     /// Takes from this process's bounding set all that is not in `keep`: what it executes can never have more (capability(7)).

@@ -21,11 +21,26 @@ public struct CapabilitySets: Sendable, Hashable, CustomStringConvertible {
         self.ambient = ambient
     }
 
+    /// What a program run as root gets, whatever the bounding set says (capabilities(7)): that of the launcher, and with it every
+    /// container's, is lowered for good.
+    static func inherited(_ set: UInt64) -> CapabilitySets {
+        .init(bounding: Capabilities.docker, effective: set, permitted: set, inheritable: set)
+    }
+
+    /// Equal sets stand together.
     public var description: String {
-        [
+        var groups: [(names: String, mask: UInt64)] = []
+        for (name, mask) in [
             ("bounding", bounding), ("effective", effective), ("permitted", permitted),
             ("inheritable", inheritable), ("ambient", ambient),
-        ].map { "\($0): \(Capabilities.names(in: $1).joined(separator: " "))" }
+        ] {
+            if let place = groups.firstIndex(where: { $0.mask == mask }) {
+                groups[place].names += ", " + name
+            } else {
+                groups.append((name, mask))
+            }
+        }
+        return groups.map { "\($0): \(Capabilities.names(in: $1).joined(separator: " "))" }
             .joined(separator: "; ")
     }
 

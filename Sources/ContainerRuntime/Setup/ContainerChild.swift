@@ -80,6 +80,8 @@ struct ContainerChild: ~Copyable {
         case .maskProc(let entry): try mask(entry)
         case .dev(let shm, let ownTerminalGroup): try mountDev(shm, ownTerminalGroup)
         case .sys: try attach(try cloneTree("/sys"), at: "/sys", followLinks: false)
+        case .machineDevices(let shm): try mountMachineDevices(shm)
+        case .machineSys: try attach(try Self.machineTree("/sys"), at: "/sys", followLinks: false)
         case .bind(let source, let destination, let readOnly):
             try bind(source, destination, readOnly)
         case .tmpfs(let path, let size): try mountTmpfs(path, size)
@@ -293,7 +295,28 @@ extension ContainerChild {
     }
 
     private func mountDev(_ shm: Int64?, _ ownTerminalGroup: Bool) throws(SystemError) {
-        try attach(try cloneTree("/dev"), at: "/dev", followLinks: false)
+        try mountDev(try cloneTree("/dev"), shm, ownTerminalGroup)
+    }
+
+    /// Read-only leaves devices writable, and the machine's directory of them as it is: what an image's start-up makes and
+    /// removes there would be the machine's.
+    private func mountMachineDevices(_ shm: Int64?) throws(SystemError) {
+        let tree = try Self.machineTree("/dev")
+        try check(
+            cl_mount_setattr(tree.raw, "", atEmptyPath, attrReadOnly, 0, 0), "mount_setattr", "/dev"
+        )
+        try mountDev(tree, shm, true)
+    }
+
+    private static func machineTree(_ path: String) throws(SystemError) -> OwnedFD {
+        try OwnedFD(
+            checking: cl_open_tree(AT_FDCWD, path, openTreeClone | atRecursive), "open_tree", path)
+    }
+
+    private func mountDev(_ tree: borrowing OwnedFD, _ shm: Int64?, _ ownTerminalGroup: Bool)
+        throws(SystemError)
+    {
+        try attach(tree, at: "/dev", followLinks: false)
         let dev = try RootedPath.open(
             root: root, "/dev", RootedPath.openPath | O_DIRECTORY, followLinks: false)
         // Group 5 is tty on every distribution; it is not mapped where one id is all there is.

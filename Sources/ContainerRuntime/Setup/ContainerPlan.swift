@@ -30,15 +30,19 @@ public struct ContainerPlan: Sendable {
             if spec.keepUpper { steps.append(.handOverUpper) }
         }
         steps.append(.proc)
-        if !host.inUserNamespace {
+        if !host.inUserNamespace, !spec.isPrivileged {
             // Root in the container is root: what /proc lets root write or read must go. In a user namespace the kernel sees
             // an ordinary user, and /proc's own permissions hold.
             steps +=
                 host.readOnlyProc.map(SetupStep.readOnlyProc)
                 + host.maskedProc.map(SetupStep.maskProc)
         }
-        steps.append(.dev(shm: spec.shmSize, ownTerminalGroup: !host.inUserNamespace))
-        steps.append(.sys)
+        if spec.isPrivileged {
+            steps += [.machineDevices(shm: spec.shmSize), .machineSys]
+        } else {
+            steps.append(.dev(shm: spec.shmSize, ownTerminalGroup: !host.inUserNamespace))
+            steps.append(.sys)
+        }
         if case .host = spec.root { steps.append(.tmpfs("/tmp", size: nil)) }
         // Parents before what is mounted within them.
         let mounts = spec.mounts.enumerated().sorted {
@@ -65,11 +69,15 @@ public struct ContainerPlan: Sendable {
         if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
         if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
+        if spec.isPrivileged { steps.append(.keepCapabilities) }
         steps.append(.identity(user: spec.user, groups: host.canSetGroups))
-        steps.append(.capabilities(Capabilities.docker))
+        steps.append(
+            spec.isPrivileged
+                ? .capabilitySets(.inherited(host.capabilities))
+                : .capabilities(Capabilities.docker))
         // As the task's user: a directory that it may not enter is an error now, not in the task.
         steps.append(.workingDirectory(spec.workingDirectory))
-        steps.append(.noNewPrivileges)
+        if !spec.isPrivileged { steps.append(.noNewPrivileges) }
         // After the identity, whose change would clear it (prctl(2), PR_SET_PDEATHSIG).
         steps.append(.dieWithLauncher)
         if spec.withInit { steps.append(.becomeInit) }
@@ -140,11 +148,13 @@ public struct HostFacts: Sendable, Hashable {
     public var maskedProc: [MaskedEntry]
     /// The launcher's own directory, with its sockets.
     public var runDirectory: String?
+    /// What the launcher itself may do: permitted ones.
+    public var capabilities: UInt64
 
     public init(
         inUserNamespace: Bool, canSetGroups: Bool, takesLayersOneByOne: Bool,
         readOnlyProc: [String],
-        maskedProc: [MaskedEntry], runDirectory: String? = nil
+        maskedProc: [MaskedEntry], runDirectory: String? = nil, capabilities: UInt64 = 0
     ) {
         self.inUserNamespace = inUserNamespace
         self.canSetGroups = canSetGroups
@@ -152,6 +162,7 @@ public struct HostFacts: Sendable, Hashable {
         self.readOnlyProc = readOnlyProc
         self.maskedProc = maskedProc
         self.runDirectory = runDirectory
+        self.capabilities = capabilities
     }
 }
 
@@ -187,6 +198,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case maskProc(MaskedEntry)
     case dev(shm: Int64?, ownTerminalGroup: Bool)
     case sys
+    case machineDevices(shm: Int64?)
+    case machineSys
     case bind(String, String, readOnly: Bool)
     case tmpfs(String, size: Int64?)
     case hostFile(String, String)
@@ -245,6 +258,9 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .dev(let shm, _):
             "mount         /dev, /dev/pts, /dev/shm\(shm.map { " of \($0) bytes" } ?? "")"
         case .sys: "mount         /sys, read-only"
+        case .machineDevices(let shm):
+            "mount         /dev of the machine, with /dev/pts and /dev/shm\(shm.map { " of \($0) bytes" } ?? "") of its own"
+        case .machineSys: "mount         /sys of the machine"
         case .bind(let source, let destination, let readOnly):
             "bind          \(source) on \(destination)\(readOnly ? ", read-only" : "")"
         case .tmpfs(let path, let size):

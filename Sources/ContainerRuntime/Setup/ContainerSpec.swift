@@ -114,6 +114,9 @@ public struct ContainerSpec: Sendable, Hashable {
     /// Runs an init as PID 1 that reaps and forwards signals.
     public var withInit = false
     public var seccomp = Seccomp.standard
+    /// All that the launcher may do itself, new privileges, the machine's devices and its whole /proc and /sys. For a launcher of
+    /// root alone.
+    public var isPrivileged = false
     /// A terminal of this size is its stdin, stdout and stderr.
     public var terminal: TerminalSize?
 

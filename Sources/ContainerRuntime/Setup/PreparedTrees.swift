@@ -34,7 +34,8 @@ public struct PreparedTrees: Sendable {
         try Self.bindOntoItself(directory + "/empty")
         try Self.makeDevices(directory + "/dev")
         try Self.makeSys(directory, inUserNamespace: ids.inUserNamespace)
-        try Capabilities.keep(Capabilities.pasta)
+        // Of root's, for privileged containers.
+        try Capabilities.keep(ids.inUserNamespace ? Capabilities.pasta : .max)
         try Capabilities.bound(to: Capabilities.docker)
         self.directory = directory
         var host = HostFacts.detect(
@@ -123,7 +124,9 @@ extension HostFacts {
                 "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list",
                 "timer_stats",
                 "sched_debug", "scsi",
-            ]).map { MaskedEntry(name: $0, isDirectory: isDirectory($0)) })
+            ]).map { MaskedEntry(name: $0, isDirectory: isDirectory($0)) },
+            // Without /proc nothing works, and something else says so.
+            capabilities: (try? Capabilities.permitted()) ?? 0)
     }
 
     /// Version and patch level of uname(2): [6, 1] for 6.1.0-13-amd64.
