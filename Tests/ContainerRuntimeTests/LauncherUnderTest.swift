@@ -5,17 +5,63 @@ import Testing
 
 @testable import ContainerRuntime
 
-/// Who runs the launcher.
-enum Runner: CustomTestStringConvertible, CaseIterable {
+/// Who runs the launcher, or the command line.
+enum Runner: CustomTestStringConvertible, Equatable {
     case root
     /// A user that no file knows: no account, no subordinate ids.
     case ordinaryUser
+    /// A user whom /etc/subuid and /etc/subgid grant some.
+    case subordinates(SubordinateUser)
 
-    var testDescription: String { self == .root ? "root" : "ordinary user" }
+    var testDescription: String {
+        switch self {
+        case .root: "root"
+        case .ordinaryUser: "ordinary user"
+        case .subordinates: "ordinary user with subordinate ids"
+        }
+    }
     /// Those that this process can be.
     static let possible: [Runner] = geteuid() == 0 ? [.root, .ordinaryUser] : [.ordinaryUser]
     static let rootOnly: [Runner] = possible.filter { $0 == .root }
-    var uid: UInt32 { self == .root ? 0 : geteuid() == 0 ? 54321 : geteuid() }
+    /// Those, and a user with subordinate ids where the machine has one.
+    static let everybody: [Runner] =
+        possible + (geteuid() == 0 ? SubordinateUser.any.map { [.subordinates($0)] } ?? [] : [])
+    static let ordinary: [Runner] = everybody.filter { $0 != .root }
+
+    var uid: UInt32 {
+        switch self {
+        case .root: 0
+        case .ordinaryUser: geteuid() == 0 ? 54321 : geteuid()
+        case .subordinates(let user): user.uid
+        }
+    }
+
+    /// Before a command, to run it as this user.
+    var becoming: [String] {
+        guard uid != geteuid() else { return [] }
+        return ["/usr/bin/setpriv", "--reuid", "\(uid)", "--regid", "\(uid)", "--clear-groups"]
+    }
+}
+
+/// An account that has subordinate ids, subuid(5), and a group of its own number.
+struct SubordinateUser: Equatable {
+    let uid: UInt32
+    let uids: SubordinateRange
+    let gids: SubordinateRange
+
+    static let any: SubordinateUser? = {
+        guard Files.exists("/usr/bin/newuidmap"), let accounts = try? Files.text("/etc/passwd"),
+            let users = try? Files.text("/etc/subuid"), let groups = try? Files.text("/etc/subgid")
+        else { return nil }
+        return accounts.split(separator: "\n").lazy.compactMap { line -> SubordinateUser? in
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+            guard fields.count > 3, fields[2] == fields[3], let uid = UInt32(fields[2]), uid > 0,
+                let uids = SubordinateRange.first(in: users, for: String(fields[0]), uid),
+                let gids = SubordinateRange.first(in: groups, for: String(fields[0]), uid)
+            else { return nil }
+            return SubordinateUser(uid: uid, uids: uids, gids: gids)
+        }.first
+    }()
 }
 
 /// How a container ended, and what it said.
@@ -82,13 +128,8 @@ final class LauncherUnderTest {
         _ environment: [String]
     ) throws -> pid_t {
         let program = try executable.get()
-        var command = [program, "serve"] + options + [folder.path + "/run"]
-        if runner.uid != geteuid() {
-            let id = "\(runner.uid)"
-            command =
-                ["/usr/bin/setpriv", "--reuid", id, "--regid", id, "--clear-groups"] + command
-        }
-        command = prefix + command
+        let command =
+            prefix + runner.becoming + [program, "serve"] + options + [folder.path + "/run"]
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

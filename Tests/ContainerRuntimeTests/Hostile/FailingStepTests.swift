@@ -18,13 +18,8 @@ struct FailingStepTests {
         let bundle = try HostileBundle(runner)
         try Files.makeDirectories(bundle.image.path + "/etc/filled")
         chown(bundle.image.path + "/etc/filled", runner.uid, runner.uid)
-        func add(_ destination: String, _ type: String, _ source: String, _ options: [String]) {
-            var mount = MountSpec(destination: destination)
-            (mount.type, mount.source, mount.options) = (type, source, options)
-            bundle.spec.mounts.append(mount)
-        }
-        add("/volume", "bind", bundle.victim, ["rbind", "rro", "rslave"])
-        add("/etc/filled", "tmpfs", "tmpfs", ["tmpcopyup"])
+        bundle.mount("/volume", "bind", bundle.victim, ["rbind", "rro", "rslave"])
+        bundle.mount("/etc/filled", "tmpfs", "tmpfs", ["tmpcopyup"])
         if runner == .root {
             bundle.spec.linux.sysctl = ["net.ipv4.ip_forward": "0"]
             var device = DeviceSpec(kind: .character, path: "/dev/own", major: 1, minor: 3)
@@ -96,7 +91,7 @@ extension HostileBundle {
                 $0.mount + $0.own
             }
             let groups = try Set(places).flatMap { place in
-                try Files.directoryNames(in: place).filter { $0.hasPrefix("hostile-\(getpid())-") }
+                try Files.directoryNames(in: place).filter { $0.hasPrefix(Self.idPrefix) }
                     .map { place + "/" + $0 }
             }
             let mounts = try Files.text("/proc/self/mountinfo").split(separator: "\n").filter {
