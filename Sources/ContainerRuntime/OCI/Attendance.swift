@@ -1,19 +1,19 @@
 internal import CLinux
 internal import Glibc
-internal import LinuxSystem
+package import LinuxSystem
 internal import OCIRuntimeSpec
 
 /// `run` in the foreground: starts the container, passes signals and the terminal on, waits, and takes it down.
 package enum Attendance {
     /// Returns the program's exit status, 128 + n for a signal n.
+    /// `signals` have been held back since before its creation.
     package static func attend(
-        _ made: ContainerCreation, keep: Bool, notes: inout [String]
+        _ made: ContainerCreation, _ signals: ForwardedSignals, keep: Bool, notes: inout [String]
     ) throws -> Int32 {
         let (home, record, status, terminal) = (made.home, made.record, made.status, made.terminal)
         defer { for fd in [status, terminal] where fd >= 0 { close(fd) } }
         let code: Int32
         do {
-            let signals = try ForwardedSignals()
             let screen = terminal >= 0 ? try TerminalRelay(terminal) : nil
             defer { screen?.restore() }
             _ = try UnixSocket.send(status, [1])
@@ -31,11 +31,12 @@ package enum Attendance {
     }
 }
 
-/// What the runtime gets while it stands before a container is the container's.
-struct ForwardedSignals {
+/// What the runtime gets while it stands before a container is the container's: from before its creation on, so that none is
+/// lost, and none ends the runtime and leaves a container behind.
+package struct ForwardedSignals {
     private let descriptor: Int32
 
-    init() throws(SystemError) {
+    package init() throws(SystemError) {
         var watched = sigset_t()
         sigfillset(&watched)
         // Faults are the runtime's own; stopping it is its caller's affair.

@@ -26,11 +26,12 @@ enum Run: Verb {
             }
             return 0
         }
+        let signals = try ForwardedSignals()
         let made = try ContainerCreation(settings, hold: .status)
         for line in made.notes { log.debug(line) }
         var notes: [String] = []
         let status = try Attendance.attend(
-            made, keep: arguments.has("keep"), notes: &notes)
+            made, signals, keep: arguments.has("keep"), notes: &notes)
         for line in notes { log.warning(line) }
         return status
     }
