@@ -5,13 +5,14 @@ internal import OCIRuntimeSpec
 
 /// `kill`.
 package enum ContainerSignal {
-    /// To its first process, or to all.
+    /// To its first process, or to all that its cgroup knows; without one the first is all there is to reach.
     package static func send(_ signal: Int32, to home: ContainerHome, all: Bool) throws {
         let record = try home.read()
         let status = home.status(record)
-        if all {
+        let cgroup = try ContainerCgroup(record: record.cgroup)
+        if all, !cgroup.directories.isEmpty {
             // What outlived the first process is meant, too.
-            return try ContainerCgroup(record: record.cgroup).signal(signal)
+            return try cgroup.signal(signal)
         }
         guard status != .stopped, status != .creating else {
             throw SystemError(
