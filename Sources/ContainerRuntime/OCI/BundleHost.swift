@@ -13,6 +13,8 @@ struct BundleHost: Sendable, Hashable {
     var canSetGroups: Bool
     /// Descriptors of the caller from 3 on that the container gets.
     var preserved: UInt32 = 0
+    /// The first of them.
+    var listening: ListeningSockets?
     var usesPivot = true
 
     init(

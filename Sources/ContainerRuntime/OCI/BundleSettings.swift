@@ -13,6 +13,8 @@ package struct BundleSettings: Sendable {
     package var consoleSocket: String?
     /// Descriptors from 3 on that the container gets.
     package var preserved: UInt32 = 0
+    /// Those among them that a service manager handed on.
+    package var listening: ListeningSockets?
     package var usesPivot = true
 
     package init(id: String, root: String, bundle: String) {

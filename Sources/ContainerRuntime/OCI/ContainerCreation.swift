@@ -79,6 +79,7 @@ package struct ContainerCreation {
     private mutating func create(_ hold: Hold) throws {
         var host = BundleHost.detect()
         host.preserved = settings.preserved
+        host.listening = settings.listening
         host.usesPivot = settings.usesPivot
         let places = placesOfCgroups()
         let made = try ContainerCgroup.make(

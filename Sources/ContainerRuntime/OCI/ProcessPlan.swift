@@ -49,15 +49,18 @@ struct ProcessPlan {
     /// The last steps. Nothing but exec comes after a filter that is installed here.
     func entry() throws(SpecError) -> [SetupStep] {
         guard !process.args.isEmpty else { throw BundlePlan.problem("process.args", "missing") }
+        let environment = host.listening?.added(to: process.env) ?? process.env
         var steps: [SetupStep] = [
             .process(
-                .lookUpProgram(process.args, process.env, preserved: host.preserved))
+                .lookUpProgram(
+                    process.args, environment, preserved: host.preserved,
+                    listens: host.listening != nil))
         ]
         if process.noNewPrivileges {
             steps.append(.noNewPrivileges)
             if let filter { steps.append(.seccomp(filter)) }
         }
-        return steps + [.exec(process.args, process.env)]
+        return steps + [.exec(process.args, environment)]
     }
 
     private func ids() throws(SpecError) -> SetupStep {

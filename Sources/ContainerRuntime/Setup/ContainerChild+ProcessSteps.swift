@@ -35,9 +35,10 @@ extension ContainerChild {
         case .requireProgram(let arguments, let environment):
             _ = try Self.executable(arguments, environment)
         case .awaitStart: try awaitStart()
-        case .lookUpProgram(let arguments, let environment, let preserved):
+        case .lookUpProgram(let arguments, let environment, let preserved, let listens):
             program = try lookUp(
-                arguments, environment, preserved: preserved, addsPath: false)
+                arguments, environment + (listens ? ["LISTEN_PID=\(getpid())"] : []),
+                preserved: preserved, addsPath: false)
         }
     }
 

@@ -24,8 +24,8 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
     case requireProgram([String], [String])
     /// Waits for `start`.
     case awaitStart
-    /// Finds the program; `preserved` descriptors from 3 on stay open.
-    case lookUpProgram([String], [String], preserved: UInt32)
+    /// Finds the program; `preserved` descriptors from 3 on stay open. Where it `listens` on some of them, it is told its pid.
+    case lookUpProgram([String], [String], preserved: UInt32, listens: Bool)
 
     public enum Milestone: UInt8, Sendable, Hashable {
         /// Ids can be mapped now.
@@ -54,7 +54,7 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
         case .arrive(let milestone): "tell          \(milestone)"
         case .requireProgram(let arguments, _): "require       \(arguments.first ?? "")"
         case .awaitStart: "wait          for start"
-        case .lookUpProgram(let arguments, _, _): "look up       \(arguments.first ?? "")"
+        case .lookUpProgram(let arguments, _, _, _): "look up       \(arguments.first ?? "")"
         }
     }
 }

@@ -21,7 +21,8 @@ enum Create: Verb {
     /// What `create` and `run` share. Goes to the bundle, where hooks run, too.
     static func settings(_ arguments: Arguments, _ globals: Globals) throws -> BundleSettings {
         let id = try arguments.id()
-        let preserved = try Self.preserved(arguments)
+        let listening = ListeningSockets.given()
+        let preserved = try Self.preserved(arguments, after: listening?.count ?? 0)
         OwnedFD.closeAll(from: 3 + preserved)
         let console = try arguments["console-socket"].map(Self.absolute)
         let pidFile = try arguments["pid-file"].map(Self.absolute)
@@ -34,14 +35,20 @@ enum Create: Verb {
         settings.pidFile = pidFile
         settings.consoleSocket = console
         settings.preserved = preserved
+        settings.listening = listening
         settings.usesPivot = !arguments.has("no-pivot")
         return settings
     }
 
-    /// Those of systemd's socket activation are passed on as well (sd_listen_fds(3)).
-    static func preserved(_ arguments: Arguments) throws(Usage) -> UInt32 {
-        let asked: UInt32 = try arguments.number("preserve-fds") ?? 0
-        guard asked < 1 << 16 else { throw Usage("--preserve-fds: \(asked) is too many") }
+    /// How many descriptors from 3 on are passed on: those of `--preserve-fds` come after the sockets of a service manager.
+    static func preserved(_ arguments: Arguments, after listening: UInt32 = 0) throws(Usage)
+        -> UInt32
+    {
+        let given: UInt32 = try arguments.number("preserve-fds") ?? 0
+        let (asked, overflow) = given.addingReportingOverflow(listening)
+        guard !overflow, asked < 1 << 16 else {
+            throw Usage("--preserve-fds: \(asked) is too many")
+        }
         // A number that nobody has taken would go to a descriptor of the runtime's own, and that into the container.
         for fd in 3..<3 + Int32(asked) where fcntl(fd, F_GETFD) < 0 {
             throw Usage("--preserve-fds: \(asked): descriptor \(fd) is not open")
