@@ -116,6 +116,10 @@ int cl_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t pri
     return result(syscall(SYS_sched_setattr, 0, &attributes, 0));
 }
 
+int cl_keyctl(int operation, unsigned long a, unsigned long b) {
+    return result(syscall(SYS_keyctl, operation, a, b, 0, 0));
+}
+
 int cl_personality(unsigned long persona) { return result(personality(persona)); }
 
 int cl_ioprio_set(int class, int priority) {

@@ -53,6 +53,8 @@ int cl_ioprio_set(int class, int priority);
 int cl_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 /// seccomp(2), SECCOMP_SET_MODE_FILTER, with `count` of struct sock_filter. Returns the listener where `flags` ask for one.
 int cl_seccomp_filter(const void *instructions, unsigned short count, unsigned flags);
+/// keyctl(2).
+int cl_keyctl(int operation, unsigned long a, unsigned long b);
 int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 
 /// How a child ended. `code` is the exit code or the signal's number.

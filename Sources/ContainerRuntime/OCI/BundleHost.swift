@@ -16,6 +16,8 @@ struct BundleHost: Sendable, Hashable {
     /// The first of them.
     var listening: ListeningSockets?
     var usesPivot = true
+    /// The caller wants a session keyring for the container.
+    var hasKeyring = true
 
     init(
         isRoot: Bool, isNamespaceRoot: Bool, hasAppArmor: Bool = false, hasSELinux: Bool = false,

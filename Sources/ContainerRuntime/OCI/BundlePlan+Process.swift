@@ -68,6 +68,7 @@ extension BundlePlan {
         if let policy = spec.linux.memoryPolicy {
             steps.append(.process(try Self.memoryPolicy(policy)))
         }
+        if host.hasKeyring { steps.append(.process(.sessionKeyring(state.id))) }
         let plan = ProcessPlan(
             process: process, filter: filter, host: host, canSetGroups: canSetGroups)
         steps += try plan.traits()

@@ -16,6 +16,8 @@ package struct BundleSettings: Sendable {
     /// Those among them that a service manager handed on.
     package var listening: ListeningSockets?
     package var usesPivot = true
+    /// The container gets a session keyring, and not its caller's.
+    package var hasKeyring = true
 
     package init(id: String, root: String, bundle: String) {
         self.id = id

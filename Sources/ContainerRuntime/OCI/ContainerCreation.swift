@@ -38,6 +38,7 @@ package struct ContainerCreation {
             id: settings.id, ociVersion: spec.ociVersion, bundle: settings.bundle,
             root: root.hasPrefix("/") ? root : settings.bundle + "/" + root, created: Clock.now(),
             owner: geteuid(), annotations: spec.annotations)
+        record.hasKeyring = settings.hasKeyring
         try home.make()
         do {
             try OwnedFD.write(text, to: home.configPath)
@@ -81,6 +82,7 @@ package struct ContainerCreation {
         host.preserved = settings.preserved
         host.listening = settings.listening
         host.usesPivot = settings.usesPivot
+        host.hasKeyring = settings.hasKeyring
         let places = placesOfCgroups()
         let made = try ContainerCgroup.make(
             CgroupRequest(

@@ -99,6 +99,7 @@ package enum ContainerExecution {
         steps.append(.joinNamespaces(namespaces))
         if namespaces & Namespace.pid != 0 { steps.append(.enterProcessNamespace) }
         steps.append(.session)
+        if record.hasKeyring { steps.append(.process(.sessionKeyring(record.id))) }
         if process.terminal {
             let size = process.consoleSize.map { TerminalSize(rows: $0.height, columns: $0.width) }
             steps.append(.terminal(size ?? TerminalSize(rows: 0, columns: 0), onConsole: false))

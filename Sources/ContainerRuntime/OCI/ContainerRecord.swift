@@ -17,6 +17,8 @@ package struct ContainerRecord: Sendable, Hashable {
     /// Who made it.
     package var owner: UInt32
     package var annotations: [String: String]
+    /// It has a session keyring, which its other processes join.
+    package var hasKeyring = true
     /// `ContainerCgroup.record`.
     package var cgroup: [String: String] = [:]
     /// `ResctrlGroup.record`; empty where it has none.
@@ -32,11 +34,12 @@ package struct ContainerRecord: Sendable, Hashable {
 
 extension ContainerRecord {
     /// Of this layout; another one's records are refused, not guessed at.
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     var bytes: [UInt8] {
         var out = WireWriter()
         out.put(Self.version)
+        out.put(hasKeyring ? UInt8(1) : 0)
         for text in [id, ociVersion, bundle, root] { out.put(text) }
         for number in [Int64(pid), startTime, created, Int64(owner)] { out.put(number) }
         for pairs in [annotations, cgroup, resctrl] {
@@ -51,6 +54,7 @@ extension ContainerRecord {
     init(bytes: [UInt8]) throws {
         var wire = WireReader(bytes[...])
         guard try wire.byte() == Self.version else { throw WireReader.Malformed() }
+        hasKeyring = try wire.byte() == 1
         id = try wire.string()
         ociVersion = try wire.string()
         bundle = try wire.string()

@@ -21,6 +21,7 @@ extension ContainerChild {
         case .personality(let domain):
             try check(cl_personality(domain), "linux.personality")
         case .memoryPolicy(let mode, let nodes): try setMemoryPolicy(mode, nodes)
+        case .sessionKeyring(let id): try joinKeyring(of: id)
         case .namespaceRoot(let setsGroups): try becomeNamespaceRoot(setsGroups)
         case .ownNull: ownNull()
         case .apparmor(let profile):
@@ -94,6 +95,23 @@ extension ContainerChild {
         // The kernel reads one bit less than it is told (set_mempolicy(2), "maxnode").
         let bits = nodes.isEmpty ? 0 : UInt(words.count * UInt.bitWidth + 1)
         try check(cl_set_mempolicy(mode, words, bits), "linux.memoryPolicy", "\(nodes)")
+    }
+
+    /// Its caller's would show the container keys of the machine (keyrings(7)). A kernel without keys, and a filter around the
+    /// runtime that keeps them from it, have none to show.
+    private func joinKeyring(of id: String) throws(SystemError) {
+        // linux/keyctl.h: KEYCTL_JOIN_SESSION_KEYRING and KEYCTL_SETPERM.
+        let (join, setPermissions): (Int32, Int32) = (1, 5)
+        let name = "_ses." + id
+        let serial = name.withCString { cl_keyctl(join, UInt(bitPattern: $0), 0) }
+        if serial == -ENOSYS || serial == -EPERM { return }
+        try check(
+            serial, "session keyring", name,
+            hint: serial == -EDQUOT ? "sysctl kernel.keys.maxkeys; or --no-new-keyring" : nil
+        )
+        // keyctl_setperm(3): all for whoever has it; view, read, search and link for its user, whose other processes find it by
+        // its name. Where that is refused they get one each.
+        _ = cl_keyctl(setPermissions, UInt(serial), 0x3f1b_0000)
     }
 
     // MARK: Ids and labels

@@ -9,6 +9,8 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
     case ioPriority(IOPrioritySpec)
     case personality(UInt)
     case memoryPolicy(mode: Int32, nodes: [Int])
+    /// That of the container of this id: made, or joined where it is there.
+    case sessionKeyring(String)
     /// Ids of the container, set before the file systems are: what is made there is its root's.
     case namespaceRoot(setsGroups: Bool)
     /// Streams on /dev/null are on the container's.
@@ -45,6 +47,7 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
         case .ioPriority(let spec): "io priority   class \(spec.schedulingClass)"
         case .personality: "personality"
         case .memoryPolicy(let mode, let nodes): "memory        policy \(mode) on \(nodes)"
+        case .sessionKeyring(let id): "keyring       of \(id)"
         case .namespaceRoot: "user          root of the user namespace"
         case .ownNull: "streams       from the container's /dev/null"
         case .apparmor(let profile): "apparmor      \(profile)"

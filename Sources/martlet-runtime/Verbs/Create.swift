@@ -37,6 +37,7 @@ enum Create: Verb {
         settings.preserved = preserved
         settings.listening = listening
         settings.usesPivot = !arguments.has("no-pivot")
+        settings.hasKeyring = !arguments.has("no-new-keyring")
         return settings
     }
 
