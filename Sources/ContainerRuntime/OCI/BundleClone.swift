@@ -18,7 +18,7 @@ struct BundleClone {
 
     /// Returns the child's pid, in this process's own process namespace.
     func clone() throws(SystemError) -> pid_t {
-        guard plan.joins.isEmpty, plan.timeOffsets == nil else { return try cloneInBetween() }
+        guard plan.joins.isEmpty else { return try cloneInBetween() }
         let pid = try check(cl_clone3(plan.cloneFlags, nil, cgroup), "clone3", hint: hint)
         if pid == 0 { runChild() }
         return pid_t(pid)
@@ -95,7 +95,6 @@ struct BundleClone {
             var child = ContainerChild(status: childStatus, startListener: -1, taken: [:])
             for step in plan.inherited { try child.perform(step) }
             try join(joins)
-            if let offsets = plan.timeOffsets { try enterTime(offsets) }
             if plan.isWatched { try child.perform(.undumpable) }
             let parent: UInt64 = 0x8000
             let pid = try check(
@@ -130,16 +129,6 @@ struct BundleClone {
             try check(cl_setresgid(0), "linux.namespaces: user: setresgid", "0")
             try check(cl_setresuid(0), "linux.namespaces: user: setresuid", "0")
         }
-    }
-
-    /// time_namespaces(7): children enter it, and the offsets must be there before the first does.
-    private func enterTime(_ offsets: String) throws(SystemError) {
-        try check(cl_unshare(Namespace.time), "linux.namespaces: unshare(time)")
-        guard !offsets.isEmpty else { return }
-        do throws(SystemError) {
-            let file = try OwnedFD.open("/proc/self/timens_offsets", O_WRONLY)
-            try Files.writeAll(file.raw, offsets.utf8, "timens_offsets")
-        } catch { throw SystemError("linux.timeOffsets", offsets, errno: error.errno) }
     }
 
     // MARK: The child

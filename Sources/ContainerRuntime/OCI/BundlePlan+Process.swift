@@ -15,6 +15,7 @@ extension BundlePlan {
                 inherited.append(.process(.oomScore(score)))
             }
         }
+        if isNew(.time) { steps.append(.process(.timeNamespace(offsets: timeOffsets))) }
         if has(.cgroup), isNew(.cgroup) { steps.append(.process(.cgroupNamespace)) }
         if let name = spec.hostname {
             guard has(.uts) else {

@@ -21,8 +21,6 @@ package struct BundlePlan: Sendable {
     var joins: [NamespaceSpec] = []
     /// What the process that joins them is before it does, and the child inherits.
     var inherited: [SetupStep] = []
-    /// `/proc/PID/timens_offsets`, time_namespaces(7); nil where there is no new time namespace.
-    var timeOffsets: String?
     var mappedTrees: [MappedTree] = []
     /// The parent writes the maps of a new user namespace.
     var mapsIDs = false
@@ -115,7 +113,6 @@ package struct BundlePlan: Sendable {
                 cloneFlags |= flag
             }
         }
-        if isNew(.time) { timeOffsets = Self.offsets(spec.linux.timeOffsets) }
         try checkMappings()
     }
 
@@ -138,8 +135,9 @@ package struct BundlePlan: Sendable {
         }
     }
 
-    private static func offsets(_ offsets: [String: TimeOffset]) -> String {
-        offsets.sorted { $0.key < $1.key }
+    /// `/proc/PID/timens_offsets`, time_namespaces(7).
+    var timeOffsets: String {
+        spec.linux.timeOffsets.sorted { $0.key < $1.key }
             .map { "\($0.key) \($0.value.seconds) \($0.value.nanoseconds)\n" }.joined()
     }
 

@@ -30,6 +30,7 @@ extension ContainerChild {
         case .selinux(let label): try setLabel(["attr/exec"], label, "process.selinuxLabel")
         case .cgroupNamespace:
             try check(cl_unshare(Namespace.cgroup), "linux.namespaces: unshare(cgroup)")
+        case .timeNamespace(let offsets): try enterTime(offsets)
         case .hooks(let hooks, let field, let state):
             try Self.run(hooks, field: field, state: state, pid: getpid())
         case .arrive(let milestone): try arrive(milestone)
@@ -80,6 +81,17 @@ extension ContainerChild {
         } catch {
             throw SystemError(field, value, errno: error.errno)
         }
+    }
+
+    /// Only children enter it by themselves, and the offsets must be there before anybody does.
+    private func enterTime(_ offsets: String) throws(SystemError) {
+        let field = "linux.namespaces: time"
+        try check(cl_unshare(Namespace.time), field)
+        if !offsets.isEmpty {
+            try Self.write("/proc/self/timens_offsets", offsets, "linux.timeOffsets")
+        }
+        let own = try OwnedFD.open("/proc/self/ns/time_for_children", O_RDONLY)
+        try check(cl_setns(own.raw, Namespace.time), field)
     }
 
     private func setScheduler(_ spec: SchedulerSpec) throws(SystemError) {

@@ -19,6 +19,8 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
     case selinux(String)
     /// A cgroup namespace, once the process is where it is to stay (cgroup_namespaces(7)).
     case cgroupNamespace
+    /// A time namespace with clocks of its own: `/proc/PID/timens_offsets`, time_namespaces(7).
+    case timeNamespace(offsets: String)
     case hooks([HookSpec], field: String, state: ContainerState)
     /// Tells the runtime how far it is, and waits to be told to go on.
     case arrive(Milestone)
@@ -53,6 +55,7 @@ public enum ProcessStep: Sendable, Hashable, CustomStringConvertible {
         case .apparmor(let profile): "apparmor      \(profile)"
         case .selinux(let label): "selinux       \(label)"
         case .cgroupNamespace: "namespace     cgroup"
+        case .timeNamespace: "namespace     time"
         case .hooks(let hooks, let field, _): "hooks         \(field): \(hooks.count)"
         case .arrive(let milestone): "tell          \(milestone)"
         case .requireProgram(let arguments, _): "require       \(arguments.first ?? "")"
