@@ -133,7 +133,11 @@ extension BundlePlan {
         mappedTrees.append(
             MappedTree(
                 field: field, path: source, slot: lastSlot,
-                isRecursive: options.isRecursive, uidMappings: uids, gidMappings: gids))
+                isRecursive: options.isRecursive,
+                // Of older documents, that only give the mappings, as much is mapped as is bound.
+                mapsBelow: options.isIDMappedBelow
+                    || options.isRecursive && !options.isIDMapped, uidMappings: uids,
+                gidMappings: gids))
         return lastSlot
     }
 

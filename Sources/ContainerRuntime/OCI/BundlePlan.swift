@@ -11,6 +11,8 @@ package struct BundlePlan: Sendable {
         let path: String
         let slot: Int
         let isRecursive: Bool
+        /// The mounts below are mapped, too.
+        let mapsBelow: Bool
         let uidMappings: [IDMapping]
         let gidMappings: [IDMapping]
     }

@@ -82,7 +82,7 @@ extension BundlePlan.MappedTree {
         let tree = try OwnedFD(checking: cl_open_tree(AT_FDCWD, path, flags), field, path)
         let namespace = try MappingNamespace.make(uids: uidMappings, gids: gidMappings)
         try check(
-            cl_mount_idmap(tree.raw, namespace.raw, atEmptyPath | (isRecursive ? atRecursive : 0)),
+            cl_mount_idmap(tree.raw, namespace.raw, atEmptyPath | (mapsBelow ? atRecursive : 0)),
             "\(field).uidMappings", path,
             hint: "the file system there, or this user, cannot map ids of mounts")
         return tree
