@@ -90,11 +90,17 @@ extension BundlePlan {
         var filled = options
         // Sealed once the devices are in.
         if mount.destination == "/dev" { filled.set &= ~attrReadOnly }
+        if let label = spec.linux.mountLabel, Self.labelled.contains(mount.type) {
+            filled.parameters.append(MountOptions.Parameter(key: "context", value: label))
+        }
         return .fileSystem(
             FileSystemMount(
                 field: field, type: mount.type, source: mount.source,
                 destination: mount.destination, options: filled))
     }
+
+    /// File systems made for the container that take the label of their files as an option (mount(8), "context=").
+    private static let labelled: Set<String> = ["tmpfs", "devpts", "ramfs"]
 
     private mutating func bind(_ mount: MountSpec, _ field: String, _ options: MountOptions)
         throws(SpecError) -> BindMount

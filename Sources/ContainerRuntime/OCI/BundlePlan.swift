@@ -57,6 +57,7 @@ package struct BundlePlan: Sendable {
         self.bundle = bundle
         self.host = host
         self.filter = filter
+        try refuseWhatIsNotDone()
         try planNamespaces()
         // As the machine's user, whose they are: a user namespace that is joined has no right to them.
         if joins.isEmpty && timeOffsets == nil {
@@ -92,6 +93,16 @@ package struct BundlePlan: Sendable {
 
     /// What is made in the container is made by its root: an id that its user namespace, if new, has.
     var isUnprivileged: Bool { has(.user) || !host.isRoot }
+
+    /// What a container would go without, and nobody would know.
+    private func refuseWhatIsNotDone() throws(SpecError) {
+        guard spec.linux.netDevices.isEmpty else {
+            throw Self.problem("linux.netDevices", "this runtime moves no network devices")
+        }
+        guard spec.linux.mountLabel == nil || host.hasSELinux else {
+            throw Self.problem("linux.mountLabel", "this machine has no SELinux")
+        }
+    }
 
     // MARK: Namespaces
 

@@ -40,6 +40,7 @@ package enum RuntimeFeatures {
         linux.memoryPolicy.modes = BundlePlan.memoryModes.keys.sorted()
         linux.memoryPolicy.flags = BundlePlan.memoryFlags.keys.sorted()
         linux.idmappedMounts = true
+        linux.netDevices = false
         return linux
     }
 }
