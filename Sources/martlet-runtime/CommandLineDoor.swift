@@ -70,8 +70,7 @@ enum CommandLineDoor {
     }
 
     private static var usage: String {
-        "usage: martlet-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug]\n"
-            + "           [--cgroup-manager cgroupfs|systemd|disabled] [--systemd-cgroup] VERB …\n"
+        "usage: martlet-runtime \(options(of: Globals.grammar).joined(separator: " ")) VERB …\n"
             + verbs.map { "       martlet-runtime \(line(of: $0))" }.joined(separator: "\n")
             + "\n       martlet-runtime serve [--upper-on-disk] DIR"
     }
@@ -81,16 +80,17 @@ enum CommandLineDoor {
     }
 
     private static func line(of verb: any Verb.Type) -> String {
-        let grammar = verb.grammar
+        ([verb.name] + options(of: verb.grammar) + [verb.grammar.words]).joined(separator: " ")
+    }
+
+    private static func options(of grammar: Arguments.Grammar) -> [String] {
         var letters: [String: Character] = [:]
         for (letter, name) in grammar.letters { letters[name] = letter }
         func option(_ name: String) -> String {
             letters[name].map { "-\($0)|--\(name)" } ?? "--\(name)"
         }
-        let options =
-            grammar.flags.sorted().map { "[\(option($0))]" }
+        return grammar.flags.sorted().map { "[\(option($0))]" }
             + grammar.values.sorted().map { "[\(option($0)) …]" }
-        return ([verb.name] + options + [grammar.words]).joined(separator: " ")
     }
 }
 

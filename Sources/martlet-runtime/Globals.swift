@@ -13,7 +13,7 @@ struct Globals {
     /// The verb and what follows it.
     let rest: [String]
 
-    private static let grammar = Arguments.Grammar(
+    static let grammar = Arguments.Grammar(
         flags: ["debug", "systemd-cgroup", "version", "help"],
         values: ["root", "log", "log-format", "log-level", "cgroup-manager", "criu", "rootless"],
         letters: ["v": "version", "h": "help"], stopsAtWord: true)
