@@ -60,7 +60,7 @@ package struct BundlePlan: Sendable {
         try refuseWhatIsNotDone()
         try planNamespaces()
         // As the machine's user, whose they are: a user namespace that is joined has no right to them.
-        if joins.isEmpty && timeOffsets == nil {
+        if joins.isEmpty {
             steps += cgroups.map(SetupStep.joinCgroup)
         } else {
             inherited += cgroups.map(SetupStep.joinCgroup)
