@@ -1,5 +1,6 @@
 import ContainerRuntime
 import JobModel
+import NodeLink
 import OCIRuntimeSpec
 import Testing
 
@@ -25,6 +26,21 @@ struct ConfinementTests {
         #expect(spec.syscalls.map(\.names) == [["mkdir"], ["mount"]])
         // Or the task would lose speculative store bypass before Linux 5.16.
         #expect(spec.flags == ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"])
+    }
+
+    @Test func theLauncherIsToldOfIt() {
+        for (confinement, isPrivileged) in [(Confinement.unfiltered, false), (.privileged, true)] {
+            let template = PlannerTests.template { $0.confinement = confinement }
+            let id = attempt(7, 3, 2)
+            let container = TaskPlanner(template: template, secrets: [:], seccomp: .unconfined)
+                .container(
+                    for: RunTask(
+                        attempt: id, point: Point(),
+                        placement: Placement(node: "local", cpus: [], numaNodes: [])),
+                    directories: TaskDirectories(job: template.directory, attempt: id))
+            #expect(container.seccomp == .unconfined)
+            #expect(container.isPrivileged == isPrivileged)
+        }
     }
 
     @Test func noFilterIsAskedForByName() throws {

@@ -8,7 +8,7 @@ import Testing
 @testable import NodeAgent
 
 struct PlannerTests {
-    private static func template(_ change: (inout JobSpec) -> Void) -> JobTemplate {
+    static func template(_ change: (inout JobSpec) -> Void) -> JobTemplate {
         var spec = JobSpec(name: "test", image: "x", command: ["true"])
         change(&spec)
         return JobTemplate(
