@@ -15,7 +15,7 @@ struct TestImage {
         "sh", "cat", "id", "ls", "readlink", "env", "pwd", "hostname", "sleep", "true", "touch",
         "mkdir", "dd", "grep", "mount", "mknod", "kill", "wc", "stat", "ln", "rm", "head", "tr",
         "seq", "chmod", "chown", "umount", "chroot", "sync", "find", "sort", "awk", "test",
-        "stty", "tty", "nohup",
+        "stty", "tty", "nohup", "echo",
     ]
 
     init(_ path: String, owner: UInt32) throws {
