@@ -300,7 +300,7 @@ int cl_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
 }
 
 // Between clone and exec, in the copy of a process that may have had threads: system calls alone.
-static void become_daemon(const char *path, char *const *argv, char *const *environment, int log, int failure) {
+static void become_daemon(const char *path, char *const *argv, char *const *environment, int log, int news) {
     cl_default_signals();
     sigset_t none;
     sigemptyset(&none);
@@ -308,37 +308,40 @@ static void become_daemon(const char *path, char *const *argv, char *const *envi
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null >= 0 && dup2(null, 0) >= 0 && dup2(log, 1) >= 0 && dup2(log, 2) >= 0 && cl_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) >= 0)
         execve(path, argv, environment);
-    int error = errno;
+    int error = -errno;
     // Nobody may read any more; then nobody asks.
-    ssize_t ignored = write(failure, &error, sizeof error);
+    ssize_t ignored = write(news, &error, sizeof error);
     (void)ignored;
     _exit(127);
 }
 
 int cl_start_daemon(const char *path, char *const *argv, char *const *environment, int log) {
-    int failure[2];
-    if (pipe2(failure, O_CLOEXEC) < 0)
+    int news[2];
+    if (pipe2(news, O_CLOEXEC) < 0)
         return -errno;
     int64_t child = cl_clone3(0, NULL, -1);
     if (child == 0) {
         setsid();
-        int64_t daemon = cl_clone3(0, NULL, -1);
+        int daemon = (int)cl_clone3(0, NULL, -1);
         if (daemon == 0)
-            become_daemon(path, argv, environment, log, failure[1]);
-        _exit(daemon < 0 ? (int)-daemon : 0);
+            become_daemon(path, argv, environment, log, news[1]);
+        _exit(write(news[1], &daemon, sizeof daemon) == sizeof daemon ? 0 : 1);
     }
-    close(failure[1]);
-    int error = child < 0 ? (int)-child : 0;
+    close(news[1]);
+    int pid = child < 0 ? (int)child : 0, error = 0, word;
     struct cl_exit middle;
-    if (child > 0 && cl_wait((pid_t)child, true, &middle) > 0 && middle.code != 0)
-        error = middle.code;
-    // The end of the pipe comes with a successful exec.
+    if (child > 0)
+        cl_wait((pid_t)child, true, &middle);
+    // The daemon's pid, what a call failed with, or both; the end of the pipe comes with a successful exec.
     ssize_t got;
-    do {
-        got = read(failure[0], &error, sizeof error);
-    } while (got < 0 && errno == EINTR);
-    close(failure[0]);
-    return -error;
+    while ((got = read(news[0], &word, sizeof word)) != 0) {
+        if (got == sizeof word)
+            *(word > 0 ? &pid : &error) = word;
+        else if (errno != EINTR)
+            break;
+    }
+    close(news[0]);
+    return error != 0 ? error : pid;
 }
 
 int cl_accept(int listener) { return result(accept4(listener, NULL, NULL, SOCK_CLOEXEC)); }

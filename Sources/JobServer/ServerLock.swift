@@ -49,6 +49,17 @@ public struct ServerLock: ~Copyable, Sendable {
                 "its run directory is chosen by XDG_RUNTIME_DIR: use the same, or stop that server")
     }
 
+    /// The server that has this run directory, whether it has yet to answer or is ending; nil where none does.
+    public static func holder(_ directories: Directories) -> Int32? {
+        let path = directories.run + "/server.lock"
+        // Without a lock file no server was ever here.
+        guard let text = try? Files.text(path), let pid = Int32(text.prefix { $0 != "\n" }),
+            pid != getpid(), kill(pid, 0) == 0
+        else { return nil }
+        // Its pid may be somebody else's by now. Free: taken for a moment only, as above.
+        return (try? FileLock.attempt(path)) == nil ? pid : nil
+    }
+
     private static func path(_ directories: Directories) -> String {
         directories.state + "/server.lock"
     }

@@ -4,15 +4,17 @@ internal import Glibc
 /// Processes of ours that outlive the one that starts them.
 public enum Daemon {
     /// Starts `arguments[0]` in a session of its own: stdin from /dev/null, both outputs appended to `log`, no other
-    /// descriptor, this process's environment. Its parent is gone at once, so nobody has to reap it.
-    public static func start(_ arguments: [String], log: String) throws(SystemError) {
+    /// descriptor, this process's environment. Its parent is gone at once, so nobody has to reap it. Returns its pid, which
+    /// is anybody's once it has ended.
+    @discardableResult
+    public static func start(_ arguments: [String], log: String) throws(SystemError) -> Int32 {
         guard let program = arguments.first else {
             throw SystemError("start", "nothing", errno: EINVAL)
         }
         let log = try OwnedFD.open(log, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
         let argv = arguments.map { strdup($0) } + [nil]
         defer { for pointer in argv { free(pointer) } }
-        try check(cl_start_daemon(program, argv, cl_environ(), log.raw), "start", program)
+        return try check(cl_start_daemon(program, argv, cl_environ(), log.raw), "start", program)
     }
 
     /// Waits until a process has ended, whether or not its parent has noticed; false after `milliseconds`.

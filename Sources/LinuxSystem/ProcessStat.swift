@@ -4,6 +4,8 @@ public struct ProcessStat {
     public let state: Substring
     /// Clock ticks since the boot.
     public let startTime: Int64
+    /// Clock ticks of all its threads, in user and in kernel mode.
+    public let processorTime: UInt64
 
     /// Nil where there is no such process.
     public init?(_ pid: Int32) {
@@ -12,7 +14,9 @@ public struct ProcessStat {
             let name = text.lastIndex(of: ")")
         else { return nil }
         let fields = text[name...].split(separator: " ")
-        guard fields.count > 20, let start = Int64(fields[20]) else { return nil }
-        (state, startTime) = (fields[1], start)
+        guard fields.count > 20, let start = Int64(fields[20]), let user = UInt64(fields[12]),
+            let system = UInt64(fields[13])
+        else { return nil }
+        (state, startTime, processorTime) = (fields[1], start, user + system)
     }
 }

@@ -9,7 +9,7 @@ struct Connection {
     let client: APIClient
     let directories: Directories
 
-    /// Starts the server if need be, and waits until it answers: 15 s, since a large database takes its time after a crash.
+    /// Starts the server if need be, and waits until it answers.
     static func open() throws -> Connection {
         let directories = Directories.current()
         try directories.checkSocketPaths()
@@ -28,34 +28,12 @@ struct Connection {
         return connection.client.isAnswering ? connection : nil
     }
 
-    private var log: String { directories.run + "/server.log" }
-
     private func startServer() throws {
-        try Files.makePrivateDirectory(directories.run)
-        let program = try Daemon.sibling("martlet")
-        let deadline = Clock.monotonic() + 15_000
-        var nextStart: Int64 = 0
+        var start = try ServerStart(directories)
         while !client.isAnswering {
-            let now = Clock.monotonic()
-            // One that is ending holds its lock to the last, and the server started meanwhile gives up: another is started.
-            if now >= nextStart {
-                if let other = ServerLock.otherServer(directories) { throw other }
-                try Daemon.start([program, "server", "run"], log: log)
-                nextStart = now + 500
-            }
-            guard now < deadline else {
-                throw Failure(
-                    .infrastructure, "the server does not start",
-                    hint: "its log, \(log), ends:\n\(tail(log))")
-            }
+            try start.goOn()
             usleep(3000)
         }
-    }
-
-    private func tail(_ path: String) -> String {
-        // Without a log there is nothing to show.
-        let text = (try? Files.text(path, limit: 1 << 26)) ?? ""
-        return text.split(separator: "\n").suffix(5).map { "      \($0)" }.joined(separator: "\n")
     }
 
     /// What selectors mean now. A wrong one is a usage error.

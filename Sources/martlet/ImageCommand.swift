@@ -40,7 +40,7 @@ enum ImageDoor {
     static func flushLater() {
         // Without it they are unpacked again.
         guard let program = try? Daemon.sibling("martlet") else { return }
-        try? Daemon.start([program, "image", "flush"], log: "/dev/null")
+        _ = try? Daemon.start([program, "image", "flush"], log: "/dev/null")
     }
 
     static func print(error text: String) {

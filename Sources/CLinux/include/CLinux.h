@@ -95,7 +95,7 @@ int cl_sethostname(const char *name, size_t length);
 /// posix_spawn_file_actions_addclosefrom_np(3).
 int cl_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 /// Starts a program in a session of its own, whose parent is gone at once, so that nobody has to reap it: stdin from
-/// /dev/null, both outputs into `log`, no other descriptor, signals at their defaults. Returns 0, or what exec failed with.
+/// /dev/null, both outputs into `log`, no other descriptor, signals at their defaults. Returns its pid, or what exec failed with.
 int cl_start_daemon(const char *path, char *const *argv, char *const *environment, int log);
 /// accept4(2), close-on-exec.
 int cl_accept(int listener);
