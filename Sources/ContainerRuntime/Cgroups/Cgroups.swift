@@ -80,8 +80,20 @@ struct Cgroups {
         guard !spec.cpus.isEmpty else { return }
         if controllers.contains("cpuset") {
             try CgroupFile.write(directory + "/cpuset.cpus", list(spec.cpus))
+            try limitNodes(directory, spec.numaNodes)
         } else if controllers.contains("cpu") {
             try CgroupFile.write(directory + "/cpu.max", "\(quota(spec.cpus)) \(period)")
+        }
+    }
+
+    /// Beside the task's policy, which it may change, and which only prefers.
+    private static func limitNodes(_ directory: String, _ nodes: [Int]) throws(SystemError) {
+        guard !nodes.isEmpty else { return }
+        do throws(SystemError) {
+            try CgroupFile.write(directory + "/cpuset.mems", list(nodes))
+        } catch {
+            // One of them has CPUs and no memory, which then has to come from elsewhere.
+            guard error.errno == EINVAL else { throw error }
         }
     }
 
@@ -114,8 +126,8 @@ struct Cgroups {
     /// Microseconds, the kernel's default.
     private static let period = 100_000
     private static func quota(_ cpus: [Int]) -> Int { cpus.count * period }
-    private static func list(_ cpus: [Int]) -> String {
-        cpus.map(String.init).joined(separator: ",")
+    private static func list(_ numbers: [Int]) -> String {
+        numbers.map(String.init).joined(separator: ",")
     }
 
     /// Every process of a task.
