@@ -34,6 +34,18 @@ struct Server: ParsableCommand {
             return tasks && Server.agentRuns() ? try Connection.open() : nil
         }
 
+        /// It removes its cgroups and mounts when its last task has ended.
+        private func awaitLauncherEnd(_ directories: Directories) throws {
+            let deadline = Clock.monotonic() + 20_000
+            // Taken for a moment only: a launcher that begins meanwhile tries again.
+            while try FileLock.attempt(directories.launcherLock) == nil {
+                guard Clock.monotonic() < deadline else {
+                    throw Failure(.infrastructure, "the launcher of the tasks does not end")
+                }
+                usleep(2000)
+            }
+        }
+
         func run() throws {
             guard let connection = try reach() else {
                 if !quiet { Terminal.write("no server runs\n") }
@@ -44,6 +56,7 @@ struct Server: ParsableCommand {
             guard try Daemon.awaitEnd(of: pid, milliseconds: 20_000) else {
                 throw Failure(.infrastructure, "the server (pid \(pid)) does not end")
             }
+            if tasks { try awaitLauncherEnd(connection.directories) }
             if !quiet {
                 Terminal.write(
                     tasks

@@ -35,13 +35,16 @@ extension Cgroups {
         let offered = controllersWanted.intersection(
             CgroupFile.words(parent + "/cgroup.controllers"))
         guard !offered.isEmpty, let base = makeBase(parent) else { return nil }
-        if isDivisible(parent) {
-            enable(offered, parent)
-            enable(offered, base)
+        // A process that is ending is listed no more, and yet in the way for moments; so is one that was forked meanwhile.
+        let deadline = Clock.monotonic() + 2000
+        while isDivisible(parent), !enable(offered, parent), Clock.monotonic() < deadline {
+            usleep(1000)
         }
+        _ = enable(offered, base)
         let enabled = offered.intersection(CgroupFile.words(base + "/cgroup.subtree_control"))
         guard !enabled.isEmpty else {
             rmdir(base)
+            moveDaemonsBack(parent)
             return nil
         }
         return .v2(base: base, controllers: enabled)
@@ -55,11 +58,16 @@ extension Cgroups {
             || moveDaemons(parent)
     }
 
-    private static func enable(_ controllers: Set<String>, _ directory: String) {
+    /// False where processes in `directory` were in the way.
+    private static func enable(_ controllers: Set<String>, _ directory: String) -> Bool {
+        var isFree = true
         for controller in controllers {
             // One at a time, since a single refusal would be one of all; what was granted is read afterwards.
-            try? CgroupFile.write(directory + "/cgroup.subtree_control", "+" + controller)
+            do throws(SystemError) {
+                try CgroupFile.write(directory + "/cgroup.subtree_control", "+" + controller)
+            } catch { isFree = isFree && error.errno != EBUSY }
         }
+        return isFree
     }
 
     /// True where they were Martlet's alone, and have moved.
@@ -74,6 +82,24 @@ extension Cgroups {
             try? CgroupFile.write(leaf + "/cgroup.procs", process)
         }
         return true
+    }
+
+    /// When nobody divides `parent` any more: it is as it was before the daemons left it, and whoever made it can use or remove
+    /// it. While another launcher does, or something is left of a task, all stays for the next one.
+    static func moveDaemonsBack(_ parent: String) {
+        let leaf = parent + "/" + daemons
+        guard ContainerCgroup.children(of: parent) == [leaf] else { return }
+        for controller in controllersWanted {
+            try? CgroupFile.write(parent + "/cgroup.subtree_control", "-" + controller)
+        }
+        // One that is ending, as a server does with its launcher, can no longer be moved, and keeps the leaf for moments.
+        let deadline = Clock.monotonic() + 5000
+        while rmdir(leaf) < 0, Clock.monotonic() < deadline {
+            for process in CgroupFile.words(leaf + "/cgroup.procs") {
+                try? CgroupFile.write(parent + "/cgroup.procs", process)
+            }
+            usleep(1000)
+        }
     }
 
     // MARK: v1

@@ -174,7 +174,9 @@ struct Cgroups {
     func remove() {
         for slot in free { Self.remove(slot) }
         switch mode {
-        case .v2(let base, _): rmdir(base)
+        case .v2(let base, _):
+            rmdir(base)
+            Self.moveDaemonsBack(RootedPath.split(base).parent)
         case .v1(let bases): for base in bases.values { rmdir(base) }
         case .none: break
         }
