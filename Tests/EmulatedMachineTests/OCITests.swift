@@ -7,10 +7,8 @@ import Testing
 struct OCITests {
     /// Runs `script` for each runtime, which it finds in `$r`, with a bundle in the working directory and a place for
     /// findings in `$found`. Fails unless both found the same, and returns that.
-    private func compare(
-        _ bundle: Bundle, on root: EmulatedMachine.Root = .host, _ script: String
-    ) throws -> [String: String] {
-        let out = try EmulatedMachine.shared(root).run(
+    private func compare(_ bundle: Bundle, _ script: String) throws -> [String: String] {
+        let out = try EmulatedMachine.shared.run(
             """
             for r in martlet-runtime crun; do
                 found=$RESULTS/$r
@@ -157,6 +155,7 @@ struct OCITests {
         #expect(found == ["cgroup": "gone"])
     }
 
+    /// Ours alone: crun 1.8 sets the limits of a cgroup of its own within the scope.
     @Test(
         "systemd keeps the container in a scope of its own, with the limits of config.json",
         .enabled(if: EmulatedMachine.isLong, "boots a Debian with systemd: MARTLET_TEST_LONG=1"))
@@ -164,22 +163,105 @@ struct OCITests {
         var bundle = Bundle(
             arguments: ["sleep", "1000"],
             resources: #""memory": {"limit": 67108864}, "pids": {"limit": 20}"#)
-        bundle.cgroup = "system.slice:CGROUP:box"
-        let found = try compare(
-            bundle, on: .debian,
+        bundle.cgroup = "system.slice:root:box"
+        let out = try EmulatedMachine.shared(.debian).run(
             """
-            $r --systemd-cgroup run -d $r >/dev/null 2>&1 </dev/null
-            systemctl show -p MemoryMax -p TasksMax -p ActiveState $r-box.scope >$found/unit
-            cat /sys/fs/cgroup/system.slice/$r-box.scope/memory.max >$found/memory
-            $r kill $r KILL
-            until $r delete $r 2>/dev/null; do sleep 0.1; done
-            while systemctl -q is-active $r-box.scope; do sleep 0.1; done
-            """)
-        #expect(found["memory"] == "67108864")
-        let unit = found["unit"] ?? ""
+            mkdir /tmp/box
+            cp config.json /tmp/box
+            busybox-root /tmp/box/rootfs
+            cd /tmp/box
+            martlet-runtime --systemd-cgroup run -d box >/dev/null 2>&1 </dev/null
+            systemctl show -p MemoryMax -p TasksMax -p ActiveState root-box.scope >$RESULTS/unit
+            cat /sys/fs/cgroup/system.slice/root-box.scope/memory.max >$RESULTS/memory
+            martlet-runtime delete --force box
+            while systemctl -q is-active root-box.scope; do sleep 0.1; done
+            find /sys/fs/cgroup -name 'root-box*' >$RESULTS/rest
+            rm -rf /tmp/box
+            """, files: ["config.json": bundle.json])
+        #expect(out["memory"] == "67108864")
+        let unit = try #require(out["unit"])
         for line in ["MemoryMax=67108864", "TasksMax=20", "ActiveState=active"] {
-            #expect(unit.contains(line))
+            #expect(unit.contains(line), "\(out)")
         }
+        #expect(out["rest"] == "")
+    }
+
+    /// crun 1.8 lets nobody in from outside of the scope.
+    @Test(
+        "an ordinary user's systemd keeps his container in a scope, which he enters from outside of it",
+        .enabled(if: EmulatedMachine.isLong, "boots a Debian with systemd: MARTLET_TEST_LONG=1"))
+    func userSystemd() throws {
+        let out = try EmulatedMachine.shared(.debian).run(
+            """
+            mkdir /tmp/box
+            cp config.json /tmp/box
+            busybox-root /tmp/box/rootfs
+            chown -R dev /tmp/box
+            cd /tmp/box
+            export XDG_RUNTIME_DIR=/run/user/1000
+            runtime() { as-dev martlet-runtime "$@"; }
+            runtime --systemd-cgroup run -d box >/dev/null 2>&1 </dev/null
+            as-dev systemctl --user show -p MemoryMax -p TasksMax -p ActiveState user-box.scope >$RESULTS/unit
+            scope=$(find /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service -name user-box.scope)
+            cat $scope/memory.max >$RESULTS/memory
+            runtime exec box sh -c 'cat /proc/self/cgroup; sleep 1000 & echo' >$RESULTS/joined
+            grep -c . $scope/cgroup.procs >$RESULTS/processes
+            runtime update --pids-limit 30 box
+            cat $scope/pids.max >$RESULTS/updated
+            runtime pause box
+            runtime state box | grep -o paused >$RESULTS/status
+            runtime resume box
+            runtime delete --force box
+            while as-dev systemctl --user -q is-active user-box.scope; do sleep 0.1; done
+            find /sys/fs/cgroup -name 'user-box*' >$RESULTS/rest
+            rm -rf /tmp/box
+            """, files: ["config.json": Self.userBundle("user.slice:user:box").json])
+        let unit = try #require(out["unit"])
+        for line in ["MemoryMax=67108864", "TasksMax=20", "ActiveState=active"] {
+            #expect(unit.contains(line), "\(out)")
+        }
+        #expect(out["memory"] == "67108864")
+        #expect(out["joined"] == "0::/")
+        #expect(out["processes"] == "2")
+        #expect(out["updated"] == "30")
+        #expect(out["status"] == "paused")
+        #expect(out["rest"] == "")
+    }
+
+    @Test("an ordinary user divides a cgroup that is delegated to him, beside the one he is in")
+    func delegated() throws {
+        let out = try EmulatedMachine.shared.run(
+            """
+            mkdir /tmp/box
+            cp config.json /tmp/box
+            busybox-root /tmp/box/rootfs
+            chown -R 1000:1000 /tmp/box
+            OWNER=1000:1000 scope user scope user/session as-dev env XDG_RUNTIME_DIR=/tmp/box sh -eu <<'END'
+            cd /tmp/box
+            martlet-runtime run -d box >/dev/null 2>&1 </dev/null
+            cat /sys/fs/cgroup/user/box/memory.max /sys/fs/cgroup/user/box/pids.max
+            martlet-runtime exec box cat /proc/self/cgroup
+            martlet-runtime update --pids-limit 30 box
+            cat /sys/fs/cgroup/user/box/pids.max
+            martlet-runtime delete --force box
+            ! test -e /sys/fs/cgroup/user/box
+            END
+            remove-cgroup /sys/fs/cgroup/user/session
+            remove-cgroup /sys/fs/cgroup/user
+            """, files: ["config.json": Self.userBundle("box").json])
+        #expect(out.output == "67108864\n20\n0::/\n30\n", "\(out)")
+    }
+
+    /// With limits, for the user dev, who is root in it.
+    private static func userBundle(_ cgroup: String) -> Bundle {
+        let map = #"[{"containerID": 0, "hostID": 1000, "size": 1}]"#
+        var bundle = Bundle(
+            arguments: ["sleep", "1000"],
+            resources: #""memory": {"limit": 67108864}, "pids": {"limit": 20}"#,
+            linux: #""uidMappings": \#(map), "gidMappings": \#(map),"#)
+        bundle.namespaces.append("user")
+        bundle.cgroup = cgroup
+        return bundle
     }
 
     @Test("devices are denied and permitted by their numbers", arguments: [false, true])

@@ -52,7 +52,7 @@ extension ContainerCgroup {
     }
 
     /// Where a container's process is by now, somewhere beneath the container's cgroup.
-    private static func directory(of pid: pid_t, within unified: String) -> String? {
+    static func directory(of pid: pid_t, within unified: String) -> String? {
         guard let tree = CgroupHost.detect(pid: "\(pid)").unified else { return nil }
         let directory = tree.mount + tree.own
         return directory == unified || directory.hasPrefix(unified + "/") ? directory : nil

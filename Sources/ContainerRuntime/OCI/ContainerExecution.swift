@@ -40,16 +40,21 @@ package enum ContainerExecution {
         }
         let cgroup = try ContainerCgroup(record: record.cgroup)
         let plan = try steps(settings, record, cgroup)
-        let group = try cgroup.openForClone(beside: record.pid) ?? -1
-        defer { if group >= 0 { close(group) } }
         // Bare numbers: on the child's path nothing returns, and an owner would be closed after its last mention.
         let (near, far) = try UnixSocket.pair(.messages).release()
         defer { close(near) }
-        let middle = try check(cl_clone3(0, nil, group), "clone3", home.id)
-        if middle == 0 { child(plan, target.raw, far) }
+        let (middle, isOutside) = try clone(cgroup, beside: record)
+        if middle == 0 {
+            if isOutside { awaitAdmission(far) }
+            child(plan, target.raw, far)
+        }
         close(far)
         do {
-            let (pid, terminal) = try attend(near, pid_t(middle), settings)
+            if isOutside {
+                try cgroup.attach(middle, beside: record.pid)
+                _ = try UnixSocket.send(near, [1])
+            }
+            let (pid, terminal) = try attend(near, middle, settings)
             defer { if terminal >= 0 { close(terminal) } }
             if let file = settings.pidFile {
                 try Files.writeAtomically(file, "\(pid)".utf8, durable: false)
@@ -62,6 +67,28 @@ package enum ContainerExecution {
             // What nobody waits for must not run.
             OwnChildren.end()
             throw error
+        }
+    }
+
+    /// Into the container's v2 cgroup; outside of it where only systemd may move anything in.
+    private static func clone(_ cgroup: ContainerCgroup, beside record: ContainerRecord)
+        throws(SystemError) -> (pid: pid_t, isOutside: Bool)
+    {
+        let group = try cgroup.openForClone(beside: record.pid) ?? -1
+        defer { if group >= 0 { close(group) } }
+        let inside = cl_clone3(0, nil, group)
+        guard inside == -Int64(EACCES), cgroup.scope != nil else {
+            return (pid_t(try check(inside, "clone3", record.id)), false)
+        }
+        return (pid_t(try check(cl_clone3(0, nil, -1), "clone3", record.id)), true)
+    }
+
+    /// In the child: until it has been moved.
+    private static func awaitAdmission(_ status: Int32) {
+        var word: [UInt8] = [0]
+        guard let (count, _) = try? UnixSocket.receive(status, into: &word), count == 1 else {
+            // Whoever would have moved it has gone, or cannot.
+            _exit(127)
         }
     }
 

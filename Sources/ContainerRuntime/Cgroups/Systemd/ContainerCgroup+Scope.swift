@@ -56,6 +56,21 @@ extension ContainerCgroup {
         }
     }
 
+    /// Moves `pid` to where `first` is, a process of the container. Who stands outside of what is delegated to him, as in a session
+    /// of ssh, may move nothing in (cgroup-v2.rst, "Delegation Containment"); systemd does it for him.
+    func attach(_ pid: Int32, beside first: Int32) throws(SystemError) {
+        guard let scope, let unified else { return }
+        let own = Self.directory(of: first, within: unified) ?? unified
+        let answer = try SystemdConnection(isUser: scope.isUser).call(
+            "AttachProcessesToUnit",
+            [
+                .value(.string(scope.name.unit)),
+                .value(.string(String(own.dropFirst(unified.utf8.count)))),
+                .value(.uint32s([UInt32(pid)])),
+            ])
+        if case .failure(let refusal) = answer { throw refusal.error("join", scope.name.unit) }
+    }
+
     func stopScope() throws(SystemError) {
         guard let scope else { return }
         try SystemdConnection(isUser: scope.isUser).stop(scope.name.unit)
