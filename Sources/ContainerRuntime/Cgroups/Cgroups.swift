@@ -6,8 +6,7 @@ internal import LinuxSystem
 /// `Cgroups+Find.swift` says where.
 ///
 /// Directories are pooled: making and removing one takes a global lock of the kernel, and a task needs its own only
-/// while it runs. On v1 a task without limits on memory or processes gets none: affinity keeps it on its CPUs, and joining
-/// costs an RCU grace period in each hierarchy; one that joins anyway is held to its CPUs, too.
+/// while it runs. On v1, where each is one in every hierarchy, a task that is limited in nothing gets none.
 struct Cgroups {
     /// One task's directories.
     struct Slot {
@@ -38,7 +37,10 @@ struct Cgroups {
     mutating func take(_ spec: ContainerSpec) throws(SystemError) -> Slot? {
         switch mode {
         case .none: return nil
-        case .v1: if spec.memoryLimit == nil, spec.pidsLimit == nil { return nil }
+        case .v1(let bases):
+            // Affinity alone could be changed by the task, and is not what MPI's binding looks at.
+            let hasPlace = !spec.cpus.isEmpty && bases["cpuset"] != nil
+            if spec.memoryLimit == nil, spec.pidsLimit == nil, !hasPlace { return nil }
         case .v2: break
         }
         if let pooled = free.popLast() {
@@ -116,8 +118,9 @@ struct Cgroups {
         if let cpuset = directories["cpuset"], let base = bases["cpuset"] {
             let all = try Files.text(base + "/cpuset.cpus")
             try CgroupFile.write(cpuset + "/cpuset.cpus", spec.cpus.isEmpty ? all : list(spec.cpus))
-        }
-        if let cpu = directories["cpu"] {
+            try CgroupFile.write(cpuset + "/cpuset.mems", try Files.text(base + "/cpuset.mems"))
+            if !spec.cpus.isEmpty { try limitNodes(cpuset, spec.numaNodes) }
+        } else if let cpu = directories["cpu"] {
             try CgroupFile.write(
                 cpu + "/cpu.cfs_quota_us", spec.cpus.isEmpty ? "-1" : "\(quota(spec.cpus))")
         }
