@@ -40,7 +40,9 @@ struct Server: ParsableCommand {
             // Taken for a moment only: a launcher that begins meanwhile tries again.
             while try FileLock.attempt(directories.launcherLock) == nil {
                 guard Clock.monotonic() < deadline else {
-                    throw Failure(.infrastructure, "the launcher of the tasks does not end")
+                    throw Failure(
+                        .infrastructure,
+                        "the server has stopped, but the launcher of its tasks runs on")
                 }
                 usleep(2000)
             }

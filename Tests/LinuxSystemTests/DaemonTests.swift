@@ -13,7 +13,7 @@ import Testing
             for fd in /proc/$$/fd/*; do echo "${fd##*/} $(readlink $fd)"; done
             read -r line < /proc/$$/stat; echo "stat $line"; echo done
             """
-        try Daemon.start(["/bin/sh", "-c", script], log: log)
+        let pid = try Daemon.start(["/bin/sh", "-c", script], log: log)
         let finished = try eventually {
             try Files.exists(log) && Files.text(log).hasSuffix("done\n")
         }
@@ -25,6 +25,7 @@ import Testing
         #expect(!lines.contains { $0.hasSuffix(" " + folder.path) })
         // proc(5): pid, name, state, parent, group, session. The session began with a process that is gone.
         let fields = try #require(lines.first { $0.hasPrefix("stat ") }).split(separator: " ")
+        #expect(fields[1] == "\(pid)")
         #expect(fields[6] != "\(getsid(0))")
         #expect(fields[4] != "\(getpid())")
     }
