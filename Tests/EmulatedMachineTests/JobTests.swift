@@ -3,6 +3,7 @@ import Testing
 /// Jobs on a machine with cgroup v2 alone, through the built executables: what holds their tasks, wherever the launcher is.
 @Suite(
     "Jobs on cgroup v2", .serialized,
+    .enabled(if: EmulatedMachine.isLong, "half a minute a place: MARTLET_TEST_LONG=1"),
     .enabled(if: EmulatedMachine.isPossible, "qemu-system-x86 is not installed"))
 struct JobTests {
     /// Who runs the server, and in which cgroup.
@@ -25,9 +26,6 @@ struct JobTests {
         var user: String { [.rootAtTheTop, .rootInAScope].contains(self) ? "" : "as-dev" }
         var isScope: Bool { [.rootInAScope, .userWithDelegation].contains(self) }
         var isHeldByCgroups: Bool { self != .userWithout }
-
-        /// Each takes some ten seconds, and the short form shows the one with the most to go wrong.
-        static var chosen: [Place] { EmulatedMachine.isLong ? allCases : [.userWithDelegation] }
     }
 
     /// Runs `jobs` against a server in `place`, between its start and its stop; nothing of it may stay.
@@ -47,7 +45,7 @@ struct JobTests {
 
     @Test(
         "memory, processes and CPUs are held by the cgroup, or told to be held otherwise",
-        arguments: Place.chosen)
+        arguments: Place.allCases)
     func limits(place: Place) throws {
         let out = try run(
             place,
