@@ -40,7 +40,7 @@ struct TellingVerbTests {
     @Test(arguments: Runner.everybody)
     func itsProcessesAreTold(runner: Runner) throws {
         let bundle = try TestBundle(runner)
-        let id = try bundle.startSleeping("sleep 101 & sleep 102 & exec sleep 103")
+        let id = try bundle.startSleeping("sleep 201 & sleep 202 & exec sleep 203")
         let pid = try bundle.record(id).pid
         func pids(_ option: String) throws -> [Int32] {
             try bundle.runtime("ps", option, "json", id).output.split { "[], \n".contains($0) }
@@ -54,7 +54,7 @@ struct TellingVerbTests {
         let table = try bundle.runtime("ps", id).output.split(separator: "\n")
         #expect(table.count == count + 1 && table[0].contains("PID"))
         let own = try bundle.runtime("ps", id, "-o", "pid,args").output.split(separator: "\n")
-        #expect(own.contains { $0.contains("\(pid) sleep 103") }, "\(own)")
+        #expect(own.contains { $0.contains("\(pid) sleep 203") }, "\(own)")
         #expect(try bundle.runtime("ps", "--format", "xml", id).status == 1)
     }
 
