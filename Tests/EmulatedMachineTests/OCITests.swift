@@ -136,6 +136,61 @@ struct OCITests {
         #expect(found["processes"] == "3")
     }
 
+    /// As systemd delegates one: the user's shell is in a leaf of it.
+    @Test("an ordinary user's container is held by a cgroup that is the user's, with every verb")
+    func delegated() throws {
+        var bundle = Bundle(
+            arguments: ["sh", "-c", "sleep 1000 & sleep 1000 & wait"],
+            resources: #""memory": {"limit": 67108864}, "pids": {"limit": 20}"#,
+            linux: """
+                "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
+                "gidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
+                """)
+        bundle.namespaces.append("user")
+        bundle.cgroup = ""
+        let script = """
+            cgroup=/sys/fs/cgroup/own
+            mkdir $cgroup/shell
+            echo $$ >$cgroup/shell/cgroup.procs
+            r="martlet-runtime --root /tmp/box/state"
+            $r run -d -b /tmp/box box >/dev/null 2>/tmp/box/why </dev/null || cat /tmp/box/why >&2
+            cat $cgroup/box/pids.max $cgroup/box/memory.max
+            $r pause box
+            grep frozen $cgroup/box/cgroup.events
+            $r resume box
+            $r update --pids-limit 30 --memory 33554432 box
+            cat $cgroup/box/pids.max $cgroup/box/memory.max
+            $r exec box cat /proc/self/cgroup
+            $r ps -f json box | tr -dc '0-9,' | tr ',' '\n' | grep -c .
+            $r events --stats box | grep -o '"pids":{[^}]*}'
+            $r kill --all box KILL
+            until $r delete box 2>/dev/null; do sleep 0.1; done
+            test -e $cgroup/box || echo gone
+            """
+        let out = try EmulatedMachine.shared.run(
+            """
+            busybox-root /tmp/box/rootfs
+            cp config.json /tmp/box
+            chown -R 1000:1000 /tmp/box
+            delegated own sh -eu ./verbs
+            remove-cgroup /sys/fs/cgroup/own/shell
+            remove-cgroup /sys/fs/cgroup/own
+            """, files: ["config.json": bundle.json, "verbs": script])
+        #expect(
+            out.output == """
+                20
+                67108864
+                frozen 1
+                30
+                33554432
+                0::/
+                3
+                "pids":{"current":3,"limit":30}
+                gone
+
+                """, "\(out)")
+    }
+
     @Test(
         "without a process namespace, what the first process left running ends with the container")
     func stragglers() throws {
