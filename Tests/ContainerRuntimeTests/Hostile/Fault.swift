@@ -41,6 +41,11 @@ struct Fault: CustomStringConvertible, Hashable {
             call, ["--output=/dev/null", "--inject=\(call):error=ENOMEM:when=\(number)"])
     }
 
+    /// Before a command, to make each of these calls end so many milliseconds after what it has done.
+    static func delaying(_ call: String, by time: Int) -> [String] {
+        command(call, ["--output=/dev/null", "--inject=\(call):delay_exit=\(time * 1000)"])
+    }
+
     /// All that are in a log; `most` of them, spread evenly.
     static func all(in log: String, most: Int) throws -> [Fault] {
         var counts: [String: [Substring: Int]] = [:]
