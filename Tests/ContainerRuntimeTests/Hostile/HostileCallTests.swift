@@ -68,7 +68,8 @@ struct HostileCallTests {
         {
             var hook = HookSpec(path: shell)
             hook.args = [
-                "sh", "-c", "\(env) > \(bundle.victim)/\(name) 2>&1; ls /proc/self/fd >&2",
+                "sh", "-c",
+                "\(env) > \(bundle.victim)/\(name) 2>&1; ls /proc/self/fd > \(bundle.victim)/\(name).open",
             ]
             hook.env = ["MINE=\(name)"]
             return hook
@@ -78,12 +79,18 @@ struct HostileCallTests {
         bundle.spec.hooks.createContainer = [hook("createContainer")]
         bundle.spec.hooks.poststart = [hook("poststart")]
         bundle.spec.hooks.poststop = [hook("poststop")]
-        #expect(try bundle.run("sleep 0.1").status == 0)
+        let file = try OwnedFD.open(bundle.victim + "/file", O_RDONLY)
+        let ended = try bundle.run(
+            ["sleep", "0.1"], ["--preserve-fds", "2"], given: [file.raw, file.raw])
+        #expect(ended.status == 0, "\(ended.errors)")
         for name in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
             let lines = try Files.text(bundle.victim + "/" + name).split(separator: "\n")
             // What the shell itself adds.
             let told = lines.filter { !$0.hasPrefix("PWD=") && !$0.hasPrefix("_=") }
             #expect(told == ["MINE=\(name)"], "\(name): \(lines)")
+            // Its streams, and the directory that ls reads.
+            let open = try Files.text(bundle.victim + "/" + name + ".open")
+            #expect(open == "0\n1\n2\n3\n", "\(name)")
         }
     }
 
