@@ -6,7 +6,7 @@ import Testing
 @testable import ContainerRuntime
 
 /// CVE-2019-5736: a bundle whose program is /proc/self/exe runs the runtime's own, and another process of the container takes
-/// hold of it to write to it when it has ended.
+/// hold of it to write to it when it has ended, and with it whoever waited for its end.
 @Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
 struct RuntimeProgramTests {
     private static let snatch = """
@@ -19,7 +19,10 @@ struct RuntimeProgramTests {
         exec 3< $process/exe
         kill -KILL ${process#/proc/}
         while [ -e $process/exe ]; do sleep 0.01; done
-        (exec 4>> /proc/self/fd/3) 2> /tmp/why && touch /tmp/written
+        for number in $(seq 40); do
+            (exec 4>> /proc/self/fd/3) 2> /tmp/why && touch /tmp/written
+            sleep 0.02
+        done
         touch /tmp/tried
         exec sleep 100
         """
