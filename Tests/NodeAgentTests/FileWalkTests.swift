@@ -74,4 +74,38 @@ struct FileWalkTests {
         #expect(found == ["out/mine"])
         #expect(problems.sorted() == ["a mount", "\u{fffd} has a name that is not UTF-8"])
     }
+
+    /// CVE-2018-15664: what a task has put a link to is not what it wrote, wherever the link leads.
+    @Test func linksAreNeitherTakenNorFollowed() throws {
+        let (folder, outside) = (try Folder(), try Folder())
+        try outside.write("secret", "")
+        try folder.write("mine", "")
+        let up = "../" + (outside.path as NSString).lastPathComponent
+        for (name, target) in [
+            ("file", outside.path + "/secret"), ("there", outside.path), ("up", up), ("here", "."),
+        ] {
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.path + "/" + name, withDestinationPath: target)
+        }
+        let patterns = ["**", "file", "there", "there/*", "up/*", "here/mine"]
+        #expect(try Self.walk(patterns, in: folder).found == ["mine"])
+    }
+
+    /// The same, where it becomes a link between being found and being opened.
+    @Test func whatHasBecomeALinkIsNotCopied() throws {
+        let (folder, results) = (try Folder(), try Folder())
+        try folder.write("kept/secret", "secret")
+        for (name, target) in [("file", "kept/secret"), ("directory", "kept")] {
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.path + "/" + name, withDestinationPath: target)
+        }
+        let root = try OwnedFD.open(folder.path, O_RDONLY | O_DIRECTORY)
+        for path in [["file"], ["directory", "secret"]] {
+            let error = #expect(throws: SystemError.self) {
+                _ = try FileCopy(from: root.raw, path, to: results.path)
+            }
+            #expect(error?.errno == ELOOP)
+        }
+        #expect(try Files.names(in: results.path).isEmpty)
+    }
 }
