@@ -84,7 +84,6 @@ struct LimitTests {
                         "taskset -pc \(all[0])-\(all[1]) $$ >/dev/null 2>&1; exec grep Cpus_allowed_list /proc/self/status",
                     ])
                 spec.cpus = [all[0]]
-                spec.memoryLimit = 64 << 20
                 return spec
             }())
         #expect(ended.exit.enforcement.cpu.hasPrefix("cgroup"), "\(ended.exit.enforcement.cpu)")
@@ -92,7 +91,6 @@ struct LimitTests {
         // The next one in the same cgroup has CPUs of its own.
         let next = try launcher.shell("grep Cpus_allowed_list /proc/self/status") {
             $0.cpus = [all[1]]
-            $0.memoryLimit = 64 << 20
         }
         #expect(next.output == "Cpus_allowed_list:\t\(all[1])\n")
     }

@@ -283,30 +283,6 @@ struct OCITests {
         #expect(out["rest"] == "")
     }
 
-    @Test("an ordinary user divides a cgroup that is delegated to him, beside the one he is in")
-    func delegated() throws {
-        let out = try EmulatedMachine.shared.run(
-            """
-            mkdir /tmp/box
-            cp config.json /tmp/box
-            busybox-root /tmp/box/rootfs
-            chown -R 1000:1000 /tmp/box
-            OWNER=1000:1000 scope user scope user/session as-dev env XDG_RUNTIME_DIR=/tmp/box sh -eu <<'END'
-            cd /tmp/box
-            martlet-runtime run -d box >/dev/null 2>&1 </dev/null
-            cat /sys/fs/cgroup/user/box/memory.max /sys/fs/cgroup/user/box/pids.max
-            martlet-runtime exec box cat /proc/self/cgroup
-            martlet-runtime update --pids-limit 30 box
-            cat /sys/fs/cgroup/user/box/pids.max
-            martlet-runtime delete --force box
-            ! test -e /sys/fs/cgroup/user/box
-            END
-            remove-cgroup /sys/fs/cgroup/user/session
-            remove-cgroup /sys/fs/cgroup/user
-            """, files: ["config.json": Self.userBundle("box").json])
-        #expect(out.output == "67108864\n20\n0::/\n30\n", "\(out)")
-    }
-
     /// With limits, for the user dev, who is root in it.
     private static func userBundle(_ cgroup: String) -> Bundle {
         let map = #"[{"containerID": 0, "hostID": 1000, "size": 1}]"#
