@@ -44,7 +44,7 @@ struct AbsentFieldTests {
         #expect(try bundle.refusal().contains("linux.intelRdt"))
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func networkDevicesAreNotMoved(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.netDevices = ["lo": "lo"]

@@ -35,7 +35,7 @@ struct HookFieldTests {
         return (bundle, place + "/lines")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func eachIsRunAtItsPoint(runner: Runner) throws {
         let (bundle, told) = try bundle(runner) { "echo \($0)" }
         func lines() throws -> [String] {
@@ -52,7 +52,7 @@ struct HookFieldTests {
     }
 
     /// runtime.md, "State"; a pid is as its reader sees it.
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func eachIsToldTheState(runner: Runner) throws {
         let (bundle, told) = try bundle(runner) { _ in "cat" }
         bundle.spec.annotations = ["org.example/key": "its value"]
@@ -74,7 +74,7 @@ struct HookFieldTests {
         }
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsArgumentsAndEnvironmentAreItsOwn(runner: Runner) throws {
         let (bundle, told) = try bundle(runner) { _ in
             "echo $0; env | grep -v -e ^PWD -e ^_ -e ^SHLVL"
@@ -88,7 +88,7 @@ struct HookFieldTests {
     }
 
     /// runtime.md, "Lifecycle": a failure before the program runs undoes the container; one after its end is a warning.
-    @Test(arguments: Runner.everybody, points.map(\.0))
+    @Test(arguments: Runner.possible, points.map(\.0))
     func aFailureIsToldByItsPoint(runner: Runner, name: String) throws {
         let bundle = try TestBundle(runner)
         let point = try #require(Self.points.first { $0.0 == name }).1

@@ -17,7 +17,7 @@ struct MountFieldTests {
         return path
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func aFileSystemIsMountedByItsTypeAndParameters(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.mount("/small", "tmpfs", "its-source", ["size=64k", "mode=0751", "nr_inodes=9"])
@@ -31,7 +31,7 @@ struct MountFieldTests {
         #expect(try bundle.refusal().contains("mounts["))
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func directoriesAndFilesOfTheMachineAreBound(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         let source = try source(bundle)
@@ -45,7 +45,7 @@ struct MountFieldTests {
         #expect(try Files.text(source + "/new") == "new\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func mountsAreMadeInTheirOrder(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.mount("/a", "tmpfs", "first")

@@ -46,7 +46,7 @@ struct NamespaceFieldTests {
         return bundle
     }
 
-    @Test(arguments: Runner.everybody, NamespaceSpec.Kind.allCases)
+    @Test(arguments: Runner.possible, NamespaceSpec.Kind.allCases)
     func aNamespaceIsNewWhereItIsListedAndTheMachinesElsewhere(
         runner: Runner, kind: NamespaceSpec.Kind
     ) throws {
@@ -59,7 +59,7 @@ struct NamespaceFieldTests {
         }
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func namespacesOfAPathAreJoined(runner: Runner) throws {
         let kinds = NamespaceSpec.Kind.allCases.filter { $0 != .mount }
         let first = try bundle(runner, kinds)
@@ -78,7 +78,7 @@ struct NamespaceFieldTests {
         }
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func aPathThatIsNoSuchNamespaceIsRefused(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         for path in ["/etc/passwd", "/proc/self/ns/none"] {
@@ -88,7 +88,7 @@ struct NamespaceFieldTests {
         }
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsNamesAreItsOwn(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         (bundle.spec.hostname, bundle.spec.domainname) = ("its-host", "its.domain")
@@ -135,7 +135,7 @@ struct NamespaceFieldTests {
         #expect(try bundle.refusal().contains("linux.uidMappings"))
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsClocksAreOff(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.namespaces.append(NamespaceSpec(kind: .time))
@@ -148,7 +148,7 @@ struct NamespaceFieldTests {
         #expect(try bundle.said(line) == "monotonic 5 7\nboottime 8640000 0\n1\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsKernelParametersAreSet(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.namespaces.removeAll { $0.kind == .network }
@@ -162,7 +162,7 @@ struct NamespaceFieldTests {
         }
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsExecutionDomainIsThatOf32Bits(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         let wide = try bundle.said("busybox uname -m")
@@ -173,7 +173,7 @@ struct NamespaceFieldTests {
         #expect(try bundle.said("busybox uname -m") == wide)
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsMemoryComesFromWhereItsPolicySays(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.memoryPolicy = MemoryPolicySpec(mode: "MPOL_INTERLEAVE", nodes: "0")

@@ -8,7 +8,7 @@ import Testing
 /// `process` of config.json, as its program finds it.
 @Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
 struct ProcessFieldTests {
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itRunsItsArgumentsInItsDirectoryWithItsEnvironmentAlone(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.environment.append("CALLER=1")
@@ -39,14 +39,14 @@ struct ProcessFieldTests {
         #expect(try bundle.said("id -u; id -g; id -G") == "7\n8\n8 9\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func whatItMakesHasItsMask(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.process.user.umask = 0o027
         #expect(try bundle.said("touch /tmp/made; stat -c %a /tmp/made") == "640\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func eachOfItsCapabilitySetsIsItsOwn(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         var sets = CapabilitiesSpec()
@@ -70,7 +70,7 @@ struct ProcessFieldTests {
         #expect(try bundle.said(line).split(separator: "\n").map(String.init) == expected)
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func withoutCapabilitiesItCanDoNothing(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.process.capabilities?.bounding |= CapabilitiesSpec.mask(["CAP_SYS_CHROOT"])
@@ -84,7 +84,7 @@ struct ProcessFieldTests {
                 == "CapPrm\nCapEff\nCapBnd\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsResourcesAreLimitedByTheirKinds(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         // asm-generic/resource.h: FSIZE, CORE, NOFILE, RTTIME.
@@ -106,7 +106,7 @@ struct ProcessFieldTests {
                 """)
     }
 
-    @Test(arguments: Runner.everybody, [false, true])
+    @Test(arguments: Runner.possible, [false, true])
     func itGainsPrivilegesOrNot(runner: Runner, never: Bool) throws {
         let bundle = try TestBundle(runner)
         bundle.process.noNewPrivileges = never
@@ -115,14 +115,14 @@ struct ProcessFieldTests {
                 == "NoNewPrivs:\t\(never ? 1 : 0)\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func theKernelKillsItFirstOrLast(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.process.oomScoreAdj = 321
         #expect(try bundle.said("cat /proc/self/oom_score_adj") == "321\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itsDiskAccessHasItsPriority(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.process.ioPriority = IOPrioritySpec(schedulingClass: 2, priority: 6)

@@ -21,7 +21,7 @@ struct SchedulerFieldTests {
         } + ["\(nice)"]
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func aBatchIsOneAndNice(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         // linux/sched.h: SCHED_BATCH, SCHED_FLAG_RESET_ON_FORK.

@@ -8,7 +8,7 @@ import Testing
 /// `process.terminal` and `consoleSize`: what comes over `--console-socket` is the other end of the program's terminal.
 @Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
 struct TerminalFieldTests {
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func theProgramHasATerminalOfItsSize(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.process.terminal = true

@@ -8,7 +8,7 @@ import Testing
 /// What of its root filesystem a container sees, and may write: `root`, `linux.maskedPaths`, `readonlyPaths`, `devices`.
 @Suite(.enabled(if: TestImage.isPossible, TestImage.reason), .timeLimit(.minutes(1)))
 struct TreeFieldTests {
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func theRootIsWhatThePathNames(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         try bundle.image.write("etc/mark", "this image\n")
@@ -18,7 +18,7 @@ struct TreeFieldTests {
         }
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func aReadOnlyRootTakesNothingAndItsMountsDo(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.mount("/volume", "tmpfs")
@@ -29,7 +29,7 @@ struct TreeFieldTests {
         #expect(try bundle.said(line) == "yes\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func maskedPathsAreEmptyAndWhatIsNotThereIsNoError(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         try Files.makeDirectories(bundle.image.path + "/secret/deep")
@@ -38,7 +38,7 @@ struct TreeFieldTests {
         #expect(try bundle.said(line) == "no\n")
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func readOnlyPathsAreSeenAndNotWritten(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.readonlyPaths = ["/etc/group", "/tmp", "/nowhere"]
@@ -93,7 +93,7 @@ struct TreeFieldTests {
     }
 
     /// config-linux.md, "Default Devices"; runtime-linux.md, "Dev symbolic links".
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func theUsualDevicesAreThere(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         let line = """

@@ -32,7 +32,7 @@ struct GlobalOptionTests {
         #expect(try bundle.command(["delete", "--force", id]).status == 0)
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func errorsGoToTheLogInItsFormat(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         let log = bundle.folder.path + "/state/log"
@@ -95,7 +95,7 @@ struct GlobalOptionTests {
         #expect(try Files.names(in: bundle.folder.path + "/state").isEmpty)
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func itTellsItsVersionAndItsUsage(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         for option in ["--version", "-v"] {

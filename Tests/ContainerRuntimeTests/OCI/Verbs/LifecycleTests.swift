@@ -86,7 +86,7 @@ struct LifecycleTests {
         #expect(try running.end().status == 9)
     }
 
-    @Test(arguments: Runner.everybody, ["KILL", "SIGKILL", "9"])
+    @Test(arguments: zip(Runner.everybody, ["KILL", "SIGKILL", "9"]))
     func aSignalIsNamedOrNumbered(runner: Runner, name: String) throws {
         let bundle = try TestBundle(runner)
         let id = try bundle.startSleeping()
@@ -96,7 +96,7 @@ struct LifecycleTests {
     }
 
     /// Where there is a cgroup it knows them all, and otherwise the first alone is known.
-    @Test(arguments: Runner.everybody, ["--all", "-a"])
+    @Test(arguments: zip(Runner.everybody, ["--all", "-a", "-a"]))
     func allOfItIsKilled(runner: Runner, option: String) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.namespaces.removeAll { $0.kind == .pid }
@@ -113,7 +113,7 @@ struct LifecycleTests {
         #expect(eventually { all.processes.isEmpty })
     }
 
-    @Test(arguments: Runner.everybody, ["--force", "-f"])
+    @Test(arguments: zip(Runner.everybody, ["--force", "-f", "-f"]))
     func whatRunsIsDeletedByForce(runner: Runner, option: String) throws {
         let bundle = try TestBundle(runner)
         let id = try bundle.startSleeping()

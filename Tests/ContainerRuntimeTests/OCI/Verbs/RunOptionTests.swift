@@ -21,7 +21,7 @@ struct RunOptionTests {
         #expect(try bundle.plain(["run", "-b", "rootfs", try bundle.write()]).status == 1)
     }
 
-    @Test(arguments: Runner.everybody, ["--config", "-f"])
+    @Test(arguments: zip(Runner.everybody, ["--config", "-f", "-f"]))
     func aDocumentOfAnotherNameIsTaken(runner: Runner, option: String) throws {
         let bundle = try TestBundle(runner)
         bundle.process.args = ["echo", "another"]
@@ -46,7 +46,7 @@ struct RunOptionTests {
         #expect(try Files.text(file) == "\(try bundle.record(id).pid)")
     }
 
-    @Test(arguments: Runner.everybody, ["--detach", "-d"])
+    @Test(arguments: zip(Runner.everybody, ["--detach", "-d", "-d"]))
     func runDoesNotWaitWhereItIsDetached(runner: Runner, option: String) throws {
         let bundle = try TestBundle(runner)
         bundle.process.args = ["sleep", "100"]
@@ -55,7 +55,7 @@ struct RunOptionTests {
         #expect(try bundle.state(id).status == .running)
     }
 
-    @Test(arguments: Runner.everybody, [true, false])
+    @Test(arguments: Runner.possible, [true, false])
     func whatHasRunIsKeptWhereThatIsAsked(runner: Runner, isKept: Bool) throws {
         let bundle = try TestBundle(runner)
         bundle.process.args = ["sh", "-c", "exit 5"]
@@ -66,7 +66,7 @@ struct RunOptionTests {
         #expect(try bundle.runtime("delete", id).status == (isKept ? 0 : 1))
     }
 
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func descriptorsArePreservedByTheirNumber(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         try bundle.folder.write("given", "given")
@@ -79,7 +79,7 @@ struct RunOptionTests {
     }
 
     /// sd_listen_fds(3): sockets come first, and whoever is to have them is told so by its pid.
-    @Test(arguments: Runner.everybody, [true, false])
+    @Test(arguments: Runner.possible, [true, false])
     func socketsOfAServiceManagerArePassedOn(runner: Runner, hasOwnProcesses: Bool) throws {
         let bundle = try TestBundle(runner)
         if !hasOwnProcesses {
@@ -139,7 +139,7 @@ struct RunOptionTests {
     private static let keys = "cat /proc/keys | grep -o '_ses.*'"
 
     /// keyrings(7): the session's, of which the program is in possession.
-    @Test(.enabled(if: Files.exists("/proc/keys"), "no keys"), arguments: Runner.everybody)
+    @Test(.enabled(if: Files.exists("/proc/keys"), "no keys"), arguments: Runner.possible)
     func aContainerHasASessionKeyring(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.maskedPaths = []
@@ -154,7 +154,7 @@ struct RunOptionTests {
         #expect(try bundle.runtime("exec", id, "sh", "-c", line).output == first)
     }
 
-    @Test(.enabled(if: Files.exists("/proc/keys"), "no keys"), arguments: Runner.everybody)
+    @Test(.enabled(if: Files.exists("/proc/keys"), "no keys"), arguments: Runner.possible)
     func theCallersKeyringIsKeptWhereThatIsAsked(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         bundle.linux.maskedPaths = []
@@ -166,7 +166,7 @@ struct RunOptionTests {
 
     /// The runtime does not become the parent of what a container leaves behind in any case: it takes the flag, and nothing
     /// of it is seen.
-    @Test(arguments: Runner.everybody)
+    @Test(arguments: Runner.possible)
     func noSubreaperIsTaken(runner: Runner) throws {
         let bundle = try TestBundle(runner)
         #expect(try bundle.run(["echo", "ran"], ["--no-subreaper"]).output == "ran\n")

@@ -104,7 +104,7 @@ struct TellingVerbTests {
         #expect(try bundle.runtime("events", "--interval", "soon", id).status == 1)
     }
 
-    @Test(arguments: Runner.everybody, ["--bundle", "-b"])
+    @Test(arguments: zip(Runner.everybody, ["--bundle", "-b", "-b"]))
     func aDocumentToBeginWithIsWrittenAndRuns(runner: Runner, option: String) throws {
         let bundle = try TestBundle(runner)
         let folder = bundle.folder.path + "/state/bundle"
