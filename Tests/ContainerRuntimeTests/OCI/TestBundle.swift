@@ -172,6 +172,9 @@ class TestBundle {
 
         func signal(_ number: Int32) { kill(pid, number) }
 
+        /// What it has said until now.
+        var output: String { (try? Files.text(said + ".out")) ?? "" }
+
         func end() throws -> Outcome {
             var ended = cl_exit()
             try check(cl_wait(pid, true, &ended), "wait")

@@ -166,7 +166,6 @@ struct ExecOptionTests {
         #expect(try bundle.runtime("pause", id).status == 0)
         #expect(try bundle.runtime("exec", id, "true").errors.contains("paused"))
         let running = try bundle.begin(["exec", "--ignore-paused", id, "echo", "ran"])
-        usleep(100_000)
         #expect(try bundle.runtime("resume", id).status == 0)
         #expect(try running.end().output == "ran\n")
     }
