@@ -32,11 +32,16 @@ enum IDMaps {
         mappings.map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined()
     }
 
+    /// As an error is written.
+    private static func inOneLine(_ text: String) -> String {
+        text.split(separator: "\n").joined(separator: ", ")
+    }
+
     private static func write(_ path: String, _ text: String, _ field: String) throws(SystemError) {
         do throws(SystemError) {
             let file = try OwnedFD.open(path, O_WRONLY)
             try Files.writeAll(file.raw, text.utf8, path)
-        } catch { throw SystemError(field, text, errno: error.errno) }
+        } catch { throw SystemError(field, inOneLine(text), errno: error.errno) }
     }
 
     private static func run(
@@ -45,7 +50,7 @@ enum IDMaps {
         let numbers = mappings.flatMap { ["\($0.containerID)", "\($0.hostID)", "\($0.size)"] }
         guard UserNamespace.run(program, ["\(pid)"] + numbers) else {
             throw SystemError(
-                field, text(mappings), errno: EPERM,
+                field, inOneLine(text(mappings)), errno: EPERM,
                 hint: "\(program) refuses; /etc/subuid and /etc/subgid say which ids are one's own")
         }
     }

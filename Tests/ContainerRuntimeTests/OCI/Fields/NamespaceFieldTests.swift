@@ -131,8 +131,11 @@ struct NamespaceFieldTests {
         let line = "tr -s ' ' < /proc/self/uid_map"
         #expect(
             try bundle.said(line) == " 0 \(runner.uid) 1\n 1 \(uids.hostID) \(uids.size)\n")
-        bundle.linux.uidMappings[1].hostID = 0
-        #expect(try bundle.refusal().contains("linux.uidMappings"))
+        // Somebody else's.
+        bundle.linux.uidMappings[1] = IDMapping(containerID: 1, hostID: 5, size: 1)
+        #expect(
+            try bundle.refusal().contains(
+                "linux.uidMappings 0 \(runner.uid) 1, 1 5 1: operation not permitted"))
     }
 
     @Test(arguments: Runner.possible)
