@@ -266,6 +266,15 @@ struct ExecTests {
         }
     }
 
+    /// Whoever brings /dev/null along brings the machine's. It has that mode already.
+    @Test(arguments: Runner.possible)
+    func theMachinesNullKeepsItsMode(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let id = try launcher.startSleeping()
+        let chmod = ExecSpec(arguments: ["chmod", "666", "/proc/self/fd/0"])
+        #expect(try launcher.exec(chmod, in: id).status == .code(1))
+    }
+
     /// CVE-2024-21626, at the second door: whatever the launcher holds, of which its stdin is one that cannot be closed.
     @Test(arguments: Runner.possible)
     func theWorkingDirectoryCannotBeADescriptorOfTheMachine(runner: Runner) throws {

@@ -38,7 +38,8 @@ import Testing
                 "mask /proc/kcore", "mount /dev, /dev/pts, /dev/shm", "mount /sys, read-only",
                 "tmpfs /a of 4096 bytes", "bind /data on /a/b, read-only",
                 "directory /work, made where it is missing",
-                "pivot_root and let the machine's tree go", "cpus 2,3", "user worker",
+                "pivot_root and let the machine's tree go",
+                "streams from the container's /dev/null", "cpus 2,3", "user worker",
                 "capabilities "
                     + Capabilities.names(in: Capabilities.docker).joined(separator: " "),
                 "directory /work", "no_new_privs", "pdeathsig SIGKILL with the launcher",
@@ -144,8 +145,9 @@ import Testing
                 "pdeathsig SIGKILL with the launcher", "cgroup /cg",
                 "undumpable until exec: nobody in the container may look in",
                 "close every descriptor but stdin, stdout and stderr", "join user mnt pid",
-                "clone into the process namespace", "session of its own", "terminal 132×50",
-                "umask 022", "user worker",
+                "clone into the process namespace", "session of its own",
+                "streams from the container's /dev/null", "terminal 132×50", "umask 022",
+                "user worker",
                 "capabilities "
                     + Capabilities.names(in: Capabilities.docker).joined(separator: " "),
                 "directory /", "no_new_privs", "exec sh -l",

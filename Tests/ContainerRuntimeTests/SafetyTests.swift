@@ -129,8 +129,8 @@ struct SafetyTests {
         #expect(changes.errors.split(separator: "\n").count == 4)
         // The nodes are the machine's; all have that mode already.
         let modes = try launcher.shell(
-            "for name in null zero full random urandom tty; do chmod 666 /dev/$name; done")
-        #expect(modes.errors.split(separator: "\n").count == 6, "\(modes.errors)")
+            "for name in null zero full random urandom tty stdin; do chmod 666 /dev/$name; done")
+        #expect(modes.errors.split(separator: "\n").count == 7, "\(modes.errors)")
     }
 
     /// Without a devices cgroup, a node that root may make must be of no use.

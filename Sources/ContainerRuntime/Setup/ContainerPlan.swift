@@ -66,6 +66,8 @@ public struct ContainerPlan: Sendable {
         // While the process is root, whom no mode of ptmx keeps out.
         if let size = spec.terminal { steps.append(.terminal(size, onConsole: false)) }
         if spec.network != .host { steps.append(.awaitNetwork) }
+        // Root in a container is root, and could give the machine's own another mode.
+        if !host.inUserNamespace, !spec.isPrivileged { steps.append(.process(.ownNull)) }
         if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
         if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
@@ -104,7 +106,7 @@ public struct ContainerPlan: Sendable {
         // Before anybody in there could look (CVE-2016-9962).
         steps += [.undumpable, .closeDescriptors(preserved: 0), .joinNamespaces(target.namespaces)]
         if target.namespaces & Namespace.pid != 0 { steps.append(.enterProcessNamespace) }
-        steps.append(.session)
+        steps += [.session, .process(.ownNull)]
         if let size = spec.terminal { steps.append(.terminal(size, onConsole: false)) }
         if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
