@@ -30,7 +30,7 @@ def start_message(ident, arguments, layers=None, mounts=(), cpus=(), seccomp=STA
     binds = [b"\x00" + _text(source) + _text(target) + b"\x00" + b"\x00" for source, target in mounts]
     spec = (root + b"\x00\x00" + _list([_text(a) for a in arguments]) + _list([]) + _text("/") + _text("")
             + _text("bench") + b"\x00" + _list(binds) + b"\x00" + _list([_int(c) for c in cpus]) + _list([]) + b"\x00" + b"\x00"
-            + _list([]) + b"\x00" + seccomp + b"\x00")
+            + _list([]) + b"\x00" + seccomp + b"\x00\x00")
     return b"\x00\x01" + _text(ident) + spec + b"\x00" + _int(15) + _int(1000)
 
 
