@@ -112,9 +112,11 @@ struct KnownFields {
 
     // MARK: The reader's text
 
+    /// All but what reads Docker's seccomp profiles, which are another document.
     static func sources() throws -> [String] {
         let folder = LiveTests.repository.appendingPathComponent("Sources/OCIRuntimeSpec/Reading")
-        return try FileManager.default.contentsOfDirectory(atPath: folder.path).map {
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        return try names.filter { $0 != "SeccompProfile+Read.swift" }.map {
             try String(contentsOf: folder.appendingPathComponent($0), encoding: .utf8)
         }
     }
