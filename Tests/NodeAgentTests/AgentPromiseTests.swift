@@ -43,7 +43,8 @@ struct AgentPromiseTests {
         head.state.withLock { $0.exited = [:] }
         let hello = try #require(try await Self.kill(["agent.lock"], of: agent, head))
         #expect(try await eventually { head.state.withLock { $0.exited.count } == count })
-        #expect(hello.exited.count == Frame.batch)
+        // Fewer where the launcher was still telling them when it was sent.
+        #expect(hello.exited.count <= Frame.batch)
         // None is ever missing from the hello: the head would take it for never started.
         #expect(Set(hello.accepted + hello.exited.map(\.attempt)).count == count)
         #expect(head.state.withLock { $0.neverStarted.isEmpty && $0.lost.isEmpty })

@@ -81,10 +81,21 @@ struct Cgroups {
         }
         guard !spec.cpus.isEmpty else { return }
         if controllers.contains("cpuset") {
-            try CgroupFile.write(directory + "/cpuset.cpus", list(spec.cpus))
+            try limitCPUs(directory, list(spec.cpus))
             try limitNodes(directory, spec.numaNodes)
         } else if controllers.contains("cpu") {
             try CgroupFile.write(directory + "/cpu.max", "\(quota(spec.cpus)) \(period)")
+        }
+    }
+
+    private static func limitCPUs(_ directory: String, _ cpus: String) throws(SystemError) {
+        do throws(SystemError) {
+            try CgroupFile.write(directory + "/cpuset.cpus", cpus)
+        } catch {
+            guard [EINVAL, ERANGE].contains(error.errno) else { throw error }
+            throw SystemError(
+                "cpuset.cpus", cpus, errno: EINVAL,
+                hint: "not all of these CPUs are there, or are the launcher's")
         }
     }
 
@@ -117,7 +128,7 @@ struct Cgroups {
         }
         if let cpuset = directories["cpuset"], let base = bases["cpuset"] {
             let all = try Files.text(base + "/cpuset.cpus")
-            try CgroupFile.write(cpuset + "/cpuset.cpus", spec.cpus.isEmpty ? all : list(spec.cpus))
+            try limitCPUs(cpuset, spec.cpus.isEmpty ? all : list(spec.cpus))
             try CgroupFile.write(cpuset + "/cpuset.mems", try Files.text(base + "/cpuset.mems"))
             if !spec.cpus.isEmpty { try limitNodes(cpuset, spec.numaNodes) }
         } else if let cpu = directories["cpu"] {
