@@ -26,14 +26,15 @@
 #define OWN "/proc/self/exe"
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-/// What makes processes that enter containers. That one of these words may also be a file's name costs that call 1 ms.
-static bool enters_containers(int argc, char **argv) {
+/// What makes processes that enter containers; NULL where nothing does. That one of these words may also be a file's name costs
+/// that call 1 ms.
+static const char *entering_verb(int argc, char **argv) {
     static const char *const verbs[] = {"create", "run", "exec", "serve"};
     for (int i = 1; i < argc; i++)
         for (size_t verb = 0; verb < sizeof verbs / sizeof *verbs; verb++)
             if (strcmp(argv[i], verbs[verb]) == 0)
-                return true;
-    return false;
+                return verbs[verb];
+    return NULL;
 }
 
 /// The name alone is anybody's to give, and the machine's own files may lie on an overlay, too.
@@ -122,7 +123,8 @@ static void run(int file, char **argv, char **environment) {
 
 /// Goes on in the sealed program, with the same arguments, environment and pid.
 __attribute__((constructor(101))) static void seal(int argc, char **argv, char **environment) {
-    if (!enters_containers(argc, argv))
+    const char *verb = entering_verb(argc, argv);
+    if (!verb)
         return;
     if (is_sealed(argv[0])) {
         // Else it would be called by the number of a descriptor.
@@ -137,5 +139,6 @@ __attribute__((constructor(101))) static void seal(int argc, char **argv, char *
     if (file >= 0)
         run(file, argv, environment);
     fprintf(stderr, "martlet-runtime: seal own program: %s; is /proc mounted, and is there memory?\n", strerror(errno));
-    _exit(1);
+    // 1 could be the status of the program that exec was to run.
+    _exit(strcmp(verb, "exec") == 0 ? 255 : 1);
 }

@@ -35,8 +35,13 @@ extension ContainerChild {
         guard child != 0 else { return }
         var pid = WireWriter()
         pid.put(Int64(child))
-        // The parent may be gone; then nobody asks.
-        _ = try? UnixSocket.send(status, [Told.pid] + pid.bytes)
+        do throws(SystemError) {
+            _ = try UnixSocket.send(status, [Told.pid] + pid.bytes)
+        } catch {
+            // What nobody knows of must not run, nor stay unreaped.
+            kill(pid_t(child), SIGKILL)
+            throw error
+        }
         _exit(0)
     }
 
