@@ -60,15 +60,19 @@ struct TellingVerbTests {
 
     @Test(.enabled(if: geteuid() == 0 && LiveCgroups.has("freezer"), "nothing to pause with"))
     func aContainerIsPausedAndResumed() throws {
-        let bundle = try TestBundle()
-        let id = try bundle.startSleeping("while :; do echo >> /tmp/ticks; sleep 0.01; done")
-        let ticks = bundle.image.path + "/tmp/ticks"
-        func count() -> Int { (try? Files.text(ticks))?.utf8.count ?? 0 }
+        let (bundle, clock) = (try TestBundle(), try TestBundle())
+        let ticking = "while :; do echo >> /tmp/ticks; sleep 0.01; done"
+        let id = try bundle.startSleeping(ticking)
+        _ = try clock.startSleeping(ticking)
+        func count(_ bundle: TestBundle) -> Int {
+            (try? Files.text(bundle.image.path + "/tmp/ticks"))?.utf8.count ?? 0
+        }
+        func count() -> Int { count(bundle) }
         #expect(eventually { count() > 0 })
         #expect(try bundle.runtime("pause", id).status == 0)
         #expect(try bundle.state(id).status == .paused)
-        let before = count()
-        usleep(100_000)
+        let (before, time) = (count(), count(clock))
+        #expect(eventually { count(clock) > time + 10 })
         #expect(count() == before)
         #expect(try bundle.runtime("pause", id).status == 1)
         #expect(try bundle.runtime("resume", id).status == 0)
