@@ -57,6 +57,8 @@ struct JobTests {
             martlet logs cpus >$RESULTS/seen
             martlet logs pids >$RESULTS/refused 2>&1
             """)
+        // Cancelled, it did not succeed.
+        #expect(out["waited"] == "1")
         #expect(out["rest"] == "", "cgroups that outlived their launcher")
         let memory = try #require(out["memory"])
         let held = place.isHeldByCgroups
@@ -106,7 +108,9 @@ struct JobTests {
             until \(owner.user) martlet logs 1_0 >$RESULTS/seen && [ -s $RESULTS/seen ]; do sleep 0.1; done
             find /sys/fs/cgroup -path '*/jobs-\(owner).scope/martlet-*/*/cpu.max' -exec cat {} + >$RESULTS/time
             \(owner.user) martlet cancel 1 >/dev/null
-            \(owner.user) martlet wait 1 || true
+            waited=0
+            \(owner.user) martlet wait 1 || waited=$?
+            echo $waited >$RESULTS/waited
             \(owner.user) martlet show 1_0 >$RESULTS/shown
             \(owner.user) martlet server stop --tasks
             find /sys/fs/cgroup -name 'martlet*' >$RESULTS/rest
@@ -119,6 +123,8 @@ struct JobTests {
         #expect(out["time"] == time)
         let seen = try #require(out["seen"])
         #expect(try seen.contains(Regex("Mems_allowed_list:\\t\(mems)$")), "\(seen)")
+        // Cancelled, it did not succeed.
+        #expect(out["waited"] == "1")
         #expect(out["rest"] == "", "cgroups that outlived their launcher")
     }
 }
