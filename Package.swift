@@ -52,7 +52,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -63,6 +62,7 @@ let package = Package(
         // C: what Swift cannot import
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
+        .target(name: "CCrypto", cSettings: strictC, linkerSettings: [.linkedLibrary("crypto")]),
         .target(name: "CIsal", cSettings: strictC, linkerSettings: [.linkedLibrary("isal")]),
         .target(name: "CSealed", dependencies: ["CLinux"], cSettings: strictC),
         .target(name: "CSeccomp", cSettings: strictC, linkerSettings: [.linkedLibrary("seccomp")]),
@@ -102,8 +102,8 @@ let package = Package(
         .target(
             name: "ImageStore",
             dependencies: [
-                "CIsal", "CZlib", "CZstd", "CLinux", "LinuxSystem", "OCISpec", "Registry",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "CCrypto", "CIsal", "CZlib", "CZstd", "CLinux", "LinuxSystem", "OCISpec",
+                "Registry",
             ], swiftSettings: strict),
         .target(
             name: "ContainerRuntime",

@@ -2,8 +2,6 @@ internal import LinuxSystem
 internal import OCISpec
 internal import Registry
 
-internal import struct Crypto.SHA256
-
 /// Hashes the two byte streams of one layer, as it came and uncompressed, on a thread of its own.
 ///
 /// The buffers are lent: whoever hands one over waits with `wait(until:of:)` before it writes to it again.
@@ -47,7 +45,8 @@ final class HashLane: Sendable {
     }
 
     private static func run(_ state: Monitor<State>) {
-        var hashes = [SHA256(), SHA256()]
+        let compressed = SHA256()
+        let archive = SHA256()
         while true {
             let pieces: [Piece] = state.wait { state in
                 if state.queue.isEmpty { return state.isClosed ? [] : nil }
@@ -56,16 +55,14 @@ final class HashLane: Sendable {
             }
             if pieces.isEmpty { break }
             for piece in pieces {
-                hashes[piece.stream.rawValue].update(bufferPointer: piece.bytes)
+                switch piece.stream {
+                case .compressed: compressed.update(piece.bytes)
+                case .archive: archive.update(piece.bytes)
+                }
                 state.withLock { $0.hashed[piece.stream.rawValue] += 1 }
             }
         }
-        let digests = hashes.map { Digest(sha256: Array($0.finalize())) }
-        state.withLock { $0.digests = (digests[0], digests[1]) }
+        let digests = (compressed.finish(), archive.finish())
+        state.withLock { $0.digests = digests }
     }
-}
-
-/// SHA-256 of bytes in memory.
-func digestOf(_ bytes: some Collection<UInt8>) -> Digest {
-    Digest(sha256: Array(SHA256.hash(data: Array(bytes))))
 }

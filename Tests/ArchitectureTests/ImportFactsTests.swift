@@ -13,7 +13,7 @@ struct ImportFactsTests {
             ("Hummingbird", ["ServerAPI"]), ("HummingbirdCore", ["ServerAPI"]),
             ("CIsal", ["ImageStore"]),
             ("CSeccomp", ["ContainerRuntime"]),
-            ("CZstd", ["ImageStore"]), ("CZlib", ["ImageStore"]), ("Crypto", ["ImageStore"]),
+            ("CZstd", ["ImageStore"]), ("CZlib", ["ImageStore"]), ("CCrypto", ["ImageStore"]),
             ("ArgumentParser", ["martlet"]),
         ])
     func soleImporters(library: String, owners: [String]) throws {
@@ -37,7 +37,7 @@ struct ImportFactsTests {
     @Test("nothing imports upwards")
     func levels() throws {
         let levels: [[String]] = [
-            ["CLinux", "CCurl", "CIsal", "CSealed", "CSeccomp", "CZstd", "CZlib"],
+            ["CLinux", "CCrypto", "CCurl", "CIsal", "CSealed", "CSeccomp", "CZstd", "CZlib"],
             ["JobModel", "Scheduling", "OCISpec", "OCIRuntimeSpec"],
             ["LinuxSystem"],
             [

@@ -1,0 +1,4 @@
+// libcrypto for Swift: its digests alone.
+#pragma once
+
+#include <openssl/evp.h>
