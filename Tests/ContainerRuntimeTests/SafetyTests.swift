@@ -189,6 +189,10 @@ struct SafetyTests {
             "cat /proc/1/environ; readlink /proc/1/exe; ls /proc/1/fd; head -c 4 /proc/1/exe"
         ) { $0.withInit = true }
         #expect(ended.output == "")
+        let named = try launcher.shell("tr -d '\\0' < /proc/1/cmdline; cat /proc/1/comm") {
+            $0.withInit = true
+        }
+        #expect(named.output == "martlet-initmartlet-init\n")
     }
 
     /// CVE-2019-5736: an image may name `/proc/self/exe` as its command, and root in a container may write to what it finds there.

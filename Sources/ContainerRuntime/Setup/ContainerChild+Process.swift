@@ -106,6 +106,7 @@ extension ContainerChild {
         // entries in /proc are closed to all without CAP_SYS_PTRACE (prctl(2), and CVE-2019-5736). Before there is anybody who
         // could look; the task's exec makes the child dumpable again.
         try check(cl_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
+        Self.nameInit()
         let child = pid_t(try check(cl_clone3(0, nil, -1), "clone3", "init"))
         guard child != 0 else {
             sigprocmask(SIG_UNBLOCK, &all, nil)
@@ -127,6 +128,19 @@ extension ContainerChild {
             while cl_wait(-1, false, &ended) > 0 {
                 if ended.pid == child { _exit(ended.signalled ? 128 + ended.code : ended.code) }
             }
+        }
+    }
+
+    /// What ps(1) in the container shows of PID 1: not the launcher's command line, with a path of the machine's.
+    private static func nameInit() {
+        "martlet-init".withCString { name in
+            let words = CommandLine.unsafeArgv
+            let room = words[0].map { strlen($0) } ?? 0
+            for word in (0..<Int(CommandLine.argc)).compactMap({ words[$0] }) {
+                memset(word, 0, strlen(word))
+            }
+            if let first = words[0] { memcpy(first, name, min(room, strlen(name))) }
+            _ = cl_prctl(PR_SET_NAME, UInt(bitPattern: name), 0, 0, 0)
         }
     }
 
