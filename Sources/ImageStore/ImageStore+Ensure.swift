@@ -28,8 +28,10 @@ extension ImageStore {
     }
 
     /// The same for a job: its image stays in the store under its digest, whatever its tag comes to mean later.
-    public func ensurePinned(_ reference: String) throws(ImageError) -> StoredImage {
-        let image = try ensure(reference)
+    public func ensurePinned(
+        _ reference: String, progress: @escaping @Sendable (PullProgress) -> Void = { _ in }
+    ) throws(ImageError) -> StoredImage {
+        let image = try ensure(reference, progress: progress)
         // A path has no other name.
         guard let digest = image.digest.flatMap({ Digest($0) }),
             let parsed = try? ImageReference(reference)

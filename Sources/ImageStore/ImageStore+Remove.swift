@@ -76,6 +76,7 @@ extension ImageStore {
         where !keepLayers.contains(String(name.prefix(64))) {
             try removeLayer(name, &summary)
         }
+        for name in try names(paths.partials) { unlink(paths.partials + "/" + name) }
         for name in try names(paths.locks) where name != "store" {
             unlink(paths.locks + "/" + name)
         }

@@ -71,27 +71,3 @@ public struct PullOptions: Sendable {
         self.isCancelled = isCancelled
     }
 }
-
-/// How far a pull is; told at most about ten times a second, on the pull's own threads.
-public struct PullProgress: Sendable, Hashable {
-    public enum Phase: String, Sendable, Codable { case resolving, pulling, done }
-    public var phase: Phase
-    public var reference: String
-    /// Layers, those that were here already included.
-    public var layersDone: Int
-    public var layersTotal: Int
-    /// Compressed bytes fetched and to fetch in all.
-    public var bytesDone: Int64
-    public var bytesTotal: Int64
-    public init(
-        phase: Phase, reference: String, layersDone: Int = 0, layersTotal: Int = 0,
-        bytesDone: Int64 = 0, bytesTotal: Int64 = 0
-    ) {
-        self.phase = phase
-        self.reference = reference
-        self.layersDone = layersDone
-        self.layersTotal = layersTotal
-        self.bytesDone = bytesDone
-        self.bytesTotal = bytesTotal
-    }
-}

@@ -23,6 +23,14 @@ struct LayerError: Error, Sendable {
             errno: errno)
     }
 
+    /// Whether other bytes might do.
+    var isOfTheContent: Bool {
+        switch kind {
+        case .corrupt, .hostile, .unsupported, .malformed: true
+        default: false
+        }
+    }
+
     /// With the entry filled in where it is not known yet.
     func at(_ entry: [UInt8]) -> LayerError {
         var copy = self

@@ -65,12 +65,12 @@ extension LayerPull {
             return nil
         }
         defer { close(blob) }
-        state.quietly { $0.bytesHere += descriptor.size }
+        state.quietly { $0.phases[index] = .unpacking }
         do throws(LayerError) {
             return try apply(index, blob, nil)
         } catch {
             guard error.kind == .corrupt else { throw named(error, index) }
-            state.quietly { $0.bytesHere -= descriptor.size }
+            state.quietly { $0.phases[index] = .waiting }
             unlink(store.paths.blob(descriptor.digest))
             return nil
         }
@@ -95,7 +95,7 @@ extension LayerPull {
                 "\(name) has not the promised \(descriptor.size) bytes")
         }
         defer { withExtendedLifetime(source) {} }
-        state.quietly { $0.bytesHere += descriptor.size }
+        state.quietly { $0.phases[index] = .unpacking }
         do throws(LayerError) {
             guard keepsBlobs else { return try body(fd) }
             return try withNewBlob(descriptor.digest) { file throws(LayerError) in
@@ -125,38 +125,62 @@ extension LayerPull {
         }
     }
 
-    /// Downloads, and uses what comes at once.
+    /// Downloads, from where an interrupted pull ended, and uses what comes at once.
     private func fetch<R>(
         _ index: Int, _ reference: ImageReference, _ pool: DownloadPool,
         _ body: (Int32, BlobDownload?) throws(LayerError) -> R
     ) throws(ImageError) -> R {
         let descriptor = image.manifest.layers[index]
-        var reason: RegistryError?
-        do throws(LayerError) {
-            return try withNewBlob(descriptor.digest) { file throws(LayerError) in
-                let download = BlobDownload(
+        let path = store.paths.partial(descriptor.digest)
+        while true {
+            var download: BlobDownload?
+            var reason: RegistryError?
+            do throws(LayerError) {
+                let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+                try Raw.check(file, "create")
+                defer { close(file) }
+                let begun = BlobDownload(
                     reference: reference, digest: descriptor.digest, size: descriptor.size,
                     descriptor: file, chunkSize: store.settings.registry.chunkSize)
-                let isFailed = state.withLock { state in
-                    state.downloads.append(download)
-                    return state.failure != nil
+                download = begun
+                let result = try use(begun, index, file, pool, &reason, body)
+                try Raw.check(ftruncate(file, off_t(descriptor.size)), "ftruncate")
+                try Raw.check(rename(path, store.paths.blob(descriptor.digest)), "rename")
+                return result
+            } catch {
+                // What a cut or a person ended, another pull goes on with; a full disk needs the room.
+                if error.kind == .cancelled, reason?.isOfThisMachine != true {
+                    throw reason.map { ImageError($0, "pull", image.name) } ?? named(error, index)
                 }
-                if isFailed { throw LayerError(.cancelled, "cancelled") }
-                pool.add(download)
-                // No transfer may write to the file once it is closed.
-                defer { download.finish() }
-                do throws(LayerError) {
-                    return try body(file, download)
-                } catch {
-                    reason = download.reason
-                    download.fail(
-                        RegistryError(.cancelled, "pull", image.name, "its layer failed"))
-                    throw error
-                }
+                unlink(path)
+                // Bytes of an earlier pull may have been lost with the machine's power.
+                let mayBeStale = download.map { $0.resumed > 0 } ?? false
+                if mayBeStale, error.isOfTheContent { continue }
+                throw reason.map { ImageError($0, "pull", image.name) } ?? named(error, index)
             }
+        }
+    }
+
+    /// `reason` is what ended the download, where that ended first.
+    private func use<R>(
+        _ download: BlobDownload, _ index: Int, _ file: Int32, _ pool: DownloadPool,
+        _ reason: inout RegistryError?, _ body: (Int32, BlobDownload?) throws(LayerError) -> R
+    ) throws(LayerError) -> R {
+        let isFailed = state.withLock { state in
+            state.downloads[index] = download
+            state.phases[index] = .pulling
+            return state.failure != nil
+        }
+        if isFailed { throw LayerError(.cancelled, "cancelled") }
+        pool.add(download)
+        // No transfer may write to the file once it is closed.
+        defer { download.finish() }
+        do throws(LayerError) {
+            return try body(file, download)
         } catch {
-            if let reason { throw ImageError(reason, "pull", image.name) }
-            throw named(error, index)
+            reason = download.reason
+            download.fail(RegistryError(.cancelled, "pull", image.name, "its layer failed"))
+            throw error
         }
     }
 

@@ -31,10 +31,10 @@ final class LayerPull: Sendable {
         var applied: [Int: Staged] = [:]
         var workers = 0
         var failure: ImageError?
-        var downloads: [BlobDownload] = []
-        /// Compressed bytes of layers that needed no download.
-        var bytesHere: Int64 = 0
-        var layersDone = 0
+        /// By the layer's index.
+        var downloads: [Int: BlobDownload] = [:]
+        /// Of each layer.
+        var phases: [LayerProgress.Phase] = []
     }
     /// A layer that is verified and has no name yet.
     struct Staged {
@@ -75,10 +75,7 @@ final class LayerPull: Sendable {
         }
         state.quietly { state in
             state.queue = queue
-            state.layersDone = image.diffIDs.count - wanted.count
-            state.bytesHere = sizes.indices.filter { !queue.contains($0) }.reduce(0) {
-                $0 + sizes[$1]
-            }
+            state.phases = sizes.indices.map { queue.contains($0) ? .waiting : .done }
         }
         let pool = try makePool(for: queue)
         defer { pool?.close() }
@@ -124,7 +121,12 @@ final class LayerPull: Sendable {
 
     /// Compressed sizes are promised by the manifest; what they unpack to is at least as much.
     private func checkSpace(_ missing: [Int]) throws(ImageError) {
-        let needed = missing.reduce(Int64(0)) { $0 + image.manifest.layers[$1].size }
+        let needed = missing.reduce(Int64(0)) { sum, index in
+            let layer = image.manifest.layers[index]
+            var partial = stat()
+            let here = stat(store.paths.partial(layer.digest), &partial) == 0
+            return sum + max(0, layer.size - (here ? Int64(partial.st_blocks) * 512 : 0))
+        }
         var status = statvfs()
         guard statvfs(store.paths.root, &status) == 0 else { return }
         let free = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
@@ -137,21 +139,25 @@ final class LayerPull: Sendable {
 
     /// Tells how far it is, and ends everything when cancelled, until the workers are done.
     private func watch() {
-        while state.wait(seconds: 0.1, { $0.workers == 0 ? true : nil }) == nil {
+        repeat {
             tell(.pulling)
             if isCancelled() { fail(ImageError(.cancelled, "pull", image.name, "cancelled")) }
-        }
+        } while state.wait(seconds: 0.1, { $0.workers == 0 ? true : nil }) == nil
     }
 
     private func tell(_ phase: PullProgress.Phase) {
-        let (done, here, downloads) = state.quietly { ($0.layersDone, $0.bytesHere, $0.downloads) }
-        progress(
-            PullProgress(
-                phase: phase, reference: image.name,
-                layersDone: phase == .done ? image.diffIDs.count : done,
-                layersTotal: image.diffIDs.count,
-                bytesDone: downloads.reduce(here) { $0 + $1.received },
-                bytesTotal: image.manifest.layers.reduce(0) { $0 + $1.size }))
+        let (phases, downloads) = state.quietly { ($0.phases, $0.downloads) }
+        let layers = zip(image.manifest.layers, phases).enumerated().map { index, layer in
+            var layer = LayerProgress(
+                digest: layer.0.digest.description, phase: phase == .done ? .done : layer.1,
+                bytesTotal: layer.0.size)
+            switch layer.phase {
+            case .waiting, .pulling: layer.bytesDone = downloads[index]?.received ?? 0
+            case .unpacking, .done: layer.bytesDone = layer.bytesTotal
+            }
+            return layer
+        }
+        progress(PullProgress(phase: phase, reference: image.name, layers: layers))
     }
 
     func fail(_ error: ImageError) {
@@ -160,7 +166,7 @@ final class LayerPull: Sendable {
             state.queue = []
             return state.downloads
         }
-        for download in downloads {
+        for download in downloads.values {
             download.fail(RegistryError(.cancelled, "pull", image.name, "another layer failed"))
         }
     }
@@ -171,7 +177,7 @@ final class LayerPull: Sendable {
                 let staged = try bring(index, pool)
                 state.withLock { state in
                     if let staged { state.applied[index] = staged }
-                    state.layersDone += 1
+                    state.phases[index] = .done
                 }
             } catch {
                 fail(error)

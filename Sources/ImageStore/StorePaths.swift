@@ -10,11 +10,14 @@ struct StorePaths: Sendable, Hashable {
     var references: String { root + "/references" }
     /// Locks by digest, and the store's own, shared by pulls and taken alone by removal.
     var locks: String { root + "/locks" }
-    /// Everything that is not yet verified.
+    /// Blobs whose download was interrupted, by digest; another pull goes on with them.
+    var partials: String { root + "/partials" }
+    /// Everything else that is not yet verified.
     var staging: String { root + "/staging" }
     var storeLock: String { locks + "/store" }
 
     func blob(_ digest: Digest) -> String { blobs + "/" + digest.hex }
+    func partial(_ digest: Digest) -> String { partials + "/" + digest.hex }
     /// The two overlay forms never share a directory: a layer unpacked by root cannot serve a user namespace.
     func layers(_ form: OverlayForm) -> String {
         root + (form == .trusted ? "/layers" : "/user-layers")
@@ -27,7 +30,7 @@ struct StorePaths: Sendable, Hashable {
     /// Only the owner enters: layers hold set-user-ID files, and images secrets. An overlay shows them to containers of any
     /// user, for whom only the layers' own modes count.
     func make(_ form: OverlayForm) throws(SystemError) {
-        for path in [blobs, references, locks, staging, layers(form)] {
+        for path in [blobs, references, locks, partials, staging, layers(form)] {
             try Files.makeDirectories(path, mode: 0o700)
             var status = stat()
             try checkErrno(stat(path, &status), "stat", path)

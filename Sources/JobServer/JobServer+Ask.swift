@@ -14,6 +14,7 @@ extension JobServer {
 
     private func summary(_ job: JobRecord) -> JobSummary {
         var standing = state.standing(of: job.id, now: now)
+        if let text = pullText(of: job) { standing.reason = text }
         // An end that is not on disk may be forgotten, and then there will be another: nobody is told of it.
         let isUnsaved = job.isFinal && !isEnded(job)
         if isUnsaved {

@@ -16,7 +16,10 @@ extension JobServer {
             try BackgroundThread.run { [self, seams] in
                 let result: Result<StoredImage, ImageError>
                 do throws(ImageError) {
-                    result = .success(try seams.fetchImage(reference))
+                    result = .success(
+                        try seams.fetchImage(reference) { progress in
+                            Task { await self.progressed(reference, progress) }
+                        })
                 } catch { result = .failure(error) }
                 Task { await self.fetched(reference, result) }
             }
@@ -26,6 +29,20 @@ extension JobServer {
                 inbox.post(.event(.imageFailed(id, reason: "\(error)", .waiting)))
             }
         }
+    }
+
+    private func progressed(_ reference: String, _ progress: PullProgress) {
+        // Told late, it is over.
+        guard let ids = fetching[reference], progress.phase != .done else { return }
+        pulls[reference] = progress
+        for id in ids { publish(id) }
+    }
+
+    /// How far the fetch of a job's image is, in a sentence; nil while there is none.
+    func pullText(of job: JobRecord) -> String? {
+        let reference = Self.pinned(job.spec.image, job.digest)
+        guard fetching[reference]?.contains(job.id) == true else { return nil }
+        return pulls[reference]?.description
     }
 
     /// What was resolved once stays: later attempts run what the first ones ran.
@@ -39,6 +56,7 @@ extension JobServer {
 
     private func fetched(_ reference: String, _ result: Result<StoredImage, ImageError>) {
         let ids = fetching.removeValue(forKey: reference) ?? []
+        pulls.removeValue(forKey: reference)
         var events: [ServerEvent] = []
         for id in ids {
             switch result {

@@ -1,4 +1,5 @@
 internal import DequeModule
+internal import ImageStore
 public import JobModel
 public import LinuxSystem
 internal import Logging
@@ -37,6 +38,8 @@ public actor JobServer {
     var roots: [JobID: RootFilesystem] = [:]
     /// Jobs that wait for an image, by what is fetched.
     var fetching: [String: [JobID]] = [:]
+    /// How far a fetch is, by the same reference.
+    var pulls: [String: PullProgress] = [:]
     /// What was meant for a node of jobs whose root filesystem is not known yet, after a restart.
     var rootless: [JobID: [Dispatch]] = [:]
     var lastFailures: [JobID: String] = [:]

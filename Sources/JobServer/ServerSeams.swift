@@ -13,8 +13,10 @@ struct ServerSeams: Sendable {
     var openNode:
         @Sendable (_ head: String, _ deliver: @escaping @Sendable (NodeLine.Event) -> Void) throws
             -> NodeLine
-    /// Brings an image in. Blocks.
-    var fetchImage: @Sendable (String) throws(ImageError) -> StoredImage
+    /// Brings an image in. Blocks, and tells how far it is.
+    var fetchImage:
+        @Sendable (String, _ progress: @escaping @Sendable (PullProgress) -> Void)
+            throws(ImageError) -> StoredImage
 
     static func local(_ directories: Directories) -> ServerSeams {
         // Credentials, proxies and certificates are those of whoever started the server.
@@ -27,7 +29,9 @@ struct ServerSeams: Sendable {
                     agentAt: directories.agentSocket, log: directories.run + "/agent.log",
                     head: head, deliver: deliver)
             },
-            fetchImage: { reference throws(ImageError) in try images.ensurePinned(reference) })
+            fetchImage: { reference, progress throws(ImageError) in
+                try images.ensurePinned(reference, progress: progress)
+            })
     }
 }
 

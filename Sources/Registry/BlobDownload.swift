@@ -4,7 +4,8 @@ public import OCISpec
 
 /// A blob on its way into a file: its chunks come in any order, and it can be read from its beginning meanwhile.
 ///
-/// The file is the buffer between network and unpacking, so memory stays bounded whatever their speeds are.
+/// The file is the buffer between network and unpacking, so memory stays bounded whatever their speeds are. A later download
+/// of the same blob into it goes on where this one ended.
 public final class BlobDownload: Sendable {
     public let reference: ImageReference
     public let digest: Digest
@@ -12,7 +13,10 @@ public final class BlobDownload: Sendable {
     public let size: Int64
     /// Borrowed: stays open until `finish` has returned.
     let descriptor: Int32
+    /// Bytes that an earlier download left in the file.
+    public let resumed: Int64
     let state: Monitor<State>
+    private let trail: DownloadTrail
 
     struct Chunk: Sendable {
         var start: Int64
@@ -32,9 +36,20 @@ public final class BlobDownload: Sendable {
         /// Bytes of the running answer that are here already: a server without ranges begins anew each time.
         var repeated: Int64 = 0
         var failure: RegistryError?
+
+        /// The first chunk that nobody fetches or has fetched; nil after the last.
+        var next: Int? { chunks.indices.dropFirst(nextChunk).first { !chunks[$0].isWhole } }
+
+        /// Where a chunk is now: a server without ranges sends one that is all of them.
+        func place(_ index: Int) -> Int { min(index, chunks.count - 1) }
+
+        mutating func moveHead() {
+            while head + 1 < chunks.count, chunks[head].isWhole { head += 1 }
+        }
     }
 
-    /// `descriptor` is an open, empty, writable file.
+    /// `descriptor` is an open file, readable and writable, that is empty or in which an earlier download of the blob ended.
+    /// Once all of the blob is there, whoever owns the file cuts it to the blob's size.
     public init(
         reference: ImageReference, digest: Digest, size: Int64, descriptor: Int32, chunkSize: Int64
     ) {
@@ -47,7 +62,14 @@ public final class BlobDownload: Sendable {
             Chunk(start: $0, end: min($0 + step, size))
         }
         if chunks.isEmpty { chunks = [Chunk(start: 0, end: 0)] }
-        state = Monitor(State(chunks: chunks))
+        trail = DownloadTrail(descriptor, size: size, chunkSize: step, count: chunks.count)
+        for (index, isWhole) in trail.read().enumerated() where isWhole {
+            chunks[index].received = chunks[index].end - chunks[index].start
+        }
+        resumed = chunks.reduce(0) { $0 + $1.received }
+        var state = State(chunks: chunks)
+        state.moveHead()
+        self.state = Monitor(state)
     }
 
     /// Bytes that can be read from the start of the file: waits until there are more than `offset`, or all.
@@ -82,21 +104,19 @@ extension BlobDownload {
     /// The next chunk to fetch: the first alone, until it is known that the server takes ranges.
     func takeChunk() -> Int? {
         state.withLock { state in
-            guard state.failure == nil, state.nextChunk < state.chunks.count,
-                state.nextChunk == 0 || state.takesRanges == true
+            guard state.failure == nil, let chunk = state.next,
+                state.takesRanges == true || (state.takesRanges == nil && state.running == 0)
             else { return nil }
-            defer {
-                state.nextChunk += 1
-                state.running += 1
-            }
-            return state.nextChunk
+            state.nextChunk = chunk + 1
+            state.running += 1
+            return chunk
         }
     }
 
     /// Whether a chunk may still have to be fetched.
     var isOpen: Bool {
         state.quietly {
-            $0.failure == nil && $0.nextChunk < $0.chunks.count && $0.takesRanges != false
+            $0.failure == nil && $0.next != nil && $0.takesRanges != false
         }
     }
 
@@ -104,7 +124,7 @@ extension BlobDownload {
 
     func release() { state.withLock { $0.running -= 1 } }
 
-    func chunk(_ index: Int) -> Chunk { state.quietly { $0.chunks[index] } }
+    func chunk(_ index: Int) -> Chunk { state.quietly { $0.chunks[$0.place(index)] } }
 
     var failure: RegistryError? { state.quietly { $0.failure } }
 
@@ -120,7 +140,7 @@ extension BlobDownload {
                 return true
             }
             // Other transfers rely on the chunks once ranges were spoken.
-            guard index == 0, response.status == 200,
+            guard state.place(index) == state.head, response.status == 200,
                 state.takesRanges != true || state.chunks.count == 1
             else {
                 return refuse(
@@ -141,9 +161,10 @@ extension BlobDownload {
     /// Writes a piece to its place; false ends the transfer, with `failure` set where trying again is useless.
     func take(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> Bool {
         let (chunk, dropped) = state.quietly { state in
-            let dropped = index == 0 ? Int(min(state.repeated, Int64(bytes.count))) : 0
+            // Nothing is repeated where there are ranges.
+            let dropped = Int(min(state.repeated, Int64(bytes.count)))
             state.repeated -= Int64(dropped)
-            return (state.chunks[index], dropped)
+            return (state.chunks[state.place(index)], dropped)
         }
         let bytes = UnsafeRawBufferPointer(rebasing: bytes[dropped...])
         guard Int64(bytes.count) <= chunk.end - chunk.position else {
@@ -163,13 +184,15 @@ extension BlobDownload {
             }
             written += count
         }
-        return state.withLock { state in
+        let isWhole = state.withLock { state in
+            let index = state.place(index)
             state.chunks[index].received += Int64(bytes.count)
-            while state.head + 1 < state.chunks.count, state.chunks[state.head].isWhole {
-                state.head += 1
-            }
-            return state.failure == nil
+            state.moveHead()
+            return state.chunks[index].isWhole
         }
+        // The whole blob in one answer has no chunks to mark.
+        if isWhole, chunk.end - chunk.start < size { trail.mark(index) }
+        return failure == nil
     }
 
     private func refuse(_ state: inout State, _ reason: String) -> Bool {

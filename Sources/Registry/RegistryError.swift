@@ -45,6 +45,11 @@ public struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible 
         "\(step) \(subject): \(reason)" + (hint.map { "; \($0)" } ?? "")
     }
 
+    /// Whether this machine refused, as a full disk does, and not the registry.
+    public var isOfThisMachine: Bool {
+        if case .local = kind { true } else { false }
+    }
+
     /// Whether the same request may well succeed later.
     var isTransient: Bool {
         switch kind {

@@ -93,9 +93,7 @@ public struct ProgressBlock: Sendable {
         let title = cut("\(job.name) (\(job.id))", width - figures.count - 12) + "  "
         let room = max(10, min(40, width - title.count - figures.count))
         let share = counts.total > 0 ? Double(counts.finished) / Double(counts.total) : 0
-        let full = Int(share * Double(room))
-        return title + String(repeating: "█", count: full)
-            + String(repeating: "░", count: room - full) + figures
+        return title + Bar.text(share, width: room) + figures
     }
 
     private func cut(_ text: String, _ width: Int) -> String {

@@ -10,13 +10,16 @@ public enum Terminal {
     public static var isInputTerminal: Bool { isatty(0) == 1 }
 
     /// Columns; 80 where nobody says.
-    public static var width: Int {
+    public static var width: Int { size.flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil } ?? 80 }
+
+    /// Rows; 24 where nobody says.
+    public static var height: Int { size.flatMap { $0.ws_row > 0 ? Int($0.ws_row) : nil } ?? 24 }
+
+    private static var size: winsize? {
         var size = winsize()
-        guard
-            cl_ioctl(1, UInt(TIOCGWINSZ), &size) == 0 || cl_ioctl(2, UInt(TIOCGWINSZ), &size) == 0,
-            size.ws_col > 0
-        else { return 80 }
-        return Int(size.ws_col)
+        let isKnown =
+            cl_ioctl(1, UInt(TIOCGWINSZ), &size) == 0 || cl_ioctl(2, UInt(TIOCGWINSZ), &size) == 0
+        return isKnown ? size : nil
     }
 
     /// Colours only on a terminal, and not where NO_COLOR (no-color.org) or a dumb terminal forbids them.

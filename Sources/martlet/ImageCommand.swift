@@ -52,18 +52,5 @@ enum ImageDoor {
 
     static func layers(_ count: Int) -> String { count == 1 ? "1 layer" : "\(count) layers" }
 
-    /// `1.5 GB`, in powers of ten as registries count.
-    static func size(_ bytes: Int64) -> String {
-        let units = ["B", "kB", "MB", "GB", "TB"]
-        var value = Double(bytes)
-        var unit = 0
-        while value >= 1000, unit < units.count - 1 {
-            value /= 1000
-            unit += 1
-        }
-        let tenths = Int((value * 10).rounded())
-        return unit == 0 || value >= 100
-            ? "\(Int(value.rounded())) \(units[unit])"
-            : "\(tenths / 10).\(tenths % 10) \(units[unit])"
-    }
+    static func size(_ bytes: Int64) -> String { DecimalSize.text(bytes) }
 }

@@ -15,11 +15,11 @@ struct ImageImport: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Print the digest alone.") var quiet = false
 
     func run() throws {
-        let line = ProgressLine(isShown: !quiet)
+        let display = PullDisplay(quiet ? .none : .people)
         let image = try ImageDoor.run { () throws(ImageError) in
-            try ImageDoor.store().importImage(path, tag: tag) { line.show($0) }
+            try ImageDoor.store().importImage(path, tag: tag) { display.show($0) }
         }
-        line.clear()
+        display.clear()
         ImageDoor.flushLater()
         let digest = image.digest ?? "no digest"
         print(

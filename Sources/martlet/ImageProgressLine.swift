@@ -8,18 +8,6 @@ struct ProgressLine: Sendable {
 
     init(isShown: Bool) { self.isShown = isShown && isatty(2) == 1 }
 
-    func show(_ progress: PullProgress) {
-        switch progress.phase {
-        case .resolving: write("resolving \(progress.reference)")
-        case .pulling:
-            write(
-                "pulling \(progress.reference): \(progress.layersDone)/\(progress.layersTotal) layers, "
-                    + "\(ImageDoor.size(progress.bytesDone)) of \(ImageDoor.size(progress.bytesTotal))"
-            )
-        case .done: clear()
-        }
-    }
-
     func show(_ progress: PushProgress) {
         write(
             "pushing \(progress.reference): \(progress.blob)/\(progress.blobs), \(ImageDoor.size(progress.bytes))"

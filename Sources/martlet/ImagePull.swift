@@ -13,6 +13,8 @@ struct ImagePull: ParsableCommand {
     @Option(help: "Another platform, such as linux/arm64.") var platform: String?
     @Flag(help: "Allow plain HTTP and unverified TLS.") var insecure = false
     @Flag(name: .shortAndLong, help: "Print the digest alone.") var quiet = false
+    @Flag(help: "Print how far it is as JSON, one object a line, and the digest in the last.")
+    var json = false
 
     func run() throws {
         var options = PullOptions(policy: .always, insecure: insecure)
@@ -23,13 +25,14 @@ struct ImagePull: ParsableCommand {
             }
             options.platform = value
         }
-        let line = ProgressLine(isShown: !quiet)
+        let display = PullDisplay(json ? .json : quiet ? .none : .people)
         let stored = try ImageDoor.run { () throws(ImageError) in
-            try ImageDoor.store().ensure(image, options: options) { line.show($0) }
+            try ImageDoor.store().ensure(image, options: options) { display.show($0) }
         }
-        line.clear()
+        display.clear()
         ImageDoor.flushLater()
         let digest = stored.digest ?? "no digest"
+        guard !json else { return display.end(stored) }
         print(
             quiet
                 ? digest

@@ -32,4 +32,34 @@ struct ImageVerbTests {
         #expect(try sandbox.martlet("image", "rm", "mine:1").status == 0)
         #expect(try sandbox.martlet("image", "ls", "--quiet").output.isEmpty)
     }
+
+    @Test(
+        "a pull tells scripts how far it is, and how it ended",
+        .enabled(if: Machine.has("umoci"), "needs umoci"))
+    func progressInJSON() throws {
+        let sandbox = try Sandbox()
+        defer { sandbox.close() }
+        let layout = sandbox.folder + "/layout"
+        let file = try sandbox.write("hello", "hello")
+        try sandbox.tool("umoci", "init", "--layout", layout)
+        try sandbox.tool("umoci", "new", "--image", layout + ":one")
+        try sandbox.tool(
+            "umoci", "insert", "--rootless", "--image", layout + ":one", file, "/hello")
+        let pull = try sandbox.martlet("image", "pull", layout, "--json")
+        #expect(pull.status == 0, "\(pull.errors)")
+        let lines = try pull.output.split(separator: "\n").map {
+            try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+        }
+        let (first, last) = (try #require(lines.first), try #require(lines.last))
+        #expect(first.phase == "pulling" && first.layersTotal == 1)
+        #expect(try #require(first.bytesTotal) > 0)
+        #expect(last.phase == "done" && last.digest?.hasPrefix("sha256:") == true)
+    }
+
+    private struct Line: Decodable {
+        var phase: String
+        var layersTotal: Int?
+        var bytesTotal: Int?
+        var digest: String?
+    }
 }

@@ -30,7 +30,9 @@ struct Head {
             directories: directories,
             seams: ServerSeams(
                 openNode: { _, deliver in node.open(deliver) },
-                fetchImage: { reference throws(ImageError) in try images.fetch(reference) }))
+                fetchImage: { reference, progress throws(ImageError) in
+                    try images.fetch(reference, progress)
+                }))
         try await server.start()
         return server
     }

@@ -152,10 +152,21 @@ final class PretendedImages: @unchecked Sendable {
     }
     var fetches: [String] { gate.withLock { asked } }
 
-    func fetch(_ reference: String) throws(ImageError) -> StoredImage {
+    func fetch(_ reference: String, _ progress: (PullProgress) -> Void) throws(ImageError)
+        -> StoredImage
+    {
         gate.lock()
         defer { gate.unlock() }
         asked.append(reference)
+        progress(
+            PullProgress(
+                phase: .pulling, reference: reference,
+                layers: [
+                    LayerProgress(
+                        digest: "sha256:0", phase: .pulling, bytesDone: 1_500_000,
+                        bytesTotal: 3_000_000),
+                    LayerProgress(digest: "sha256:1", phase: .done, bytesTotal: 0),
+                ]))
         while isClosed { gate.wait() }
         if let failure { throw failure }
         return StoredImage(

@@ -78,6 +78,24 @@ struct PromiseTests {
         #expect(reason?.contains("6 GiB") == true)
     }
 
+    @Test("a job that waits for its image says how far that is")
+    func pullIsTold() async throws {
+        let head = Head()
+        defer { head.remove() }
+        head.images.close()
+        let server = try await head.start()
+        let job = try await server.submit(image: "registry/image:tag")
+        var version: Int64 = 0
+        var reason: String?
+        while reason?.contains("pulling") != true {
+            let change = try await server.waitForChange(job, after: version, milliseconds: 10_000)
+            try #require(change.version != version, "no progress was told: \(reason ?? "nothing")")
+            (version, reason) = (change.version, change.job.reason)
+        }
+        #expect(reason == "pulling registry/image:tag: 1 of 2 layers, 1.5 MB of 3.0 MB")
+        head.images.open()
+    }
+
     @Test("jobs that want one image at once wait for one fetch")
     func sameImageIsFetchedOnceForManyJobs() async throws {
         let head = Head()
