@@ -84,7 +84,7 @@ extension ImageStore {
         return isWhole ? image : nil
     }
 
-    private func client(_ options: PullOptions) -> RegistryClient {
+    func client(_ options: PullOptions) -> RegistryClient {
         RegistryClient(
             settings: settings.registry, insecure: options.insecure,
             isCancelled: options.isCancelled)
@@ -125,7 +125,7 @@ extension ImageStore {
         return stored
     }
 
-    private func remember(_ image: ResolvedImage) throws(ImageError) {
+    func remember(_ image: ResolvedImage) throws(ImageError) {
         try references.put(
             ReferenceRecord(
                 reference: image.name, manifest: image.manifestDigest, resolved: image.resolved,

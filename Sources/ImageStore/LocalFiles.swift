@@ -53,6 +53,14 @@ final class LocalFiles: Sendable {
         }
     }
 
+    /// Bytes of a regular file; nil where there is none.
+    func size(_ name: String) -> Int64? {
+        // What cannot be opened is as good as missing.
+        guard let file = try? open(name) else { return nil }
+        var status = stat()
+        return fstat(file.raw, &status) == 0 ? Int64(status.st_size) : nil
+    }
+
     func has(_ name: String) -> Bool {
         // What cannot be opened is as good as missing.
         (try? open(name)) != nil

@@ -51,8 +51,11 @@ public enum ManifestDocument: Hashable, Sendable {
     /// Decodes the bytes. `contentType` is what the transport said they are, empty where it said nothing.
     ///
     /// Refuses a document that has both layers and manifests, and one whose own media type is another than the
-    /// transport's: both could be read in two ways (CVE-2021-41190).
-    public init(_ bytes: some Collection<UInt8>, contentType: String = "") throws(DocumentError) {
+    /// transport's: both could be read in two ways (CVE-2021-41190). `takesArtifacts` lets anything be a layer: attestations,
+    /// charts, whatever else is only carried from one place to another.
+    public init(
+        _ bytes: some Collection<UInt8>, contentType: String = "", takesArtifacts: Bool = false
+    ) throws(DocumentError) {
         let data = Data(bytes)
         // The decoder's error speaks of Swift types.
         guard let shape = try? JSONDecoder().decode(Shape.self, from: data) else {
@@ -84,17 +87,24 @@ public enum ManifestDocument: Hashable, Sendable {
             throw DocumentError(
                 "manifest", "its content does not match its media type \(type.prefix(80))")
         }
-        self = hasIndex ? .index(try Self.decode("index", data)) : .manifest(try Self.checked(data))
+        self =
+            hasIndex
+            ? .index(try Self.decode("index", data))
+            : .manifest(try Self.checked(data, takesArtifacts))
     }
 
-    private static func checked(_ data: Data) throws(DocumentError) -> Manifest {
+    private static func checked(_ data: Data, _ takesArtifacts: Bool) throws(DocumentError)
+        -> Manifest
+    {
         let manifest: Manifest = try decode("manifest", data)
         guard manifest.layers.count <= OCISpec.layerLimit else {
             throw DocumentError(
                 "manifest",
                 "it has \(manifest.layers.count) layers; \(OCISpec.layerLimit) are allowed")
         }
-        if let layer = manifest.layers.first(where: { !MediaType.isLayer($0.mediaType) }) {
+        if !takesArtifacts,
+            let layer = manifest.layers.first(where: { !MediaType.isLayer($0.mediaType) })
+        {
             throw DocumentError(
                 "manifest",
                 "a layer of type \(layer.mediaType.prefix(80)): this is no container image")

@@ -25,6 +25,11 @@ public enum MediaType {
         type.hasPrefix("application/vnd.oci.image.layer.")
             || type.hasPrefix("application/vnd.docker.image.rootfs.")
     }
+    /// A layer that may only be had from where its `urls` say, and is never pushed (image-spec "Non-Distributable Layers").
+    public static func isForeign(_ type: String) -> Bool {
+        type.hasPrefix("application/vnd.oci.image.layer.nondistributable.")
+            || type.hasPrefix("application/vnd.docker.image.rootfs.foreign.")
+    }
     /// `type; charset=utf-8` → `type`.
     public static func withoutParameters(_ header: String) -> String {
         let bare = header.prefix { $0 != ";" }

@@ -1,5 +1,14 @@
 public import OCISpec
 
+/// What a registry says to a blob that is offered to it.
+public enum BlobOffer: Sendable {
+    case present
+    /// It took the blob over from another repository of its own.
+    case mounted(from: String)
+    /// It wants the bytes; in the session, where it has opened one already.
+    case wanted(UploadSession?)
+}
+
 extension RegistryClient {
     /// Whether the repository has the blob already.
     public func hasBlob(_ reference: ImageReference, _ digest: Digest) throws(RegistryError) -> Bool
@@ -14,29 +23,28 @@ extension RegistryClient {
         }
     }
 
-    /// Sends a blob whole (distribution-spec "Pushing a blob monolithically", POST then PUT), from the start each time it is
-    /// tried again. `descriptor` is an open file of `size` bytes. The registry verifies the digest.
-    public func upload(
-        _ reference: ImageReference, _ digest: Digest, size: Int64, descriptor: Int32
-    ) throws(RegistryError) {
-        try retrying { () throws(RegistryError) in
-            let begin = RepositoryRequest(
-                reference, "blobs/uploads/", method: "POST", access: .push)
-            let session = try exchange(begin)
-            guard let location = session.header("location") else {
-                throw RegistryError(
-                    .malformed, "POST", reference.name, "it opened an upload without saying where")
+    /// Asks for the blob, and where it is missing has the registry take it from `repository`, another one of the same
+    /// registry (distribution-spec, "Mounting a blob from another repository").
+    public func offer(_ reference: ImageReference, _ digest: Digest, from repository: String?)
+        throws(RegistryError) -> BlobOffer
+    {
+        if try hasBlob(reference, digest) { return .present }
+        guard let repository, repository != reference.path else { return .wanted(nil) }
+        let items = [("mount", digest.description), ("from", repository)]
+        let call = RepositoryRequest(
+            reference, "blobs/uploads/?" + URLParts.query(items), method: "POST", access: .push)
+        let response: HTTPResponse
+        do throws(RegistryError) {
+            response = try request(call)
+        } catch {
+            switch error.kind {
+            // Whoever may not read there, or asks a registry that does not mount, can still send the bytes.
+            case .unauthorized, .forbidden, .notFound, .status: return .wanted(nil)
+            default: throw error
             }
-            // The location is the registry's own and may hold a query: it is only added to.
-            let join = location.contains("?") ? "&" : "?"
-            var put = RepositoryRequest(
-                reference, location + join + "digest=" + URLParts.escape(digest.description),
-                method: "PUT",
-                access: .push)
-            put.headers = [("Content-Type", "application/octet-stream")]
-            put.body = .file(descriptor: descriptor, length: size)
-            _ = try exchange(put)
         }
+        if response.status == 201 { return .mounted(from: repository) }
+        return .wanted(try session(response, of: call))
     }
 
     /// Sends a manifest or index, exactly these bytes, under what the reference selects.

@@ -17,8 +17,13 @@ extension Transfer {
         mcurl_set_long(easy, CURLOPT_BUFFERSIZE, 512 << 10)
         mcurl_set_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
         mcurl_set_long(easy, CURLOPT_CONNECTTIMEOUT, settings.connectTimeout)
-        mcurl_set_long(easy, CURLOPT_LOW_SPEED_LIMIT, 1024)
-        mcurl_set_long(easy, CURLOPT_LOW_SPEED_TIME, settings.stallTimeout)
+        switch request.body {
+        // Who sends a file sees whether it goes out, and knows that the answer may take its time.
+        case .file: break
+        case .none, .bytes:
+            mcurl_set_long(easy, CURLOPT_LOW_SPEED_LIMIT, 1024)
+            mcurl_set_long(easy, CURLOPT_LOW_SPEED_TIME, settings.stallTimeout)
+        }
         setFunctions(easy, context)
         setTrust(easy)
         setProxy(easy)
@@ -61,7 +66,7 @@ extension Transfer {
             mcurl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, 0)
             mcurl_set_text(easy, CURLOPT_CUSTOMREQUEST, request.method)
         case (_, .bytes(let bytes)): setUpload(easy, Int64(bytes.count))
-        case (_, .file(_, let length)): setUpload(easy, length)
+        case (_, .file(_, _, let length, _)): setUpload(easy, length)
         }
     }
 

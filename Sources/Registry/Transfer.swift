@@ -6,8 +6,9 @@ struct HTTPRequest: Sendable {
     enum Body: Sendable {
         case none
         case bytes([UInt8])
-        /// `length` bytes of an open file from its start.
-        case file(descriptor: Int32, length: Int64)
+        /// `length` bytes of an open file from `offset` on. `sent` is told on the curl thread how many have gone out.
+        case file(
+            descriptor: Int32, offset: Int64, length: Int64, sent: @Sendable (Int64) -> Void)
     }
     var method: String
     var url: String
@@ -111,11 +112,12 @@ final class Transfer: @unchecked Sendable {
             }
             sent += Int64(count)
             return count
-        case .file(let descriptor, let length):
+        case .file(let descriptor, let offset, let length, let tell):
             let wanted = min(buffer.count, Int(length - sent))
-            let count = pread(descriptor, buffer.baseAddress, wanted, off_t(sent))
+            let count = pread(descriptor, buffer.baseAddress, wanted, off_t(offset + sent))
             guard count >= 0, count > 0 || wanted == 0 else { return Int(CURL_READFUNC_ABORT) }
             sent += Int64(count)
+            tell(sent)
             return count
         }
     }

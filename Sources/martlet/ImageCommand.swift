@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import ImageStore
 internal import LinuxSystem
+internal import OCISpec
 internal import Registry
 
 /// `martlet image`: what the store has, and the ways in and out of it.
@@ -9,8 +10,8 @@ struct ImageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image", abstract: "Pull, push, list, import and remove images.",
         subcommands: [
-            ImagePull.self, ImagePush.self, ImageList.self, ImageInspect.self, ImageImport.self,
-            ImageRemove.self, ImageFlush.self,
+            ImagePull.self, ImagePush.self, ImageList.self, ImageInspect.self,
+            ImageImport.self, ImageRemove.self, ImageFlush.self,
         ])
 }
 
@@ -48,6 +49,24 @@ enum ImageDoor {
         bytes.append(10)
         // Nobody is left to tell where standard error is closed.
         try? Files.writeAll(2, bytes, "standard error")
+    }
+
+    /// A file to write to, or standard output where none is named: a terminal takes no archive.
+    static func output(_ path: String?) throws -> ArchivePlace {
+        if let path, path != "-" { return .file(path) }
+        guard isatty(1) == 0 else {
+            throw ValidationError(
+                "an archive is nothing for a terminal; name a file: --output FILE")
+        }
+        return .descriptor(1)
+    }
+
+    static func platform(_ text: String?) throws -> Platform {
+        guard let text else { return .current }
+        guard let platform = Platform(text) else {
+            throw ValidationError("\"\(text)\" is no platform; write linux/amd64 or linux/arm64")
+        }
+        return platform
     }
 
     static func layers(_ count: Int) -> String { count == 1 ? "1 layer" : "\(count) layers" }

@@ -17,14 +17,8 @@ struct ImagePull: ParsableCommand {
     var json = false
 
     func run() throws {
-        var options = PullOptions(policy: .always, insecure: insecure)
-        if let platform {
-            guard let value = Platform(platform) else {
-                throw ValidationError(
-                    "\"\(platform)\" is no platform; write linux/amd64 or linux/arm64")
-            }
-            options.platform = value
-        }
+        let options = PullOptions(
+            policy: .always, platform: try ImageDoor.platform(platform), insecure: insecure)
         let display = PullDisplay(json ? .json : quiet ? .none : .people)
         let stored = try ImageDoor.run { () throws(ImageError) in
             try ImageDoor.store().ensure(image, options: options) { display.show($0) }

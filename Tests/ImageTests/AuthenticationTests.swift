@@ -134,7 +134,8 @@ struct AuthenticationTests {
         let error = #expect(throws: RegistryError.self) {
             if way == "upload" {
                 let digest = try #require(Digest("sha256:" + String(repeating: "0", count: 64)))
-                try client.upload(reference, digest, size: 1, descriptor: file)
+                try client.upload(
+                    BlobUpload(reference: reference, digest: digest, size: 1, descriptor: file))
             } else {
                 _ = try client.manifest(reference)
             }

@@ -10,6 +10,9 @@ final class FakeRegistry: Sendable {
         /// With its query.
         var target: String
         var headers: [String: String]
+        var body: [UInt8] = []
+        /// Whether the connection is broken within the body.
+        var isCut = false
         var path: String { String(target.prefix { $0 != "?" }) }
         /// First byte of a `Range` header; nil where there is none.
         var rangeStart: Int? {
@@ -21,6 +24,8 @@ final class FakeRegistry: Sendable {
         var status = 200
         var headers: [(String, String)] = []
         var body: [UInt8] = []
+        /// Whether the connection is broken within the body.
+        var isCut = false
         /// Closes the connection after so many bytes of the body.
         var breaksAfter: Int?
 
@@ -33,6 +38,8 @@ final class FakeRegistry: Sendable {
         }
     }
     typealias Script = @Sendable (Request, Int) -> Answer
+    /// After how many bytes of a request's body its connection breaks; nil where it does not.
+    typealias Cut = @Sendable (Request) -> Int?
 
     /// `127.0.0.1:port`.
     let host: String
@@ -40,7 +47,7 @@ final class FakeRegistry: Sendable {
     private let log = Mutex<[Request]>([])
 
     /// `script` gets each request and how many of the same method and path came before it.
-    init(_ script: @escaping Script) throws {
+    init(cut: @escaping Cut = { _ in nil }, _ script: @escaping Script) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | 0o2000000, 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -59,7 +66,7 @@ final class FakeRegistry: Sendable {
             while true {
                 let connection = accept(listener, nil, nil)
                 guard connection >= 0 else { return }
-                Thread.detachNewThread { self.serve(connection, script) }
+                Thread.detachNewThread { self.serve(connection, cut, script) }
             }
         }
     }
@@ -73,15 +80,16 @@ final class FakeRegistry: Sendable {
         requests.filter { $0.method == method && $0.path == path }
     }
 
-    private func serve(_ connection: Int32, _ script: Script) {
+    private func serve(_ connection: Int32, _ cut: Cut, _ script: Script) {
         defer { Glibc.close(connection) }
         var buffer: [UInt8] = []
-        while let request = read(connection, &buffer) {
+        while let request = read(connection, &buffer, cut) {
             let before = log.withLock { log in
                 defer { log.append(request) }
                 return log.filter { $0.method == request.method && $0.path == request.path }.count
             }
             let answer = script(request, before)
+            if request.isCut { return }
             var head = "HTTP/1.1 \(answer.status) X\r\n"
             let hasLength = answer.headers.contains { $0.0 == "Content-Length" }
             for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
@@ -110,10 +118,12 @@ final class FakeRegistry: Sendable {
         return true
     }
 
-    /// Requests without bodies are all that a pull sends.
-    private func read(_ connection: Int32, _ buffer: inout [UInt8]) -> Request? {
+    /// A whole request; its body has a length or there is none.
+    private func read(_ connection: Int32, _ buffer: inout [UInt8], _ cut: Cut) -> Request? {
         let end = Array("\r\n\r\n".utf8)
         while true {
+            // TLS (RFC 8446 §5.1: a handshake record) is nothing that it speaks.
+            if buffer.first == 22 { return nil }
             if let found = buffer.firstRange(of: end) {
                 let lines = String(decoding: buffer[..<found.lowerBound], as: UTF8.self).components(
                     separatedBy: "\r\n")
@@ -127,12 +137,26 @@ final class FakeRegistry: Sendable {
                     }
                     if parts.count == 2 { headers[parts[0].lowercased()] = parts[1] }
                 }
-                return Request(method: words[0], target: words[1], headers: headers)
+                var request = Request(method: words[0], target: words[1], headers: headers)
+                let limit = cut(request)
+                request.isCut = limit != nil
+                let length = limit ?? headers["content-length"].flatMap { Int($0) } ?? 0
+                while buffer.count < length {
+                    guard receive(connection, &buffer) else { return nil }
+                }
+                request.body = Array(buffer.prefix(length))
+                buffer.removeFirst(length)
+                return request
             }
-            var chunk = [UInt8](repeating: 0, count: 65_536)
-            let count = recv(connection, &chunk, chunk.count, 0)
-            guard count > 0 else { return nil }
-            buffer += chunk[..<count]
+            guard receive(connection, &buffer) else { return nil }
         }
+    }
+
+    private func receive(_ connection: Int32, _ buffer: inout [UInt8]) -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(connection, &chunk, chunk.count, 0)
+        guard count > 0 else { return false }
+        buffer += chunk[..<count]
+        return true
     }
 }

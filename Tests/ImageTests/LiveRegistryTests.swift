@@ -12,7 +12,8 @@ final class LiveRegistry {
     let root: String
     private let process = Process()
 
-    init(_ scratch: Scratch) throws {
+    /// `more` stands at the end of its configuration.
+    init(_ scratch: Scratch, more: String = "") throws {
         // The port is free until somebody takes it: it is taken a moment later.
         let probe = try FakeRegistry { _, _ in FakeRegistry.Answer() }
         host = probe.host
@@ -23,6 +24,7 @@ final class LiveRegistry {
             log: {level: error}
             storage: {filesystem: {rootdirectory: \(root)}, delete: {enabled: true}}
             http: {addr: '\(host)'}
+            \(more)
             """
         let path = try scratch.file("registry.yml", Array(config.utf8))
         process.executableURL = URL(fileURLWithPath: "/usr/bin/docker-registry")
@@ -47,7 +49,7 @@ final class LiveRegistry {
             do throws(RegistryError) {
                 _ = try client.manifest(reference)
             } catch {
-                if error.kind == .notFound { return }
+                if error.kind == .notFound || error.kind == .unauthorized { return }
             }
             usleep(20_000)
         }
