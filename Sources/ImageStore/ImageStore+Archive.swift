@@ -18,15 +18,22 @@ extension ImageStore {
             let local = try layout(files, name: name, options.platform)
             return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
         }
-        if let saved = try SavedImage(files) {
-            let local = try self.local(saved, files, name, options.platform)
+        if let saved = try archived(
+            files, in: directory, options.platform, compresses: keepsBlobs)
+        {
+            guard saved.images.count == 1 else {
+                throw ImageError(
+                    .unsupported, "read", name, "it holds \(saved.images.count) images",
+                    hint: "martlet image load takes all of them")
+            }
+            let local = try local(saved.images[0].root, saved.content, name, options.platform)
             return try bring(local, use, keepsBlobs: keepsBlobs, options, progress)
         }
         return try storeRoot(
             layer, archive, directory, name, use, keepsBlobs: keepsBlobs, options.platform)
     }
 
-    private func unpack(
+    func unpack(
         _ archive: ArchiveFile, into directory: String, _ name: String
     ) throws(ImageError) -> AppliedLayer {
         do throws(LayerError) {
@@ -98,7 +105,7 @@ extension ImageStore {
         )
     }
 
-    private static func encode(_ document: some Encodable, _ name: String) throws(ImageError)
+    static func encode(_ document: some Encodable, _ name: String) throws(ImageError)
         -> [UInt8]
     {
         do {
@@ -106,38 +113,6 @@ extension ImageStore {
         } catch {
             throw ImageError(.system, "encode", name, "\(error)")
         }
-    }
-
-    /// What `docker save` wrote: a configuration and layers, without a manifest of their own.
-    private func local(
-        _ saved: SavedImage, _ source: LocalFiles, _ name: String, _ platform: Platform
-    ) throws(ImageError) -> LocalImage {
-        let config: ImageConfig
-        do throws(DocumentError) {
-            config = try ImageConfig(saved.config, layerCount: saved.layers.count)
-        } catch {
-            throw ImageError(error, "read", name)
-        }
-        guard platform.runs(config.platform) else {
-            throw ImageError(
-                .unsupported, "use", name, "it is made for \(config.platform), not for \(platform)")
-        }
-        var layers: [Descriptor] = []
-        var names: [Digest: String] = [:]
-        for (path, diffID) in zip(saved.layers, config.rootfs.diffIDs) {
-            let file = try ArchiveFile(try source.open(path), path)
-            guard case .none = file.compression else {
-                throw ImageError(
-                    .unsupported, "read", name, "compressed layers in a docker archive",
-                    hint: "save it as an OCI archive")
-            }
-            // Uncompressed, a layer's digest is its diff id.
-            layers.append(Descriptor(mediaType: MediaType.layer, digest: diffID, size: file.size))
-            names[diffID] = path
-        }
-        try blobs.put(saved.config, digestOf(saved.config))
-        return LocalImage(
-            image: try storeDocuments(name, config, layers), files: source, names: names)
     }
 }
 
@@ -167,39 +142,5 @@ final class ArchiveFile {
         self.file = file
         size = Int64(status.st_size)
         compression = magic.withUnsafeBytes { Compression(magic: $0) }
-    }
-}
-
-/// `manifest.json` of a docker archive (moby image/tarexport), if the directory holds one.
-struct SavedImage {
-    let config: [UInt8]
-    /// Names of the layers' archives.
-    let layers: [String]
-
-    private struct Item: Decodable {
-        var config: String
-        var layers: [String]
-
-        private enum CodingKeys: String, CodingKey {
-            case config = "Config"
-            case layers = "Layers"
-        }
-    }
-
-    /// Nil where there is none, or a file of that name that is something else.
-    init?(_ files: LocalFiles) throws(ImageError) {
-        // A root filesystem may hold any file of that name.
-        guard
-            let bytes = try? files.read("manifest.json"),
-            let items = try? JSONDecoder().decode([Item].self, from: Data(bytes)),
-            let item = items.first
-        else { return nil }
-        guard items.count == 1 else {
-            throw ImageError(
-                .unsupported, "read", "docker archive", "it holds \(items.count) images",
-                hint: "save one alone")
-        }
-        config = try files.read(item.config)
-        layers = item.layers
     }
 }

@@ -105,12 +105,10 @@ extension ImageStore {
         let index = try files.read("index.json")
         let image = try resolve(name, index, contentType: MediaType.index, platform: platform) {
             descriptor throws(ImageError) in
-            try files.read(Self.blobName(descriptor.digest))
+            try files.read(LocalContent.name(descriptor.digest))
         }
-        let names = image.manifest.layers.map { ($0.digest, Self.blobName($0.digest)) }
+        let names = image.manifest.layers.map { ($0.digest, LocalContent.name($0.digest)) }
         return LocalImage(
             image: image, files: files, names: Dictionary(names) { first, _ in first })
     }
-
-    private static func blobName(_ digest: Digest) -> String { "blobs/sha256/" + digest.hex }
 }

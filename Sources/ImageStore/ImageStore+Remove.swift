@@ -57,6 +57,8 @@ extension ImageStore {
         guard summary.damaged.isEmpty else { return summary }
         for record in all.records {
             keepBlobs.formUnion([record.manifest.hex, record.resolved.hex])
+            // Other platforms of an index, where it was loaded with all of them.
+            keepBlobs.formUnion(parts(of: record.resolved).map(\.hex))
             guard let image = known(record) else { continue }
             keepBlobs.insert(image.manifest.config.digest.hex)
             keepBlobs.formUnion(image.manifest.layers.map(\.digest.hex))

@@ -38,10 +38,10 @@ struct LayerError: Error, Sendable {
         return copy
     }
 
-    func imageError(layer: String) -> ImageError {
+    func imageError(layer: String, _ step: String = "unpack") -> ImageError {
         let place = entry.isEmpty ? layer : "\(layer), entry \"\(Self.printable(entry))\""
         let hint = kind == .diskFull ? "free some space, or set MARTLET_HOME to another disk" : nil
-        return ImageError(kind, "unpack", place, reason, hint: hint, errno: errno)
+        return ImageError(kind, step, place, reason, hint: hint, errno: errno)
     }
 
     /// Names are bytes: what is no printable ASCII is escaped.

@@ -15,8 +15,8 @@ struct TarEntry {
     var link: [UInt8] = []
     /// Permission bits, with set-user-ID, set-group-ID and sticky.
     var mode: UInt32
-    var uid: UInt32
-    var gid: UInt32
+    var uid: UInt32 = 0
+    var gid: UInt32 = 0
     /// Bytes of content that follow in the archive.
     var size: Int64 = 0
     /// Seconds and nanoseconds since 1970, never before.

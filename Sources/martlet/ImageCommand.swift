@@ -8,10 +8,11 @@ internal import Registry
 /// `martlet image`: what the store has, and the ways in and out of it.
 struct ImageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Pull, push, list, import and remove images.",
+        commandName: "image", abstract: "Pull, push, list, save, load and remove images.",
         subcommands: [
             ImagePull.self, ImagePush.self, ImageList.self, ImageInspect.self,
-            ImageImport.self, ImageRemove.self, ImageFlush.self,
+            ImageSave.self, ImageLoad.self, ImageImport.self,
+            ImageRemove.self, ImageFlush.self,
         ])
 }
 

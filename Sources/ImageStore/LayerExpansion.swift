@@ -1,0 +1,38 @@
+internal import Glibc
+internal import OCISpec
+
+/// From a layer's blob to its uncompressed archive, and the proof that it is the right one.
+struct LayerExpansion {
+    let inflater: Inflater
+    let limits: LayerLimits
+
+    /// Writes the archive to `target` (nil: nowhere) and returns its size. Throws where either digest is another.
+    func run(
+        _ blob: Int32, size: Int64, digest: Digest?, diffID: Digest, to target: Int32?
+    ) throws(LayerError) -> Int64 {
+        let lane = try HashLane()
+        defer { _ = lane.finish() }
+        let reader = BlobReader(descriptor: blob, size: size, download: nil, lane: lane)
+        var expanded: Int64 = 0
+        if size > 0 {
+            let stream = ArchiveStream(
+                try makeDecompressor(reader, inflater: inflater), lane: lane, limit: limits.bytes)
+            while true {
+                let bytes = try stream.take(1 << 20)
+                if bytes.isEmpty { break }
+                if let target { try Raw.writeAll(target, bytes) }
+            }
+            expanded = stream.decoded
+        }
+        try reader.drain()
+        let (compressed, archive) = lane.finish()
+        guard compressed == digest ?? compressed else {
+            throw LayerError(.corrupt, "its content has the digest \(compressed)")
+        }
+        guard archive == diffID else {
+            throw LayerError(
+                .corrupt, "its archive has the digest \(archive), the image promises \(diffID)")
+        }
+        return expanded
+    }
+}
