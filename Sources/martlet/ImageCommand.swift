@@ -8,9 +8,9 @@ internal import Registry
 /// `martlet image`: what the store has, and the ways in and out of it.
 struct ImageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Pull, push, list, save, load and remove images.",
+        commandName: "image", abstract: "Pull, push, copy, list, save, load and remove images.",
         subcommands: [
-            ImagePull.self, ImagePush.self, ImageList.self, ImageInspect.self,
+            ImagePull.self, ImagePush.self, ImageCopy.self, ImageList.self, ImageInspect.self,
             ImageSave.self, ImageLoad.self, ImageImport.self,
             ImageRemove.self, ImageFlush.self,
         ])
