@@ -11,7 +11,7 @@ struct ImageCommand: ParsableCommand {
         commandName: "image", abstract: "Pull, push, copy, list, save, load and remove images.",
         subcommands: [
             ImagePull.self, ImagePush.self, ImageCopy.self, ImageList.self, ImageInspect.self,
-            ImageSave.self, ImageLoad.self, ImageImport.self,
+            ImageSave.self, ImageLoad.self, ImageImport.self, ImageExport.self,
             ImageRemove.self, ImageFlush.self,
         ])
 }
