@@ -19,11 +19,11 @@ struct ImageLoad: ParsableCommand {
         let place: ArchivePlace =
             if let input, input != "-" { .file(input) } else { .descriptor(0) }
         let options = PullOptions(platform: try ImageDoor.platform(platform))
-        let line = ProgressLine(isShown: !quiet)
+        let display = PullDisplay(quiet ? .none : .people)
         let images = try ImageDoor.run { () throws(ImageError) in
-            try ImageDoor.store().load(place, tag: tag, options: options) { line.show($0) }
+            try ImageDoor.store().load(place, tag: tag, options: options) { display.show($0) }
         }
-        line.clear()
+        display.clear()
         ImageDoor.flushLater()
         for image in images {
             let rest = "  \(image.digest ?? "no digest")  \(ImageDoor.layers(image.layers.count))"
