@@ -104,6 +104,10 @@ extension ImageStore {
         let use = try StoreUse(paths, form)
         defer { use.close() }
         progress(PullProgress(phase: .resolving, reference: name))
+        // One pull of a name at a time, in whatever process: what it asked for and brought, the others find here.
+        let lock = try StoreLock.wait(
+            for: digestOf("reference \(name)".utf8), paths, isStopped: options.isCancelled)
+        defer { withExtendedLifetime(lock) {} }
         let client = client(options)
         let image = try resolve(reference, client, options.platform)
         let stored = try bring(

@@ -43,19 +43,10 @@ extension LayerPull {
     }
 
     func waitForLock(_ digest: Digest) throws(ImageError) -> StoreLock {
-        do throws(SystemError) {
-            while true {
-                if let lock = try StoreLock.attempt(store.paths.lock(digest)) { return lock }
-                let failure = state.wait(seconds: 0.05) { $0.failure }
-                if let failure { throw SystemError("wait", failure.step, errno: ECANCELED) }
-                if isCancelled() { throw SystemError("wait", errno: ECANCELED) }
-            }
-        } catch {
-            if error.errno == ECANCELED {
-                throw ImageError(.cancelled, "pull", image.name, "cancelled")
-            }
-            throw ImageError(system: error, "lock \(digest.short)")
-        }
+        try StoreLock.wait(
+            for: digest, store.paths,
+            isStopped: { isCancelled() || state.quietly { $0.failure != nil } },
+            pause: { time in _ = state.wait(seconds: time) { $0.failure } })
     }
 
     /// From the blob that an earlier pull left; a damaged one is dropped, and nil returned.

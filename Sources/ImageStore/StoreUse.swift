@@ -53,14 +53,39 @@ final class StoreUse: Sendable {
 
 /// flock(2) of one digest; ends when it goes.
 final class StoreLock: Sendable {
-    private let lock: FileLock
+    private let lock: FileLock?
 
-    private init(_ lock: consuming FileLock) { self.lock = lock }
+    private init(_ lock: consuming FileLock?) { self.lock = lock }
 
-    /// Nil where another pull holds it.
+    /// Nil where another pull holds it. On a file system without locks several pulls bring the same, and the first to publish wins.
     static func attempt(_ path: String) throws(SystemError) -> StoreLock? {
-        guard let lock = try FileLock.attempt(path) else { return nil }
-        return StoreLock(lock)
+        do throws(SystemError) {
+            guard let lock = try FileLock.attempt(path) else { return nil }
+            return StoreLock(lock)
+        } catch {
+            guard SharedLock.isUnsupported(error.errno) else { throw error }
+            return StoreLock(nil)
+        }
+    }
+
+    /// Waits until no other pull holds it, asking less often the longer it takes: on a shared file system every question goes to
+    /// its server. `isStopped` ends the waiting with `.cancelled`; `pause` sleeps for so many seconds at most.
+    static func wait(
+        for digest: Digest, _ paths: StorePaths, isStopped: () -> Bool,
+        pause: (Double) -> Void = { usleep(UInt32($0 * 1e6)) }
+    ) throws(ImageError) -> StoreLock {
+        var time = 0.01
+        do throws(SystemError) {
+            while true {
+                if let lock = try attempt(paths.lock(digest)) { return lock }
+                if isStopped() { break }
+                pause(time * Double.random(in: 0.5...1))
+                time = min(time * 1.3, 0.5)
+            }
+        } catch {
+            throw ImageError(system: error, "lock \(digest.short)")
+        }
+        throw ImageError(.cancelled, "wait for", "another pull", "cancelled")
     }
 }
 
@@ -74,9 +99,16 @@ final class SharedLock: Sendable {
         let file = try OwnedFD.open(path, O_RDWR | O_CREAT, mode: 0o600)
         if flock(file.raw, LOCK_EX | LOCK_NB) == 0 { whenAlone() }
         while flock(file.raw, LOCK_SH) != 0 {
+            // Without locks nothing is removed, so that nobody has to be kept from it.
+            if isUnsupported(errno) { break }
             guard errno == EINTR else { throw SystemError.last("flock", path) }
         }
         return SharedLock(file)
+    }
+
+    /// Whether flock(2) failed for want of locks: NFS without lockd, Lustre without `flock`.
+    static func isUnsupported(_ errno: Int32) -> Bool {
+        [ENOLCK, ENOSYS, EOPNOTSUPP].contains(errno)
     }
 }
 
