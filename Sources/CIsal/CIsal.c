@@ -1,5 +1,6 @@
 #include "CIsal.h"
 
+#include <isa-l/crc64.h>
 #include <isa-l/igzip_lib.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -76,3 +77,5 @@ int cisal_deflate_step(cisal_deflate *self, const uint8_t *in, size_t in_length,
     if (result != COMP_OK) return -1;
     return stream->internal_state.state == ZSTATE_END ? 1 : 0;
 }
+
+uint64_t cisal_crc64(uint64_t crc, const uint8_t *bytes, size_t length) { return crc64_ecma_refl(crc, bytes, length); }

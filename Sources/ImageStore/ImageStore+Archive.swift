@@ -69,7 +69,7 @@ extension ImageStore {
         do throws(LayerError) {
             let isBound = try layer.writer.settle(on: nil)
             let key = isBound ? LayerStore.boundKey(image.diffIDs[...0]) : layer.diffID
-            let stored = image.stored([try publish(directory, key)])
+            let stored = image.stored([try publish(directory, key, layer.writer.sums)])
             flushLater()
             return stored
         } catch {
@@ -77,9 +77,11 @@ extension ImageStore {
         }
     }
 
-    private func publish(_ directory: String, _ key: Digest) throws(LayerError) -> String {
+    private func publish(_ directory: String, _ key: Digest, _ sums: ContentSums)
+        throws(LayerError) -> String
+    {
         do throws(ImageError) {
-            return try layers.publish(directory, key)
+            return try layers.publish(directory, key, sums)
         } catch {
             throw LayerError(error.kind, error.reason, errno: error.errno)
         }

@@ -21,7 +21,10 @@ public final class ImageStore: Sendable {
     }
 
     var blobs: BlobStore { BlobStore(paths: paths) }
-    var layers: LayerStore { LayerStore(paths: paths, form: form) }
+    var layers: LayerStore {
+        LayerStore(paths: paths, form: form, node: settings.node, sync: settings.sync)
+    }
+    var uses: UseStore { UseStore(paths: paths) }
     var references: ReferenceStore { ReferenceStore(paths: paths) }
 }
 

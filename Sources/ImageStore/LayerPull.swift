@@ -203,7 +203,8 @@ final class LayerPull: Sendable {
             }
             let isBound = try settle(staged, index, on: paths)
             let key = isBound ? LayerStore.boundKey(image.diffIDs[...index]) : image.diffIDs[index]
-            paths.append(try store.layers.publish(staged.directory, key))
+            let sums = staged.layer.writer.sums
+            paths.append(try store.layers.publish(staged.directory, key, sums))
         }
         return paths
     }

@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 internal import LinuxSystem
 internal import OCISpec
@@ -8,6 +7,8 @@ internal import OCISpec
 struct LayerStore: Sendable {
     let paths: StorePaths
     let form: OverlayForm
+    let node: StoreNode
+    let sync: StoreSync
 
     /// The key of a layer that is bound to those below it (chain id: image-spec config.md), never equal to a diff id.
     static func boundKey(_ diffIDs: ArraySlice<Digest>) -> Digest {
@@ -26,31 +27,57 @@ struct LayerStore: Sendable {
         Self.keys(diffIDs, index).map { paths.layer($0, form) }.first(where: isTrusted)
     }
 
+    /// Why a layer that is there is not trusted; nil where none is there.
+    func doubt(_ diffIDs: [Digest], _ index: Int) -> String? {
+        let layer = Self.keys(diffIDs, index).map { paths.layer($0, form) }.first(
+            where: Files.exists)
+        guard let layer else { return nil }
+        let mark = try? Files.text(paths.unsynced(layer))
+        return mark == Self.damaged
+            ? "it was found damaged" : "the machine went down before it was flushed to the disk"
+    }
+
     /// Complete, and written down: by this boot of the machine, or flushed to the disk in an earlier one.
     private func isTrusted(_ layer: String) -> Bool {
         guard Files.exists(layer) else { return false }
         // No marker means that it was flushed.
-        guard let boot = try? Files.text(paths.unsynced(layer)) else { return true }
-        return boot == Self.bootID
+        guard let mark = try? Files.text(paths.unsynced(layer)) else { return true }
+        return node.trusts(mark, in: paths.root)
     }
 
-    /// Gives a finished staging directory its name; one that another process put there meanwhile serves as well.
-    func publish(_ staging: String, _ key: Digest) throws(ImageError) -> String {
+    /// What a layer held when it was unpacked; nil where that is not known.
+    func list(of layer: String) -> LayerList? {
+        // As long as the longest list: five million names of 200 bytes.
+        guard let bytes = try? Files.read(paths.list(layer), limit: 1 << 30) else { return nil }
+        return LayerList(encoded: bytes)
+    }
+
+    /// Has a layer unpacked anew by whoever wants it next.
+    func distrust(_ layer: String) throws(SystemError) {
+        try Files.writeAtomically(paths.unsynced(layer), Self.damaged.utf8)
+    }
+
+    private static let damaged = "damaged"
+
+    /// Gives a finished staging directory its name, with its list; one that another process put there meanwhile serves as well.
+    func publish(_ staging: String, _ key: Digest, _ sums: ContentSums) throws(ImageError) -> String
+    {
         let path = paths.layer(key, form)
-        if Files.exists(path), !isTrusted(path) {
-            // Of a boot that ended before it was flushed: files may be empty.
-            do throws(LayerError) {
-                try TreeRemoval.remove(path: path)
-            } catch {
-                throw error.imageError(layer: key.short)
-            }
+        if Files.exists(path) {
+            if isTrusted(path) { return path }
+            // Files may be empty: of a boot that ended before it was flushed, or found damaged.
+            try putAside(path, key)
         }
-        do throws(SystemError) {
-            if !Files.exists(path) {
-                try Files.writeAtomically(paths.unsynced(path), Self.bootID.utf8, durable: false)
+        do throws(LayerError) {
+            let list = try LayerList(of: staging, form: form, known: sums)
+            do throws(SystemError) {
+                try Files.writeAtomically(paths.list(path), list.encoded, durable: false)
+                try Files.writeAtomically(paths.unsynced(path), node.mark.utf8, durable: false)
+            } catch {
+                throw LayerError(system: error.errno, "write", entry: [])
             }
         } catch {
-            throw ImageError(system: error, "store layer \(key.short)")
+            throw error.imageError(layer: key.short)
         }
         if Raw.renameDirectory(staging, path) { return path }
         guard errno == EEXIST || errno == ENOTEMPTY else {
@@ -59,46 +86,21 @@ struct LayerStore: Sendable {
         return path
     }
 
-    /// Flushes the store's file system and then trusts every layer of this boot that was there before, also after a crash.
-    /// Layers that an earlier boot left in doubt stay so: what they lost before is not to be had by flushing.
-    func flush() {
-        let before = marks()
-        // A flush that fails leaves the marks, and so the layers in doubt after the next boot.
-        guard !before.isEmpty,
-            let directory = try? OwnedFD.open(paths.root, O_RDONLY | O_DIRECTORY),
-            cl_syncfs(directory.raw) == 0
-        else { return }
-        let now = marks()
-        // Another mark of the same name is that of a layer which was removed and brought in again meanwhile.
-        for (path, mark) in before where now[path] == mark { unlink(path) }
-    }
-
-    private struct Mark: Hashable {
-        var inode: ino_t
-        var seconds: Int
-        var nanoseconds: Int
-    }
-
-    /// The marks of this boot, by path.
-    private func marks() -> [String: Mark] {
-        var marks: [String: Mark] = [:]
-        // No directory yet, no marks.
-        for name in (try? Files.names(in: paths.layers(form))) ?? []
-        where name.hasSuffix(".unsynced") {
-            let path = paths.layers(form) + "/" + name
-            var status = stat()
-            // One that goes meanwhile is no mark any more.
-            guard stat(path, &status) == 0, (try? Files.text(path)) == Self.bootID else { continue }
-            marks[path] = Mark(
-                inode: status.st_ino, seconds: status.st_mtim.tv_sec,
-                nanoseconds: status.st_mtim.tv_nsec)
+    /// A container may have a damaged one mounted and keeps what is good of it; the next removal drops it once no image is used.
+    private func putAside(_ layer: String, _ key: Digest) throws(ImageError) {
+        let isDamaged = (try? Files.text(paths.unsynced(layer))) == Self.damaged
+        let mayBeMounted = isDamaged && UseStore(paths: paths).all() != ([], [])
+        let end = String(UInt64.random(in: 0 ... .max), radix: 36)
+        let aside =
+            mayBeMounted ? layer + Self.replaced + end : paths.staging + "/replaced-" + end
+        guard Raw.renameDirectory(layer, aside) || errno == ENOENT else {
+            throw ImageError(
+                system: SystemError.last("rename", layer), "replace layer \(key.short)")
         }
-        return marks
+        // What cannot be removed now is swept up by a later pull.
+        if !mayBeMounted { try? TreeRemoval.remove(path: aside) }
     }
 
-    static let bootID: String = {
-        // Without /proc every boot looks like this one.
-        let text = (try? Files.text("/proc/sys/kernel/random/boot_id")) ?? ""
-        return String(text.prefix { $0 != "\n" })
-    }()
+    /// Between a key and a random end: a layer that was replaced and may still be mounted.
+    static let replaced = ".replaced-"
 }

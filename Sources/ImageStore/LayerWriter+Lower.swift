@@ -115,6 +115,7 @@ extension LayerWriter {
         defer { close(file) }
         copyAllowance -= try Raw.copyData(source, to: file, limit: copyAllowance)
         try copyExtendedAttributes(from: source, to: file)
+        try sums.note(file, nil)
     }
 
     private func copyAttributes(from found: LowerTree.Found, to name: EntryName) throws(LayerError)

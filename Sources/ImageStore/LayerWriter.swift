@@ -26,6 +26,8 @@ final class LayerWriter {
     private var open: [EntryName: OpenDirectory] = [:]
     /// Bytes that may still be copied from the layers below.
     var copyAllowance: Int64
+    /// What was written, for the layer's list.
+    var sums = ContentSums()
 
     /// Takes over the descriptor of an empty directory.
     init(root descriptor: Int32, form: OverlayForm, limits: LayerLimits) {
@@ -96,6 +98,7 @@ final class LayerWriter {
             return file
         }
         defer { close(file) }
+        var sum = ContentSum()
         if let map = entry.sparse {
             try writeSparse(file, map, reader)
         } else {
@@ -103,9 +106,12 @@ final class LayerWriter {
                 let bytes = try reader.content(1 << 20)
                 if bytes.isEmpty { break }
                 try Raw.writeAll(file, bytes)
+                sum.add(bytes)
             }
         }
         try setAttributes(file, entry)
+        let isPlain = entry.sparse == nil && entry.attributes.isEmpty
+        try sums.note(file, isPlain ? sum : nil)
     }
 
     private func writeSparse(_ file: Int32, _ map: SparseMap, _ reader: TarReader)

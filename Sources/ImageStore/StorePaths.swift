@@ -24,13 +24,19 @@ struct StorePaths: Sendable, Hashable {
     }
     func layer(_ key: Digest, _ form: OverlayForm) -> String { layers(form) + "/" + key.hex }
     func lock(_ digest: Digest) -> String { locks + "/" + digest.hex }
-    /// Beside a layer until it is known to be on the disk: holds the boot id of the machine that wrote it.
+    /// Beside a layer until it is known to be on the disk: says which machine wrote it, and in which boot. Or that it is damaged.
     func unsynced(_ layer: String) -> String { layer + ".unsynced" }
+    /// Beside a layer: what it holds.
+    func list(_ layer: String) -> String { layer + ".list" }
+    /// Which jobs and mounts use which images.
+    var uses: String { root + "/uses" }
+    /// Where a blob goes that was found damaged.
+    func damaged(_ digest: Digest) -> String { blob(digest) + ".damaged" }
 
     /// Only the owner enters: layers hold set-user-ID files, and images secrets. An overlay shows them to containers of any
     /// user, for whom only the layers' own modes count.
     func make(_ form: OverlayForm) throws(SystemError) {
-        for path in [blobs, references, locks, partials, staging, layers(form)] {
+        for path in [blobs, references, locks, partials, staging, uses, layers(form)] {
             try Files.makeDirectories(path, mode: 0o700)
             var status = stat()
             try checkErrno(stat(path, &status), "stat", path)

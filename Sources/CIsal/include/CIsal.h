@@ -1,4 +1,4 @@
-// ISA-L's inflate and deflate, behind opaque pointers: its state structures are large and hold unions.
+// ISA-L's checksum, inflate and deflate, these behind opaque pointers: its state structures are large and hold unions.
 #pragma once
 
 #include <stddef.h>
@@ -25,3 +25,6 @@ void cisal_deflate_free(cisal_deflate *state);
 /// As above; `last` says that no more input follows. Returns 1 when the stream is complete, 0 for more, -1 on failure.
 int cisal_deflate_step(cisal_deflate *state, const uint8_t *in, size_t in_length, size_t *consumed, uint8_t *out,
                        size_t out_length, size_t *produced, int last);
+
+/// CRC-64 of ECMA-182, reflected. `crc` is what came out for the bytes before, at first 0.
+uint64_t cisal_crc64(uint64_t crc, const uint8_t *bytes, size_t length);
