@@ -22,6 +22,8 @@ public struct ImageError: Error, Hashable, Sendable, CustomStringConvertible {
         /// Something that Martlet cannot do with this image.
         case unsupported
         case diskFull
+        /// A job or a mount needs it.
+        case inUse
         case system
         case cancelled
     }

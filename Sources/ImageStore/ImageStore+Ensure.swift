@@ -58,7 +58,10 @@ extension ImageStore {
     ) throws(ImageError) -> StoredImage? {
         guard let image = here(reference, options.platform) else { return nil }
         let isRemembered = references.get(reference.description) != nil
-        if isRemembered, let paths = unpacked(image) { return image.stored(paths) }
+        if isRemembered, let paths = unpacked(image) {
+            references.touch(reference.description)
+            return image.stored(paths)
+        }
         let use = try StoreUse(paths, form)
         defer { use.close() }
         // A removal may have come between.
@@ -182,11 +185,15 @@ extension ImageStore {
     /// doubtful, and they are unpacked again.
     func flushLater() {
         guard settings.flushes else { return }
-        let layers = layers
         // Without a thread the layers stay in doubt until the next flush.
-        _ = try? WorkerThread("flush") { layers.flush() }
+        _ = try? WorkerThread("flush") { self.flush() }
     }
 
-    /// The same at once, for a process of its own. Blocks until the disk has everything.
-    public func flush() { layers.flush() }
+    /// The same at once, for a process of its own, and then keeps the store within its budget. Blocks until the disk has everything.
+    public func flush() {
+        layers.flush()
+        guard let budget = settings.budget else { return }
+        // What cannot be dropped now can be after the next pull.
+        _ = try? prune(PruneOptions(budget: budget))
+    }
 }

@@ -2,106 +2,144 @@ internal import Glibc
 internal import LinuxSystem
 internal import OCISpec
 
-/// What a removal freed.
+/// What a removal freed, or would free.
 public struct RemovalSummary: Sendable, Hashable, Codable {
-    public var blobs: Int
-    public var layers: Int
-    /// Bytes of the blobs.
-    public var bytes: Int64
+    /// Names that are forgotten.
+    public var references: [String] = []
+    public var blobs = 0
+    public var layers = 0
+    /// Bytes of the blobs and of the files in the layers.
+    public var bytes: Int64 = 0
     /// References of which it is not known what they need: because of them nothing was dropped.
     public var damaged: [String] = []
 }
 
 extension ImageStore {
-    /// Forgets a reference, with what jobs pinned of it, and drops every blob and layer that no other one needs. Waits for pulls to end. Blocks.
-    ///
-    /// A layer that a running container has mounted goes with the rest: end the tasks first.
+    /// Forgets a reference, with what jobs pinned of it, and drops every blob and layer that no other one needs. Waits for pulls to
+    /// end. Blocks. Throws `.inUse` where a job or a mount needs the image by this name; what jobs pinned of an earlier
+    /// meaning of it stays until they have ended.
     public func remove(_ reference: String) throws(ImageError) -> RemovalSummary {
         let name = try key(reference)
-        var names = references.all().records.map(\.reference).filter { Self.isPin($0, of: name) }
-        if references.has(name) { names.append(name) }
-        guard !names.isEmpty else {
-            throw ImageError(
-                .notFound, "remove", name, "it is not in the store",
-                hint: "martlet image ls shows what is")
+        return try alone { () throws(ImageError) in
+            let inventory = try StoreInventory(self)
+            let pins = inventory.records.map(\.reference).filter { Self.isPin($0, of: name) }
+            let names = (references.has(name) ? [name] : []) + pins
+            guard !names.isEmpty else {
+                throw ImageError(
+                    .notFound, "remove", name, "it is not in the store",
+                    hint: "martlet image ls shows what is")
+            }
+            let used = inventory.uses.filter { names.contains($0.reference) }
+            let manifests = Set(used.map(\.manifest))
+            let own = references.get(name).map { manifests.contains($0.manifest) }
+            if let first = used.first, own ?? true {
+                let others = used.count > 1 ? " and \(used.count - 1) more" : ""
+                throw ImageError(
+                    .inUse, "remove", name, "\(first.user.description)\(others) needs it",
+                    hint: first.user.hint)
+            }
+            let inUse = Set(used.map(\.reference))
+            return try forget(Set(names).subtracting(inUse), inventory)
         }
-        let lock = try exclusive()
-        defer { withExtendedLifetime(lock) {} }
-        for name in names { try references.remove(name) }
-        return try dropUnreferenced()
     }
 
     /// Whether a record is of the tag `name` at one digest.
-    static func isPin(_ record: String, of name: String) -> Bool {
+    static func isPin(_ record: String, of name: String) -> Bool { pinnedTag(record) == name }
+
+    /// The tag that a job's record was pinned of; nil for every other record.
+    static func pinnedTag(_ record: String) -> String? {
         // A path is no reference.
         guard let parsed = try? ImageReference(record), parsed.digest != nil, parsed.tag != nil
-        else { return false }
-        return parsed.withoutDigest.description == name
+        else { return nil }
+        return parsed.withoutDigest.description
     }
+
+    /// Runs `body` while nobody pulls, then deletes what it put out of the way: that takes long, and nobody has to wait for it.
+    func alone(_ body: () throws(ImageError) -> RemovalSummary) throws(ImageError) -> RemovalSummary
+    {
+        let summary: RemovalSummary
+        do {
+            let lock = try exclusive()
+            defer { withExtendedLifetime(lock) {} }
+            summary = try body()
+        }
+        for name in (try? Files.names(in: paths.staging)) ?? [] where name.hasPrefix(Self.removed) {
+            // What cannot be removed now is swept up by the next pull.
+            try? TreeRemoval.remove(path: paths.staging + "/" + name)
+        }
+        return summary
+    }
+
+    private static let removed = "removed-"
 
     private func exclusive() throws(ImageError) -> ExclusiveLock {
         do throws(SystemError) {
             try paths.make(form)
             return ExclusiveLock(try FileLock.wait(paths.storeLock))
         } catch {
-            throw ImageError(system: error, "lock the image store")
+            guard SharedLock.isUnsupported(error.errno) else {
+                throw ImageError(system: error, "lock the image store")
+            }
+            throw ImageError(
+                .unsupported, "lock the image store", "",
+                "its file system has no locks, so that nobody knows who else is at it",
+                hint: "mount it with locks, or remove \(paths.root) as a whole", errno: error.errno)
         }
     }
 
-    private func dropUnreferenced() throws(ImageError) -> RemovalSummary {
-        var keepBlobs: Set<String> = []
-        var keepLayers: Set<String> = []
-        var summary = RemovalSummary(blobs: 0, layers: 0, bytes: 0)
-        let all = references.all()
-        summary.damaged = all.damaged + all.records.filter { known($0) == nil }.map(\.reference)
-        guard summary.damaged.isEmpty else { return summary }
-        for record in all.records {
-            keepBlobs.formUnion([record.manifest.hex, record.resolved.hex])
-            // Other platforms of an index, where it was loaded with all of them.
-            keepBlobs.formUnion(parts(of: record.resolved).map(\.hex))
-            guard let image = known(record) else { continue }
-            keepBlobs.insert(image.manifest.config.digest.hex)
-            keepBlobs.formUnion(image.manifest.layers.map(\.digest.hex))
-            for index in image.diffIDs.indices {
-                keepLayers.formUnion(LayerStore.keys(image.diffIDs, index).map(\.hex))
-            }
+    /// Removes names and puts all that nothing needs then out of the way. With names of which it is not known what they need, all
+    /// else stays.
+    func forget(_ names: Set<String>, _ inventory: StoreInventory) throws(ImageError)
+        -> RemovalSummary
+    {
+        for name in names { try references.remove(name) }
+        uses.sweep()
+        let damaged = inventory.damaged.filter { !names.contains($0) }
+        var summary = RemovalSummary(references: names.sorted(), damaged: damaged)
+        guard damaged.isEmpty else { return summary }
+        let needed = inventory.needed(without: names)
+        for (name, bytes) in inventory.blobs where !needed.blobs.contains(name) {
+            try putAside(paths.blobs + "/" + name)
+            summary.blobs += 1
+            summary.bytes += bytes
         }
-        for name in try names(paths.blobs) where !keepBlobs.contains(name) {
-            var status = stat()
-            let path = paths.blobs + "/" + name
-            if stat(path, &status) == 0, unlink(path) == 0 {
-                summary.blobs += 1
-                summary.bytes += Int64(status.st_size)
-            }
+        let directory = paths.layers(form)
+        for (name, bytes) in inventory.layers where !needed.layers.contains(name) {
+            // First the directory: what is removed by half never looks complete.
+            try putAside(directory + "/" + name)
+            summary.layers += 1
+            summary.bytes += bytes
         }
-        for name in try names(paths.layers(form))
-        where !keepLayers.contains(String(name.prefix(64))) {
-            try removeLayer(name, &summary)
+        try sweepLeftovers(directory)
+        return summary
+    }
+
+    /// Lists and marks without their layer, and what was being written when its writer was killed.
+    private func sweepLeftovers(_ layers: String) throws(ImageError) {
+        for name in try names(layers) where name.contains(".") {
+            let layer = String(name.prefix { $0 != "." })
+            let isAlone = !name.contains(LayerStore.replaced) && !Files.exists(layers + "/" + layer)
+            if isAlone || Self.isUnfinished(name) { unlink(layers + "/" + name) }
+        }
+        for directory in [paths.references, paths.uses] {
+            for name in try names(directory) where Self.isUnfinished(name) {
+                unlink(directory + "/" + name)
+            }
         }
         for name in try names(paths.partials) { unlink(paths.partials + "/" + name) }
         for name in try names(paths.locks) where name != "store" {
             unlink(paths.locks + "/" + name)
         }
-        return summary
     }
 
-    /// First out of the way under its name, so that one removed by half never looks complete.
-    private func removeLayer(_ name: String, _ summary: inout RemovalSummary) throws(ImageError) {
-        let path = paths.layers(form) + "/" + name
-        if name.hasSuffix(".unsynced") {
-            unlink(path)
-            return
-        }
-        let aside = paths.staging + "/removed-" + name
+    /// As `Files.writeAtomically` names what it has not finished.
+    private static func isUnfinished(_ name: String) -> Bool { name.contains(".new-") }
+
+    private func putAside(_ path: String) throws(ImageError) {
+        let name = RootedPath.split(path).name
+        let aside = "\(paths.staging)/\(Self.removed)\(name)-\(UInt32.random(in: 0 ... .max))"
         guard Raw.renameDirectory(path, aside) else {
-            throw ImageError(
-                system: SystemError.last("rename", path), "remove layer \(name.prefix(12))")
-        }
-        summary.layers += 1
-        do throws(LayerError) {
-            try TreeRemoval.remove(path: aside)
-        } catch {
-            throw error.imageError(layer: String(name.prefix(12)))
+            throw ImageError(system: SystemError.last("rename", path), "remove \(name.prefix(12))")
         }
     }
 

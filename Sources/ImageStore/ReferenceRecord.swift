@@ -50,6 +50,16 @@ struct ReferenceStore: Sendable {
         }
     }
 
+    /// Notes that it was used just now. A store that cannot be written to forgets nothing by it.
+    func touch(_ reference: String) { utimensat(AT_FDCWD, path(reference), nil, 0) }
+
+    /// When it was last used or brought in, in milliseconds since 1970; 0 where it is not here.
+    func lastUse(_ reference: String) -> Int64 {
+        var status = stat()
+        guard stat(path(reference), &status) == 0 else { return 0 }
+        return Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
+    }
+
     func has(_ reference: String) -> Bool { Files.exists(path(reference)) }
 
     /// Every record, by reference, and the paths of those that cannot be read.

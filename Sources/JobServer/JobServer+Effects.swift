@@ -56,7 +56,7 @@ extension JobServer {
         node?.send(.forget(id))
         node?.announced.remove(id)
         expansions[id] = nil
-        roots[id] = nil
+        if case .layers? = roots.removeValue(forKey: id) { seams.releaseImage(id) }
         rootless[id] = nil
         state.unload(id)
         for dependency in job.dependencies { state.unload(dependency.job) }

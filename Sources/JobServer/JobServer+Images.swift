@@ -24,10 +24,7 @@ extension JobServer {
                 Task { await self.fetched(reference, result) }
             }
         } catch {
-            let failed = fetching.removeValue(forKey: reference) ?? []
-            for id in failed {
-                inbox.post(.event(.imageFailed(id, reason: "\(error)", .waiting)))
-            }
+            failed(fetching.removeValue(forKey: reference) ?? [], error)
         }
     }
 
@@ -45,6 +42,30 @@ extension JobServer {
         return pulls[reference]?.description
     }
 
+    private func failed(_ ids: [JobID], _ error: any Error) {
+        for id in ids { inbox.post(.event(.imageFailed(id, reason: "\(error)", .waiting))) }
+    }
+
+    /// Has the image stay where it is for as long as these jobs need it, on a thread of its own: a removal may have to be waited
+    /// for. Where one came first, the image is fetched again.
+    private func hold(_ image: StoredImage, for ids: [JobID]) {
+        do {
+            try BackgroundThread.run { [self, seams] in
+                for id in ids {
+                    do throws(ImageError) {
+                        guard try seams.holdImage(image, id) else {
+                            Task { await self.fetchImage(of: id) }
+                            continue
+                        }
+                        Task { await self.ready([id], .success(image)) }
+                    } catch {
+                        Task { await self.ready([id], .failure(error)) }
+                    }
+                }
+            }
+        } catch { failed(ids, error) }
+    }
+
     /// What was resolved once stays: later attempts run what the first ones ran.
     private static func pinned(_ reference: String, _ digest: String?) -> String {
         // A digest of another kind cannot be asked for by name, and a path has none.
@@ -57,10 +78,21 @@ extension JobServer {
     private func fetched(_ reference: String, _ result: Result<StoredImage, ImageError>) {
         let ids = fetching.removeValue(forKey: reference) ?? []
         pulls.removeValue(forKey: reference)
+        // Of what has no digest the store has nothing.
+        if case .success(let image) = result, image.digest != nil { return hold(image, for: ids) }
+        ready(ids, result)
+    }
+
+    private func ready(_ ids: [JobID], _ result: Result<StoredImage, ImageError>) {
         var events: [ServerEvent] = []
         for id in ids {
             switch result {
             case .success(let image):
+                // It may have been cancelled meanwhile.
+                guard state.job(id)?.isFinal == false else {
+                    seams.releaseImage(id)
+                    continue
+                }
                 roots[id] = .layers(image.layers, image.process)
                 events.append(.imageReady(id, digest: image.digest))
             case .failure(let error):
@@ -79,7 +111,7 @@ extension ImageFailure {
         case .malformed, .notFound, .denied, .corrupt, .hostile, .unsupported, .cancelled:
             self = .permanent
         case .unreachable, .registry, .system: self = .passing
-        case .rateLimited, .diskFull: self = .waiting
+        case .rateLimited, .diskFull, .inUse: self = .waiting
         }
     }
 }

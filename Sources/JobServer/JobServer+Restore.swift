@@ -18,6 +18,8 @@ extension JobServer {
             }
             return (stored, jobs)
         }
+        let live = stored.jobs.filter { $0.progress.ended == nil }.map(\.progress.id)
+        seams.holdNoImagesBut(Set(live))
         var broken: [ServerEvent] = []
         for job in stored.jobs {
             lastFailures[job.progress.id] = job.progress.lastFailure

@@ -17,12 +17,24 @@ struct ServerSeams: Sendable {
     var fetchImage:
         @Sendable (String, _ progress: @escaping @Sendable (PullProgress) -> Void)
             throws(ImageError) -> StoredImage
+    /// Keeps an image where it is for a job; false where something of it has gone meanwhile. Blocks.
+    var holdImage: @Sendable (StoredImage, JobID) throws(ImageError) -> Bool = { _, _ in true }
+    var releaseImage: @Sendable (JobID) -> Void = { _ in }
+    /// Releases the images of all other jobs.
+    var holdNoImagesBut: @Sendable (Set<JobID>) -> Void = { _ in }
 
     static func local(_ directories: Directories) -> ServerSeams {
         // Credentials, proxies and certificates are those of whoever started the server.
-        var settings = StoreSettings()
-        settings.registry = RegistrySettings(environment: ProcessEnvironment.all())
+        let read: Result<StoreSettings, ImageError>
+        do throws(ImageError) {
+            read = .success(try StoreSettings(environment: ProcessEnvironment.all()))
+        } catch { read = .failure(error) }
+        // What is wrong with them is said of every image that is asked for.
+        let settings = (try? read.get()) ?? StoreSettings()
         let images = ImageStore(dataDirectory: directories.data, settings: settings)
+        let user: @Sendable (JobID) -> ImageUser = {
+            .job($0.rawValue, stateDirectory: directories.state)
+        }
         return ServerSeams(
             openNode: { head, deliver in
                 try NodeLine(
@@ -30,7 +42,15 @@ struct ServerSeams: Sendable {
                     head: head, deliver: deliver)
             },
             fetchImage: { reference, progress throws(ImageError) in
-                try images.ensurePinned(reference, progress: progress)
+                _ = try read.get()
+                return try images.ensurePinned(reference, progress: progress)
+            },
+            holdImage: { image, id throws(ImageError) in
+                try images.hold(image, for: user(id))
+            },
+            releaseImage: { images.release(user($0)) },
+            holdNoImagesBut: { jobs in
+                images.releaseJobs(of: directories.state, but: Set(jobs.map(\.rawValue)))
             })
     }
 }

@@ -32,7 +32,9 @@ struct Head {
                 openNode: { _, deliver in node.open(deliver) },
                 fetchImage: { reference, progress throws(ImageError) in
                     try images.fetch(reference, progress)
-                }))
+                },
+                holdImage: { _, id in images.hold(id) }, releaseImage: { images.release($0) },
+                holdNoImagesBut: { images.holdNone(but: $0) }))
         try await server.start()
         return server
     }

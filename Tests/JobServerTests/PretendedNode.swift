@@ -143,6 +143,34 @@ final class PretendedImages: @unchecked Sendable {
     private var isClosed = false
     private var failure: ImageError?
     private var asked: [String] = []
+    private var holders: Set<JobID> = []
+    private var released: Set<JobID> = []
+    private var removals = 0
+
+    /// Jobs whose image may not be removed.
+    var held: Set<JobID> { gate.withLock { holders } }
+    /// Has the next image removed before it is held.
+    func removeNext() { gate.withLock { removals += 1 } }
+    func hold(_ id: JobID) -> Bool {
+        gate.withLock {
+            removals -= 1
+            if removals >= 0 { return false }
+            removals = 0
+            holders.insert(id)
+            return true
+        }
+    }
+    func release(_ id: JobID) {
+        gate.withLock {
+            holders.remove(id)
+            released.insert(id)
+        }
+    }
+    /// Returns once a job's image was released.
+    func hasReleased(_ id: JobID) async {
+        while !gate.withLock({ released.contains(id) }) { await Task.yield() }
+    }
+    func holdNone(but jobs: Set<JobID>) { gate.withLock { holders.formIntersection(jobs) } }
 
     func close() { gate.withLock { isClosed = true } }
     func fail(_ error: ImageError) { gate.withLock { failure = error } }
