@@ -34,6 +34,7 @@ public struct ImageConfig: Hashable, Sendable, Codable {
         public var created: String?
         public var createdBy: String?
         public var emptyLayer: Bool?
+        public var comment: String?
         public init(created: String?, createdBy: String?) {
             self.created = created
             self.createdBy = createdBy
@@ -42,6 +43,7 @@ public struct ImageConfig: Hashable, Sendable, Codable {
             case created
             case createdBy = "created_by"
             case emptyLayer = "empty_layer"
+            case comment
         }
     }
     public var architecture: String
