@@ -8,21 +8,29 @@ internal import Registry
 /// `martlet image`: what the store has, and the ways in and out of it.
 struct ImageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Pull, push, copy, list, save, load and remove images.",
+        commandName: "image",
+        abstract: "Pull, push, copy, look into, keep, save, load and remove images.",
         subcommands: [
             ImagePull.self, ImagePush.self, ImageCopy.self, ImageList.self, ImageInspect.self,
-            ImageSave.self, ImageLoad.self, ImageImport.self, ImageExport.self,
-            ImageRemove.self, ImageFlush.self,
+            ImageHistory.self, ImageDiff.self, ImageTag.self, ImageUntag.self, ImageRemove.self,
+            ImagePrune.self, ImageVerify.self, ImageMount.self, ImageUnmount.self,
+            ImageSave.self, ImageLoad.self, ImageImport.self, ImageExport.self, ImageFlush.self,
         ])
 }
 
 /// What several image verbs share.
 enum ImageDoor {
-    /// This user's store, with credentials and proxies of this process's environment.
+    /// This user's store, with credentials, proxies and settings of this process's environment. Ends the process where these
+    /// are wrong.
     static func store() -> ImageStore {
         let environment = ProcessEnvironment.all()
-        var settings = StoreSettings()
-        settings.registry = RegistrySettings(environment: environment)
+        var settings: StoreSettings
+        do throws(ImageError) {
+            settings = try StoreSettings(environment: environment)
+        } catch {
+            print(error: "martlet: \(error)")
+            Glibc.exit(Status.usage.rawValue)
+        }
         settings.flushes = false
         return ImageStore(dataDirectory: Directories.current().data, settings: settings)
     }
@@ -68,6 +76,20 @@ enum ImageDoor {
             throw ValidationError("\"\(text)\" is no platform; write linux/amd64 or linux/arm64")
         }
         return platform
+    }
+
+    /// What a removal freed, in one line.
+    static func freed(_ summary: RemovalSummary, _ verb: String) -> String {
+        "\(layers(summary.layers)) and \(summary.blobs) blobs \(verb), \(size(summary.bytes))"
+    }
+
+    /// Says why a removal dropped nothing, where it is not known what is needed.
+    static func warn(of damaged: [String]) {
+        guard !damaged.isEmpty else { return }
+        print(
+            error:
+                "martlet: everything else is kept, because it is not known what is needed by \(damaged.joined(separator: ", ")): pull or remove it"
+        )
     }
 
     static func layers(_ count: Int) -> String { count == 1 ? "1 layer" : "\(count) layers" }

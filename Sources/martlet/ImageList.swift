@@ -24,20 +24,25 @@ struct ImageList: ParsableCommand {
                 ImageDoor.size(image.size) + (image.isComplete ? "" : " (incomplete)"),
             ]
         }
-        printColumns([["IMAGE", "DIGEST", "PLATFORM", "LAYERS", "SIZE"]] + rows)
-    }
-
-    private func printColumns(_ rows: [[String]]) {
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        for row in rows {
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            print(cells.joined(separator: "  "))
-        }
+        ImageColumns.print([["IMAGE", "DIGEST", "PLATFORM", "LAYERS", "SIZE"]] + rows)
     }
 
     private struct ListDocument: Encodable {
         let schema = JobModel.schemaVersion
         let images: [ImageSummary]
+    }
+}
+
+enum ImageColumns {
+    /// Rows of as many cells each, below each other; the last cell is not filled up.
+    static func print(_ rows: [[String]]) {
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        for row in rows {
+            let cells = zip(row.dropLast(), widths).map {
+                $0 + String(repeating: " ", count: $1 - $0.count)
+            }
+            Swift.print((cells + row.suffix(1)).joined(separator: "  "))
+        }
     }
 }
 

@@ -11,15 +11,8 @@ struct ImageRemove: ParsableCommand {
         let store = ImageDoor.store()
         for image in images {
             let freed = try ImageDoor.run { () throws(ImageError) in try store.remove(image) }
-            print(
-                "\(image): \(ImageDoor.layers(freed.layers)) and \(ImageDoor.size(freed.bytes)) of blobs dropped"
-            )
-            if !freed.damaged.isEmpty {
-                ImageDoor.print(
-                    error:
-                        "martlet: everything else is kept, because it is not known what is needed by \(freed.damaged.joined(separator: ", ")): pull or remove it"
-                )
-            }
+            print("\(image): \(ImageDoor.freed(freed, "dropped"))")
+            ImageDoor.warn(of: freed.damaged)
         }
     }
 }
