@@ -6,6 +6,8 @@ final class ArchiveStream {
     private var piece = UnsafeRawBufferPointer(start: nil, count: 0)
     /// Bytes decoded so far.
     private(set) var decoded: Int64 = 0
+    /// Bytes taken so far.
+    var position: Int64 { decoded - Int64(piece.count) }
 
     init(_ source: any Decompressor, lane: HashLane, limit: Int64) {
         self.source = source

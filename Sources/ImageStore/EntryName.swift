@@ -56,6 +56,8 @@ enum Whiteout: Equatable {
     case leftover
 
     private static let prefix = Array(".wh.".utf8)
+    /// Where AUFS kept files with several names; hard links of its layers may mean them.
+    static let linkDirectory = Array(".wh..wh.plnk".utf8)
 
     /// Nil for a plain name. A whiteout of nothing, `.` or `..` is refused.
     init?(_ name: [UInt8]) throws(LayerError) {

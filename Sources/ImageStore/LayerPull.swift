@@ -35,6 +35,8 @@ final class LayerPull: Sendable {
         var downloads: [Int: BlobDownload] = [:]
         /// Of each layer.
         var phases: [LayerProgress.Phase] = []
+        /// What of the layers this user could not have.
+        var notes: [String] = []
     }
     /// A layer that is verified and has no name yet.
     struct Staged {
@@ -157,7 +159,9 @@ final class LayerPull: Sendable {
             }
             return layer
         }
-        progress(PullProgress(phase: phase, reference: image.name, layers: layers))
+        let notes = phase == .done ? state.quietly { $0.notes } : []
+        progress(
+            PullProgress(phase: phase, reference: image.name, layers: layers, notes: notes))
     }
 
     func fail(_ error: ImageError) {
@@ -202,6 +206,8 @@ final class LayerPull: Sendable {
                     .system, "store", image.name, "a layer vanished while it was pulled")
             }
             let isBound = try settle(staged, index, on: paths)
+            let losses = staged.layer.writer.losses.map { "layer \(index + 1): \($0)" }
+            state.quietly { $0.notes += losses }
             let key = isBound ? LayerStore.boundKey(image.diffIDs[...index]) : image.diffIDs[index]
             let sums = staged.layer.writer.sums
             paths.append(try store.layers.publish(staged.directory, key, sums))

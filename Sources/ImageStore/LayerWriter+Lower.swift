@@ -10,29 +10,51 @@ extension LayerWriter {
     /// be the same above any others. Call after `finish`.
     func settle(on lower: LowerTree?) throws(LayerError) -> Bool {
         guard let lower else {
-            guard lowerLinks.isEmpty else { throw Self.missingTarget(lowerLinks[0]) }
-            return !whiteouts.isEmpty || !opaque.isEmpty || implied.count > 1
+            if let link = lowerLinks.first { throw Self.missingTarget(link.key, link.value) }
+            if needsSettling { try describeDirectories() }
+            return !whiteouts.isEmpty || !opaque.isEmpty || implied.contains { !$0.isRoot }
         }
-        var isBound = !lowerLinks.isEmpty || implied.contains { !$0.isRoot }
-        for link in lowerLinks { try copyUp(link, lower) }
+        let isUnsettled = needsSettling
+        try copyUp(from: lower)
         try writeThroughLinks(lower)
-        for name in implied.sorted(by: { $0.components.count > $1.components.count }) {
-            guard let found = try lower.find(name), Raw.isDirectory(found.status) else { continue }
+        try removeIdleWhiteouts(lower)
+        let isAdapted = try describeDirectories(isUnsettled, lower)
+        // A whiteout would show up above a layer that has no such directory.
+        return isUnsettled || isAdapted
+    }
+
+    /// Sets what had to wait until nothing moves any more, the deepest first. True where the root took something from below.
+    private func describeDirectories(_ isUnsettled: Bool, _ lower: LowerTree) throws(LayerError)
+        -> Bool
+    {
+        var isAdapted = false
+        let names = isUnsettled ? implied.union(directories.keys) : implied
+        for name in names.sorted(by: { $0.components.count > $1.components.count }) {
+            if let entry = directories[name] {
+                try apply(entry, to: name)
+                continue
+            }
+            guard let found = try lower.find(name), Raw.isDirectory(found.status) else {
+                try describeImplied(name)
+                continue
+            }
             if name.isRoot, found.status.st_mode & 0o7777 == 0o755, found.status.st_uid == geteuid()
             {
                 continue
             }
-            isBound = true
+            isAdapted = true
             try copyAttributes(from: found, to: name)
         }
+        return isAdapted
+    }
+
+    /// Those that hide nothing would show up in listings of a directory that only this layer has.
+    private func removeIdleWhiteouts(_ lower: LowerTree) throws(LayerError) {
         for name in madeWhiteouts {
             let parent = try lower.find(name.parent)
             if let parent, Raw.isDirectory(parent.status) { continue }
-            // It hides nothing, and would show up in listings of a directory that only this layer has.
-            isBound = true
             try removeWhiteout(name)
         }
-        return isBound
     }
 
     private func removeWhiteout(_ name: EntryName) throws(LayerError) {
@@ -48,31 +70,66 @@ extension LayerWriter {
         try Raw.check(unlinkat(parent, name.last.cName, 0), "remove whiteout")
     }
 
-    private static func missingTarget(_ link: (name: EntryName, target: EntryName)) -> LayerError {
+    private static func missingTarget(_ name: EntryName, _ link: LowerLink) -> LayerError {
         LayerError(
             .corrupt,
             "a hard link to \"\(LayerError.printable(link.target.bytes))\", which does not exist",
-            entry: link.name.bytes)
+            entry: name.bytes)
     }
 
-    private func copyUp(_ link: (name: EntryName, target: EntryName), _ lower: LowerTree)
-        throws(LayerError)
-    {
+    /// Makes the hard links to lower files. A copy takes the place of its target, so that both names still share one file, unless
+    /// this layer hides or replaces the target.
+    private func copyUp(from lower: LowerTree) throws(LayerError) {
+        /// Where the copies of targets are.
+        var copies: [EntryName: Place] = [:]
+        let links = lowerLinks.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }
+        for (name, link) in links {
+            do throws(LayerError) {
+                try copyUp(name, link, lower, &copies)
+            } catch {
+                throw error.at(name.bytes)
+            }
+        }
+    }
+
+    private func copyUp(
+        _ name: EntryName, _ link: LowerLink, _ lower: LowerTree,
+        _ copies: inout [EntryName: Place]
+    ) throws(LayerError) {
         let target = try lower.real(link.target.parent).child(link.target.last)
         guard let found = try lower.find(target), !Raw.isDirectory(found.status) else {
-            throw Self.missingTarget(link)
+            throw Self.missingTarget(name, link)
         }
-        let source = try directory(target.parent)
-        // Several links may share one target.
-        if try Raw.status(source.descriptor, target.last.cName) == nil {
-            try copyFile(found, to: source.descriptor, target.last.cName)
+        let parent = try directory(name.parent)
+        let place = Place(parent: parent, name: parent.name.child(name.last))
+        if let status = try Raw.status(parent.descriptor, place.last) {
+            guard Raw.isWhiteout(status) else {
+                throw LayerError(.corrupt, "a hard link to a file, with entries below it")
+            }
+            try remove(place)
         }
-        let parent = try directory(link.name.parent)
-        try TreeRemoval.remove(parent.descriptor, link.name.last.cName)
-        try Raw.check(
-            linkat(
-                source.descriptor, target.last.cName, parent.descriptor, link.name.last.cName, 0),
-            "link")
+        if copies[target] == nil {
+            let first = try free(target) ?? place
+            try copyFile(found, to: first.parent.descriptor, first.last)
+            copies[target] = first
+        }
+        if let copy = copies[target], copy.name != place.name {
+            try Raw.check(
+                linkat(copy.parent.descriptor, copy.last, parent.descriptor, place.last, 0), "link")
+        }
+        try setSharedAttributes(place, link.entry)
+    }
+
+    /// The place of a lower file where this layer lets it be seen.
+    private func free(_ target: EntryName) throws(LayerError) -> Place? {
+        for depth in 0..<target.components.count
+        where opaque.contains(EntryName(components: Array(target.components[..<depth]))) {
+            return nil
+        }
+        guard let parent = try directoryUnlessBlocked(target.parent),
+            try Raw.status(parent.descriptor, target.last.cName) == nil
+        else { return nil }
+        return Place(parent: parent, name: parent.name.child(target.last))
     }
 
     private func copyFile(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar])
@@ -82,13 +139,13 @@ extension LayerWriter {
         if Raw.isLink(found.status) {
             let target = try Raw.link(found.layer, found.name.path)
             try Raw.check(symlinkat(target.cName, directory, name), "symlink")
-        } else {
-            guard found.status.st_mode & S_IFMT == S_IFREG else {
-                throw LayerError(
-                    .unsupported, "a hard link to a device of a lower layer",
-                    entry: found.name.bytes)
-            }
+        } else if found.status.st_mode & S_IFMT == S_IFREG {
             try copyContent(found, to: directory, name)
+        } else {
+            let (major, minor) = Raw.deviceNumber(found.status)
+            let type = found.status.st_mode & S_IFMT
+            let result = cl_mknodat(directory, name, type | 0o600, major, minor)
+            guard result >= 0 else { throw LayerError(system: -result, "mknod") }
         }
         if form.keepsOwners {
             try Raw.check(
@@ -144,7 +201,7 @@ extension LayerWriter {
         var value = [UInt8](repeating: 0, count: 65_536)
         for part in names[..<length].split(separator: 0) {
             let name = part.map { UInt8(bitPattern: $0) }
-            guard isApplied(name) else { continue }
+            guard isApplied(name) || name == Array(Self.ownerRecord.utf8) else { continue }
             let count = fgetxattr(source, name.cName, &value, value.count)
             guard count >= 0 else { continue }
             // As in `setAttributes`: without it the file itself is still good.
@@ -163,6 +220,11 @@ extension LayerWriter {
                 EntryName(components: real.components + old.components[name.components.count...])
             }
             try merge(name, into: try directory(real))
+            for key in directories.keys.filter({ $0.begins(with: name) }) {
+                let entry = directories.removeValue(forKey: key)
+                if directories[moved(key)] == nil { directories[moved(key)] = entry }
+                implied.remove(moved(key))
+            }
             let below = implied.filter { $0.begins(with: name) }
             implied.subtract(below)
             implied.formUnion(
@@ -209,6 +271,13 @@ extension LayerWriter {
             unlinkat(try directory(name.parent).descriptor, name.last.cName, AT_REMOVEDIR), "rmdir")
         forgetOpenDirectories()
     }
+}
+
+/// A hard link to what only a lower layer has.
+struct LowerLink {
+    let target: EntryName
+    /// What the archive says of it, and so of its target.
+    let entry: TarEntry
 }
 
 enum DirectoryListing {

@@ -11,15 +11,19 @@ final class LayerWriter {
     let form: OverlayForm
     /// Directories that the archive implies but does not describe.
     var implied: Set<EntryName> = []
-    /// Hard links whose target this layer does not have.
-    var lowerLinks: [(name: EntryName, target: EntryName)] = []
+    /// Hard links whose target this layer did not have when they came, by their own names.
+    var lowerLinks: [EntryName: LowerLink] = [:]
+    /// Devices that were not made.
+    private(set) var skippedDevices: Set<EntryName> = []
+    /// Files whose capabilities could not be set.
+    var lostCapabilities = 0
     private(set) var whiteouts: Set<EntryName> = []
-    private(set) var opaque: Set<EntryName> = []
+    var opaque: Set<EntryName> = []
     /// Whiteouts that were written, by real name.
     var madeWhiteouts: [EntryName] = []
     /// What the archive says of directories, applied at the end: writing into them would change their times, and a
     /// read-only one could not be written into.
-    private(set) var directories: [EntryName: TarEntry] = [:]
+    var directories: [EntryName: TarEntry] = [:]
     /// Bytes of attributes in `directories`: they are kept in memory.
     private var heldBytes = 0
     private static let heldLimit = 64 << 20
@@ -29,9 +33,14 @@ final class LayerWriter {
     /// What was written, for the layer's list.
     var sums = ContentSums()
 
+    /// Directories that may still be looked through when others are removed: an archive that replaces one again and again
+    /// would take hours.
+    private var forgetAllowance: Int
+
     /// Takes over the descriptor of an empty directory.
     init(root descriptor: Int32, form: OverlayForm, limits: LayerLimits) {
         copyAllowance = limits.bytes
+        forgetAllowance = 20 * limits.entries
         root = OpenDirectory(descriptor: descriptor, name: EntryName(components: []))
         self.form = form
         implied = [root.name]
@@ -42,6 +51,7 @@ final class LayerWriter {
         do throws(LayerError) {
             let name = try EntryName(entry.path)
             if name.isRoot { return try addRoot(entry) }
+            if try isLeftover(name) { return }
             if let whiteout = try Whiteout(name.last) { return try add(whiteout, in: name.parent) }
             let parent = try directory(name.parent)
             let place = Place(parent: parent, name: parent.name.child(name.last))
@@ -55,6 +65,21 @@ final class LayerWriter {
         } catch {
             throw error.at(entry.path)
         }
+    }
+
+    /// Whether an entry lies in one of AUFS's own directories. The files of one of them may be what hard links mean, and stay
+    /// until the end.
+    private func isLeftover(_ name: EntryName) throws(LayerError) -> Bool {
+        for part in name.components.dropLast() {
+            switch try Whiteout(part) {
+            case nil: continue
+            case .leftover:
+                let isFile = try Whiteout(name.last) == nil
+                return !isFile || name.components.dropLast() != [Whiteout.linkDirectory]
+            case .of, .opaque: throw LayerError(.hostile, "it lies below a whiteout")
+            }
+        }
+        return false
     }
 
     /// Where an entry goes: its open parent and its real name.
@@ -80,13 +105,18 @@ final class LayerWriter {
     }
 
     func describe(_ name: EntryName, _ entry: TarEntry) throws(LayerError) {
+        try hold(entry)
+        directories[name] = entry
+        implied.remove(name)
+    }
+
+    /// Counts what is kept of an entry until the end.
+    private func hold(_ entry: TarEntry) throws(LayerError) {
         heldBytes += entry.attributes.reduce(0) { $0 + $1.name.count + $1.value.count }
         guard heldBytes <= Self.heldLimit else {
             throw LayerError(
                 .hostile, "directories with more than \(Self.heldLimit) bytes of attributes")
         }
-        directories[name] = entry
-        implied.remove(name)
     }
 
     private func addFile(_ entry: TarEntry, _ place: Place, _ reader: TarReader) throws(LayerError)
@@ -133,6 +163,7 @@ final class LayerWriter {
     }
 
     private func addDirectory(_ entry: TarEntry, _ place: Place) throws(LayerError) {
+        lowerLinks[place.name] = nil
         // 0700 until the end, whatever the archive says.
         if mkdirat(place.parent.descriptor, place.last, 0o700) != 0 {
             guard errno == EEXIST else { throw LayerError(system: errno, "mkdir") }
@@ -163,21 +194,34 @@ final class LayerWriter {
             throw LayerError(error.kind, "its target: \(error.reason)")
         }
         guard !target.isRoot else { throw LayerError(.hostile, "a hard link to the root") }
-        guard let parent = try existingDirectory(target.parent),
-            let status = try Raw.status(parent.descriptor, target.last.cName),
-            !Raw.isWhiteout(status)
-        else {
-            lowerLinks.append((place.name, target))
-            return
+        let parent = try existingDirectory(target.parent)
+        let real = parent.map { $0.name.child(target.last) } ?? target
+        guard let parent, let status = try Raw.status(parent.descriptor, target.last.cName) else {
+            return try addLowerLink(entry, place, real)
         }
         guard !Raw.isDirectory(status) else {
             throw LayerError(.hostile, "a hard link to a directory")
         }
-        if parent.name.child(target.last) == place.name { return }
-        // Flag 0: a link that is the target itself is linked, not what it points to.
-        try creating(place) {
-            linkat(parent.descriptor, target.last.cName, place.parent.descriptor, $0, 0)
+        if real != place.name {
+            // Flag 0: a link that is the target itself is linked, not what it points to.
+            try creating(place) {
+                linkat(parent.descriptor, target.last.cName, place.parent.descriptor, $0, 0)
+            }
         }
+        try setSharedAttributes(place, entry)
+    }
+
+    private func addLowerLink(_ entry: TarEntry, _ place: Place, _ target: EntryName)
+        throws(LayerError)
+    {
+        if skippedDevices.contains(target) {
+            skippedDevices.insert(place.name)
+            return
+        }
+        try hold(entry)
+        if try Raw.status(place.parent.descriptor, place.last) != nil { try remove(place) }
+        lowerLinks[place.name] = LowerLink(
+            target: lowerLinks[target]?.target ?? target, entry: entry)
     }
 
     private func addNode(_ entry: TarEntry, _ place: Place) throws(LayerError) {
@@ -185,7 +229,7 @@ final class LayerWriter {
             try creating(place) { mkfifoat(place.parent.descriptor, $0, 0o600) }
         } else {
             // Nobody but root may make devices; containers get their own /dev.
-            guard form.keepsOwners else { return }
+            guard form.keepsOwners else { return try skipDevice(place) }
             guard entry.device != (0, 0) else {
                 throw LayerError(.hostile, "a device 0:0, which would hide files of other layers")
             }
@@ -201,9 +245,18 @@ final class LayerWriter {
         try setLinkAttributes(place, entry)
     }
 
+    /// What it would have replaced is not to be seen either.
+    private func skipDevice(_ place: Place) throws(LayerError) {
+        lowerLinks[place.name] = nil
+        if try Raw.status(place.parent.descriptor, place.last) != nil { try remove(place) }
+        skippedDevices.insert(place.name)
+        whiteouts.insert(place.name)
+    }
+
     /// Makes something new at a place; what is there already is removed first, and never followed.
     private func creating(_ place: Place, _ make: ([CChar]) -> Int32) throws(LayerError) {
         let name = place.last
+        lowerLinks[place.name] = nil
         if make(name) >= 0 { return }
         guard errno == EEXIST else { throw LayerError(system: errno, "create") }
         try remove(place)
@@ -212,10 +265,16 @@ final class LayerWriter {
 
     /// Removes what an earlier entry of this layer made, and forgets what was to be done with it.
     func remove(_ place: Place) throws(LayerError) {
-        try TreeRemoval.remove(place.parent.descriptor, place.last)
+        // A link among them may have led to any.
         open = [:]
+        guard try TreeRemoval.remove(place.parent.descriptor, place.last) else { return }
+        forgetAllowance -= implied.count + directories.count + lowerLinks.count
+        guard forgetAllowance >= 0 else {
+            throw LayerError(.hostile, "the layer replaces its directories again and again")
+        }
         implied = implied.filter { !$0.begins(with: place.name) }
         directories = directories.filter { !$0.key.begins(with: place.name) }
+        lowerLinks = lowerLinks.filter { !$0.key.begins(with: place.name) }
     }
 
     // MARK: Directories
@@ -252,95 +311,4 @@ final class LayerWriter {
 
     /// Call after directories have moved.
     func forgetOpenDirectories() { open = [:] }
-
-    // MARK: The end
-
-    /// Writes what had to wait: whiteouts, opaque marks, and the attributes of directories, the deepest first.
-    /// Afterwards the layer is as it will be mounted, but for what `settle` does. In the lowest layer nothing is to be
-    /// hidden, and a whiteout would show up in listings.
-    func finish(isLowest: Bool) throws(LayerError) {
-        if !isLowest {
-            try writeWhiteouts()
-            for name in opaque { try markOpaque(name) }
-        }
-        try setImpliedTimes()
-        open = [:]
-        let deepestFirst = directories.sorted { $0.key.components.count > $1.key.components.count }
-        for (name, entry) in deepestFirst {
-            guard
-                let descriptor = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY)
-            else { continue }
-            defer { close(descriptor) }
-            do throws(LayerError) {
-                try setAttributes(descriptor, entry)
-            } catch {
-                throw error.at(entry.path)
-            }
-        }
-    }
-
-    /// Nobody said when they were made: the same each time.
-    private func setImpliedTimes() throws(LayerError) {
-        for name in implied {
-            guard
-                let descriptor = try Raw.openBeneath(root.descriptor, name, O_RDONLY | O_DIRECTORY)
-            else { continue }
-            defer { close(descriptor) }
-            try Raw.check(fchmod(descriptor, 0o755), "chmod")
-            var times = [timespec(), timespec()]
-            try Raw.check(futimens(descriptor, &times), "utimens")
-        }
-    }
-
-    private func writeWhiteouts() throws(LayerError) {
-        // Parents first: a whiteout below one that is itself hidden means nothing more.
-        for name in whiteouts.sorted(by: { $0.components.count < $1.components.count }) {
-            do throws(LayerError) {
-                guard let parent = try whiteoutParent(name.parent) else { continue }
-                // An opaque directory hides all; a whiteout in it would show up in listings.
-                if opaque.contains(parent.name) { continue }
-                let real = parent.name.child(name.last)
-                let last = name.last.cName
-                guard let existing = try Raw.status(parent.descriptor, last) else {
-                    try makeWhiteout(parent.descriptor, last)
-                    madeWhiteouts.append(real)
-                    continue
-                }
-                // What this layer has there survives; a directory must not merge with the hidden one.
-                if Raw.isDirectory(existing) {
-                    opaque.insert(real)
-                    implied.remove(real)
-                }
-            } catch {
-                throw error.at(name.bytes)
-            }
-        }
-    }
-
-    /// The directory to hide something in; nil where a whiteout of this layer hides it already.
-    private func whiteoutParent(_ name: EntryName) throws(LayerError) -> OpenDirectory? {
-        for depth in 0..<name.components.count {
-            let ancestor = EntryName(components: Array(name.components[...depth]))
-            guard whiteouts.contains(ancestor), let parent = try existingDirectory(ancestor.parent),
-                let status = try Raw.status(parent.descriptor, ancestor.last.cName)
-            else { continue }
-            if Raw.isWhiteout(status) { return nil }
-        }
-        return try directory(name)
-    }
-
-    private func makeWhiteout(_ directory: Int32, _ name: [CChar]) throws(LayerError) {
-        let result = cl_mknodat(directory, name, S_IFCHR, 0, 0)
-        guard result >= 0 else { throw LayerError(system: -result, "mknod whiteout") }
-    }
-
-    func markOpaque(_ name: EntryName) throws(LayerError) {
-        let directory = try directory(name)
-        guard
-            let descriptor = try Raw.openBeneath(
-                root.descriptor, directory.name, O_RDONLY | O_DIRECTORY)
-        else { return }
-        defer { close(descriptor) }
-        try Raw.check(fsetxattr(descriptor, form.opaqueAttribute, "y", 1, 0), "set opaque")
-    }
 }

@@ -16,7 +16,8 @@ struct PaxRecords {
         var rest = bytes[...]
         while !rest.isEmpty {
             let digits = rest.prefix { $0 != UInt8(ascii: " ") }
-            guard digits.count <= 9, let length = Int(String(decoding: digits, as: UTF8.self)),
+            guard digits.count <= 9, digits.allSatisfy(Self.isDigit),
+                let length = Int(String(decoding: digits, as: UTF8.self)),
                 length > digits.count + 2, length <= rest.count,
                 rest[rest.startIndex + length - 1] == UInt8(ascii: "\n")
             else { throw Self.malformed }
@@ -33,8 +34,13 @@ struct PaxRecords {
     /// Puts another header's records over these.
     mutating func overlay(_ other: PaxRecords) {
         values.merge(other.values) { $1 }
-        for key in other.erased { values[key] = nil }
         attributes.merge(other.attributes) { $1 }
+        for key in other.erased {
+            values[key] = nil
+            if let attribute = Self.suffix(Array(key.utf8), Self.attributePrefix) {
+                attributes[attribute] = nil
+            }
+        }
         if !other.sparsePairs.isEmpty { sparsePairs = other.sparsePairs }
     }
 
@@ -48,8 +54,9 @@ struct PaxRecords {
     private mutating func add(key: [UInt8], value: [UInt8]) throws(LayerError) {
         guard !key.contains(0) else { throw Self.malformed }
         let name = String(decoding: key, as: UTF8.self)
-        if let attribute = Self.suffix(key, "SCHILY.xattr.") {
-            attributes[attribute] = value
+        if value.isEmpty { erased.insert(name) } else { erased.remove(name) }
+        if let attribute = Self.suffix(key, Self.attributePrefix) {
+            attributes[attribute] = value.isEmpty ? nil : value
         } else if let attribute = Self.suffix(key, "LIBARCHIVE.xattr.") {
             // Where both are given, SCHILY's is the one that every writer agrees on.
             if attributes[attribute] == nil, let data = Data(base64Encoded: Data(value)) {
@@ -59,7 +66,6 @@ struct PaxRecords {
             guard !value.contains(0) else { throw Self.malformed }
             try addSparse(name, value)
             values[name] = value.isEmpty ? nil : value
-            if value.isEmpty { erased.insert(name) } else { erased.remove(name) }
         }
     }
 
@@ -75,11 +81,15 @@ struct PaxRecords {
         }
     }
 
+    private static let attributePrefix = "SCHILY.xattr."
+
     private static func suffix(_ key: [UInt8], _ prefix: String) -> [UInt8]? {
         let prefix = Array(prefix.utf8)
         return key.starts(with: prefix) && key.count > prefix.count
             ? Array(key[prefix.count...]) : nil
     }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
 
     /// A decimal number; throws where the record is there and is none.
     func number(_ key: String) throws(LayerError) -> Int64? {
@@ -97,8 +107,10 @@ struct PaxRecords {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard let seconds = Int64(parts[0]) else { throw Self.malformed }
         guard parts.count == 2 else { return (seconds, 0) }
+        guard parts[1].utf8.allSatisfy(Self.isDigit) else { throw Self.malformed }
+        // Before 1970, however little.
+        if text.utf8.first == UInt8(ascii: "-") { return (min(seconds, -1), 0) }
         let digits = parts[1].prefix(9)
-        guard digits.allSatisfy({ $0.isASCII && $0.isNumber }) else { throw Self.malformed }
         let padded = String(digits) + String(repeating: "0", count: 9 - digits.count)
         return (seconds, Int64(padded) ?? 0)
     }

@@ -5,10 +5,15 @@ public struct PullProgress: Sendable, Hashable, CustomStringConvertible {
     public var reference: String
     /// The lowest first, those that were here already included; empty while the image is resolved.
     public var layers: [LayerProgress]
-    public init(phase: Phase, reference: String, layers: [LayerProgress] = []) {
+    /// What of the layers this user could not have, for people; told once, with `done`.
+    public var notes: [String]
+    public init(
+        phase: Phase, reference: String, layers: [LayerProgress] = [], notes: [String] = []
+    ) {
         self.phase = phase
         self.reference = reference
         self.layers = layers
+        self.notes = notes
     }
 
     /// `pulling python:3.12: 1 of 2 layers, 1.5 MB of 3.0 MB`.

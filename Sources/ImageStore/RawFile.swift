@@ -145,6 +145,12 @@ enum Raw {
         return isDone
     }
 
+    /// How Linux packs a device number (new_encode_dev, linux/kdev_t.h).
+    static func deviceNumber(_ status: stat) -> (major: UInt32, minor: UInt32) {
+        let number = UInt32(truncatingIfNeeded: status.st_rdev)
+        return (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00)
+    }
+
     static func isDirectory(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
     static func isLink(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFLNK }
     static func isWhiteout(_ status: stat) -> Bool {

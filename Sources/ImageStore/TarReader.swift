@@ -23,32 +23,35 @@ final class TarReader {
         var longPath: [UInt8]?
         var longLink: [UInt8]?
         while let header = try nextHeader() {
-            guard let size = header.size else {
-                throw LayerError(.corrupt, "a damaged entry header")
-            }
-            try check(size)
-            switch header.type {
-            case UInt8(ascii: "x"), UInt8(ascii: "X"):
-                try pax.add(try extended(size))
-                hasPax = true
-            case UInt8(ascii: "g"):
-                try global.add(try extended(size))
-                (globalBytes, headerBytes) = (globalBytes + size, headerBytes - size)
-                try checkHeaders(globalBytes)
-            case UInt8(ascii: "L"): longPath = Self.text(try extended(size))
-            case UInt8(ascii: "K"): longLink = Self.text(try extended(size))
-            case UInt8(ascii: "V"): try stream.skip(size + Self.padding(size))
-            default:
-                headerBytes = 0
-                let records = hasPax ? merged(pax) : global
-                count += 1
-                guard count <= limits.entries else {
-                    throw LayerError(.hostile, "the layer has more than \(limits.entries) entries")
+            do throws(LayerError) {
+                guard let size = header.size else {
+                    throw LayerError(.corrupt, "a damaged entry header")
                 }
-                return try entry(header, size, records, longPath, longLink)
+                try check(size)
+                switch header.type {
+                case UInt8(ascii: "x"), UInt8(ascii: "X"):
+                    try pax.add(try extended(size))
+                    hasPax = true
+                case UInt8(ascii: "g"): try addGlobal(size)
+                case UInt8(ascii: "L"): longPath = Self.text(try extended(size))
+                case UInt8(ascii: "K"): longLink = Self.text(try extended(size))
+                case UInt8(ascii: "V"): try stream.skip(size + Self.padding(size))
+                default:
+                    headerBytes = 0
+                    let records = hasPax ? merged(pax) : global
+                    return try entry(header, size, records, longPath, longLink)
+                }
+            } catch {
+                throw error.at(pax.values["path"] ?? longPath ?? header.path)
             }
         }
         return nil
+    }
+
+    private func addGlobal(_ size: Int64) throws(LayerError) {
+        try global.add(try extended(size))
+        (globalBytes, headerBytes) = (globalBytes + size, headerBytes - size)
+        try checkHeaders(globalBytes)
     }
 
     /// Up to `most` bytes of the current entry's content, which stay until the next call; empty at its end.
@@ -70,15 +73,23 @@ final class TarReader {
     private func nextHeader() throws(LayerError) -> TarHeader? {
         try stream.skip(left + padding)
         (left, padding) = (0, 0)
-        var zeros = 0
+        var isEnding = false
         while let block = try stream.read(512) {
             if block[0] == 0, block.allSatisfy({ $0 == 0 }) {
-                zeros += 1
-                if zeros == 2 { return nil }
+                if isEnding { return nil }
+                isEnding = true
                 continue
             }
+            guard !isEnding else {
+                // Some would go on, others end here: entries that not everybody sees.
+                throw LayerError(
+                    .corrupt,
+                    "a lone block of zeros, \(stream.position - 1024) bytes into the archive")
+            }
             guard let header = TarHeader(block) else {
-                throw LayerError(.corrupt, "a damaged entry header")
+                throw LayerError(
+                    .corrupt,
+                    "a damaged entry header, \(stream.position - 512) bytes into the archive")
             }
             return header
         }
@@ -121,6 +132,10 @@ final class TarReader {
         _ header: TarHeader, _ headerSize: Int64, _ pax: PaxRecords, _ longPath: [UInt8]?,
         _ longLink: [UInt8]?
     ) throws(LayerError) -> TarEntry {
+        count += 1
+        guard count <= limits.entries else {
+            throw LayerError(.hostile, "the layer has more than \(limits.entries) entries")
+        }
         // One size decides both what is read and what is skipped (CVE-2025-62518).
         var size = try pax.number("size") ?? headerSize
         try check(size)
@@ -130,7 +145,9 @@ final class TarReader {
             throw LayerError(.corrupt, "a damaged entry header", entry: path)
         }
         guard let uid = UInt32(exactly: try pax.number("uid") ?? headerUID),
-            let gid = UInt32(exactly: try pax.number("gid") ?? headerGID)
+            let gid = UInt32(exactly: try pax.number("gid") ?? headerGID),
+            // chown(2) takes the last one as "no change".
+            uid != .max, gid != .max
         else { throw LayerError(.corrupt, "an owner out of range", entry: path) }
         // Links and nodes have no content, whatever some writers put into their size.
         if kind != .file, header.type != UInt8(ascii: "D") { size = 0 }
@@ -139,9 +156,7 @@ final class TarReader {
             gid: gid)
         entry.link = pax.values["linkpath"] ?? longLink ?? header.link
         entry.modified = Self.clamped(try pax.time("mtime") ?? (header.modified ?? 0, 0))
-        entry.attributes = pax.attributes.map { ($0.key, $0.value) }.sorted {
-            $0.name.lexicographicallyPrecedes($1.name)
-        }
+        entry.attributes = try Self.attributes(pax)
         if kind == .characterDevice || kind == .blockDevice {
             entry.device = try Self.device(header, path)
         }
@@ -150,6 +165,27 @@ final class TarReader {
         if kind == .file { try readSparse(header, pax, &entry) }
         return entry
     }
+
+    /// In the order of their names.
+    private static func attributes(_ pax: PaxRecords) throws(LayerError) -> [(
+        name: [UInt8], value: [UInt8]
+    )] {
+        guard !pax.attributes.isEmpty else { return [] }
+        for (name, value) in pax.attributes {
+            guard name.count <= nameLimit, value.count <= valueLimit else {
+                throw LayerError(
+                    .hostile,
+                    "an extended attribute with a name of \(name.count) and a value of \(value.count) bytes; \(nameLimit) and \(valueLimit) are allowed"
+                )
+            }
+        }
+        return pax.attributes.map { ($0.key, $0.value) }.sorted {
+            $0.name.lexicographicallyPrecedes($1.name)
+        }
+    }
+
+    /// XATTR_NAME_MAX and XATTR_SIZE_MAX of linux/limits.h.
+    private static let (nameLimit, valueLimit) = (255, 65_536)
 
     /// Nil for what no layer may hold.
     private static func kind(_ type: UInt8, _ path: [UInt8]) -> TarEntry.Kind? {
@@ -193,7 +229,7 @@ final class TarReader {
         guard isOld || pax.isSparse else { return }
         let map = try isOld ? oldSparse(header) : paxSparse(pax, &entry)
         entry.size = left
-        guard let map, map.isSound(content: left) else {
+        guard let map, map.isSound(content: left), map.length <= limits.bytes else {
             throw LayerError(.hostile, "a sparse map that does not fit its file", entry: entry.path)
         }
         entry.sparse = map
@@ -227,11 +263,10 @@ final class TarReader {
         guard let text = pax.values["GNU.sparse.map"] else {
             return SparseMap(regions: pax.sparsePairs, length: length)
         }
-        let numbers = text.split(
-            separator: UInt8(ascii: ","), maxSplits: 2 * SparseMap.regionLimit + 1
-        )
-        .compactMap { Int64(String(decoding: $0, as: UTF8.self)) }
-        guard numbers.count.isMultiple(of: 2) else { return nil }
+        let parts = text.split(
+            separator: UInt8(ascii: ","), maxSplits: 2 * SparseMap.regionLimit + 1)
+        let numbers = parts.compactMap { Int64(String(decoding: $0, as: UTF8.self)) }
+        guard numbers.count == parts.count, numbers.count.isMultiple(of: 2) else { return nil }
         return SparseMap(
             regions: stride(from: 0, to: numbers.count, by: 2).map {
                 (numbers[$0], numbers[$0 + 1])

@@ -15,6 +15,7 @@ final class PullDisplay: Sendable {
         var toldAt: Int64?
         /// Bytes that were here when it began.
         var bytesBefore: Int64 = 0
+        var notes: [String] = []
     }
     private let form: Form
     private let state = Monitor(State())
@@ -27,6 +28,7 @@ final class PullDisplay: Sendable {
                 state.begunAt = Clock.monotonic()
                 state.bytesBefore = progress.bytesDone
             }
+            state.notes += progress.notes
             switch form {
             case .none: break
             case .json: tell(progress, &state, every: 500) { Self.json(PullLine($0)) }
@@ -37,14 +39,20 @@ final class PullDisplay: Sendable {
         }
     }
 
-    /// Leaves the terminal as it was before.
-    func clear() { state.quietly { erase(&$0) } }
+    /// Leaves the terminal as it was before, and says what is to be known of the image.
+    func clear() {
+        state.quietly { state in
+            erase(&state)
+            guard form == .people else { return }
+            for note in state.notes { Terminal.writeError("note: \(note)\n") }
+        }
+    }
 
     /// The last line of JSON.
     func end(_ image: StoredImage) {
         let end = PullEnd(
             phase: .done, reference: image.reference, digest: image.digest,
-            layers: image.layers.count)
+            layers: image.layers.count, notes: state.quietly { $0.notes })
         Terminal.write(Self.json(end))
     }
 
@@ -169,4 +177,5 @@ private struct PullEnd: Encodable {
     var reference: String
     var digest: String?
     var layers: Int
+    var notes: [String]
 }

@@ -114,6 +114,32 @@ struct DecompressionTests {
         #expect(throws: LayerError.self) { try count(scratch, blob + [1, 2, 3, 4, 5], .isal) }
     }
 
+    @Test("a zstd frame that wants a window of 2 GiB is refused")
+    func window() throws {
+        let scratch = try Scratch()
+        // A window descriptor (RFC 8878 §3.1.1.1.2) of 2^(10 + 21), and one of 2^(10 + 17), 128 MiB.
+        var wide = Self.zstd(Self.payload.archive)
+        wide[5] = 21 << 3
+        let error = #expect(throws: LayerError.self) { try count(scratch, wide, .isal) }
+        #expect(error?.kind == .corrupt)
+        wide[5] = 17 << 3
+        #expect(try count(scratch, wide, .isal) == Self.payload.archive.count)
+    }
+
+    @Test("what stands behind the end of an archive belongs to its digest")
+    func behindTheEnd() throws {
+        let scratch = try Scratch()
+        var tar = TarBuilder()
+        tar.file("a", "x")
+        let archive = tar.archive + [UInt8](repeating: 7, count: 3000)
+        #expect(try scratch.store().ensure(try scratch.layout([archive])).layers.count == 1)
+        let error = #expect(throws: ImageError.self) {
+            try scratch.store("other").ensure(
+                try scratch.layout([archive], name: "tampered", diffIDs: [digestOf(tar.archive)]))
+        }
+        #expect(error?.kind == .corrupt)
+    }
+
     @Test("a blob is not judged by a first piece shorter than its magic number")
     func firstPiece() throws {
         let scratch = try Scratch()

@@ -21,7 +21,7 @@ struct DifferentialTests {
         let theirs = try TreeListing(scratch.path + "/bundle/rootfs")
         let image = try scratch.store().ensure(layout)
         let ours = try OverlayMount.listing(image.layers, scratch)
-        #expect(ours.differences(from: theirs).isEmpty, sourceLocation: sourceLocation)
+        #expect(ours.differences(from: theirs) == [:], sourceLocation: sourceLocation)
     }
 
     @Test("a second layer deletes, replaces and hides what the first has")
@@ -35,7 +35,7 @@ struct DifferentialTests {
             base.directory(directory)
         }
         base.file("bin/tool", "tool 1", mode: 0o4755)
-        base.hardLink("bin/alias", to: "bin/tool")
+        base.hardLink("bin/alias", to: "bin/tool", mode: 0o4755)
         base.file("etc/passwd", "root:x:0:0", uid: 0, gid: 42)
         base.file("etc/delete-me", "x")
         base.file("etc/conf.d/a", "a")
@@ -94,7 +94,7 @@ struct DifferentialTests {
         one.file("gone/x", "x")
         var two = TarBuilder()
         two.file("a/b/implied", "i")
-        two.hardLink("a/b/linked", to: "a/b/original")
+        two.hardLink("a/b/linked", to: "a/b/original", mode: 0o640, uid: 5, gid: 6)
         two.file(".wh.gone")
         var three = TarBuilder()
         three.directory("gone")

@@ -11,18 +11,21 @@ struct TreeListing: Equatable {
         var mode: UInt32
         var owner: [UInt32]
         var content: String
-        var modified: Int?
+        /// Seconds and nanoseconds; nil where they are not compared.
+        var modified: [Int]?
         /// The names that share its inode, where there are several.
         var links: [String]
-        var attribute: String?
+        var attributes: [String: [UInt8]] = [:]
         var description: String {
-            "\(String(type, radix: 8)) \(String(mode, radix: 8)) \(owner) \(content) \(modified.map(String.init) ?? "-") \(links) \(attribute ?? "")"
+            "\(String(type, radix: 8)) \(String(mode, radix: 8)) \(owner) \(content) \(modified ?? []) \(links) \(attributes)"
         }
     }
     var nodes: [String: Node] = [:]
+    /// Tools that extract over each other set them differently.
+    private let hasDirectoryTimes: Bool
 
-    /// `times` leaves out directories' times, which tools that extract over each other set differently.
-    init(_ root: String) throws {
+    init(_ root: String, hasDirectoryTimes: Bool = false) throws {
+        self.hasDirectoryTimes = hasDirectoryTimes
         var inodes: [UInt64: [String]] = [:]
         try walk(root, "", &inodes)
         for names in inodes.values where names.count > 1 {
@@ -47,35 +50,55 @@ struct TreeListing: Equatable {
             let type = status.st_mode & S_IFMT
             var content = ""
             switch type {
-            case S_IFLNK: content = LayerError.printable(try Raw.link(AT_FDCWD, full.cName))
+            case S_IFLNK:
+                content = LayerError.printable(try Raw.link(AT_FDCWD, full.cName))
+                if status.st_nlink > 1 { inodes[UInt64(status.st_ino), default: []].append(inner) }
             case S_IFREG:
-                let data =
-                    FileManager.default.contents(atPath: String(decoding: full, as: UTF8.self))
-                    ?? Data()
-                content = digestOf(data).short
+                content = try Self.digest(full.cName)
                 if status.st_nlink > 1 { inodes[UInt64(status.st_ino), default: []].append(inner) }
             case S_IFCHR, S_IFBLK: content = "\(status.st_rdev)"
             default: break
             }
-            var value = [UInt8](repeating: 0, count: 256)
-            let count = lgetxattr(full.cName, "user.note", &value, value.count)
             nodes[inner] = Node(
                 type: type, mode: status.st_mode & 0o7777, owner: [status.st_uid, status.st_gid],
                 content: content,
-                modified: type == S_IFDIR ? nil : Int(status.st_mtim.tv_sec), links: [],
-                attribute: count > 0 ? String(decoding: value[..<count], as: UTF8.self) : nil)
+                modified: type == S_IFDIR && !hasDirectoryTimes
+                    ? nil : [Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec)],
+                links: [], attributes: Self.attributes(full.cName))
             if type == S_IFDIR { try walk(root, inner, &inodes) }
         }
     }
 
-    /// What differs, for a failed test's text.
-    func differences(from other: TreeListing) -> [String] {
-        Set(nodes.keys).union(other.nodes.keys).sorted().compactMap { name in
-            let (mine, theirs) = (nodes[name], other.nodes[name])
-            return mine == theirs
-                ? nil
-                : "\(name): \(mine.map(\.description) ?? "missing") <> \(theirs.map(\.description) ?? "missing")"
+    /// By bytes: names need not be text.
+    private static func digest(_ path: [CChar]) throws -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        try Raw.check(descriptor, "open")
+        defer { close(descriptor) }
+        return try ImageStore.digest(of: descriptor).0.short
+    }
+
+    /// Every extended attribute but those of a security policy.
+    static func attributes(_ path: [CChar]) -> [String: [UInt8]] {
+        var names = [CChar](repeating: 0, count: 4096)
+        let length = llistxattr(path, &names, names.count)
+        var attributes: [String: [UInt8]] = [:]
+        for part in names[..<max(0, length)].split(separator: 0) {
+            let name = String(decoding: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            var value = [UInt8](repeating: 0, count: 65_536)
+            let count = lgetxattr(path, name, &value, value.count)
+            if count >= 0, name != "security.selinux" { attributes[name] = Array(value[..<count]) }
         }
+        return attributes
+    }
+
+    /// What differs, by name.
+    func differences(from other: TreeListing) -> [String: String] {
+        var differences: [String: String] = [:]
+        for name in Set(nodes.keys).union(other.nodes.keys) where nodes[name] != other.nodes[name] {
+            let both = [nodes[name], other.nodes[name]].map { $0?.description ?? "missing" }
+            differences[name] = both.joined(separator: " <> ")
+        }
+        return differences
     }
 }
 
@@ -97,11 +120,12 @@ struct OverlayMount {
 
     func close() throws { try Tools.run("umount", path) }
 
-    static func listing(_ layers: [String], _ scratch: Scratch, form: OverlayForm = .trusted) throws
-        -> TreeListing
-    {
+    static func listing(
+        _ layers: [String], _ scratch: Scratch, form: OverlayForm = .trusted,
+        hasDirectoryTimes: Bool = false
+    ) throws -> TreeListing {
         let mount = try OverlayMount(layers, scratch, form: form)
         defer { try? mount.close() }
-        return try TreeListing(mount.path)
+        return try TreeListing(mount.path, hasDirectoryTimes: hasDirectoryTimes)
     }
 }

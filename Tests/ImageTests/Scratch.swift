@@ -37,9 +37,10 @@ final class Scratch {
     }
 
     /// Unpacks one archive as the lowest layer (or another) into a new directory; returns that.
-    func unpack(_ archive: [UInt8], form: OverlayForm = .user, isLowest: Bool = true)
-        throws(LayerError) -> String
-    {
+    func unpack(
+        _ archive: [UInt8], form: OverlayForm = .user, isLowest: Bool = true,
+        limits: LayerLimits = LayerLimits()
+    ) throws(LayerError) -> String {
         let directory = path + "/layer-" + UUID().uuidString
         mkdir(directory, 0o755)
         let blob = path + "/blob-" + UUID().uuidString
@@ -49,8 +50,9 @@ final class Scratch {
         let source = LayerSource(
             digest: nil, size: Int64(archive.count), diffID: nil, descriptor: descriptor,
             download: nil)
-        let application = LayerApplication(form: form, inflater: .isal, limits: LayerLimits())
-        _ = try application.run(source, into: directory, isLowest: isLowest)
+        let application = LayerApplication(form: form, inflater: .isal, limits: limits)
+        let layer = try application.run(source, into: directory, isLowest: isLowest)
+        _ = try layer.writer.settle(on: nil)
         return directory
     }
 
@@ -68,7 +70,8 @@ final class Scratch {
 
     /// An OCI layout of these layers, lowest first; each is compressed as it says.
     func layout(
-        _ layers: [[UInt8]], name: String = "layout", tamper: (inout Manifest) -> Void = { _ in }
+        _ layers: [[UInt8]], name: String = "layout", diffIDs: [Digest]? = nil,
+        tamper: (inout Manifest) -> Void = { _ in }
     ) throws -> String {
         let directory = path + "/" + name
         let blobs = directory + "/blobs/sha256"
@@ -80,7 +83,8 @@ final class Scratch {
         }
         var descriptors: [Descriptor] = []
         for layer in layers { descriptors.append(try put(try gzip(layer), MediaType.layerGzip)) }
-        var config = ImageConfig(platform: .current, diffIDs: layers.map { digestOf($0) })
+        var config = ImageConfig(
+            platform: .current, diffIDs: diffIDs ?? layers.map { digestOf($0) })
         config.config?.command = ["/bin/sh"]
         var manifest = Manifest(
             mediaType: MediaType.manifest,

@@ -97,8 +97,12 @@ struct TarBuilder {
         add(header)
     }
 
-    mutating func hardLink(_ name: String, to target: String) {
+    /// Says the same of the file as its own entry, where that is one of `file`.
+    mutating func hardLink(
+        _ name: String, to target: String, mode: UInt32 = 0o644, uid: Int = 0, gid: Int = 0
+    ) {
         var header = Header(name, type: "1")
+        (header.mode, header.uid, header.gid) = (mode, uid, gid)
         header.link = Array(target.utf8)
         add(header)
     }

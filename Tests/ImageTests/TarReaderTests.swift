@@ -103,6 +103,64 @@ struct TarReaderTests {
         #expect(try status(root + "/far").st_mode & 0o7777 == 0o4755)
     }
 
+    @Test("times that are none are refused; those before 1970 are its first moment")
+    func times() throws {
+        let scratch = try Scratch()
+        for wrong in ["1.x", "1e9", ".5", "x", "1.0000000000x"] {
+            var tar = TarBuilder()
+            tar.pax([("mtime", Array(wrong.utf8))])
+            tar.file("a")
+            let error = #expect(throws: LayerError.self, "\(wrong)") {
+                try scratch.unpack(tar.archive)
+            }
+            #expect(error?.entry == Array("a".utf8))
+        }
+        for early in ["-1", "-0.5", "-99999999999.25"] {
+            var tar = TarBuilder()
+            tar.pax([("mtime", Array(early.utf8))])
+            tar.file("a")
+            let time = try status(try scratch.unpack(tar.archive) + "/a").st_mtim
+            #expect(time.tv_sec == 0 && time.tv_nsec == 0, "\(early)")
+        }
+        var tar = TarBuilder()
+        tar.pax([("mtime", Array("\(Int64.max)".utf8))])
+        tar.file("a")
+        #expect(try status(try scratch.unpack(tar.archive) + "/a").st_mtim.tv_sec > 1 << 33)
+    }
+
+    @Test("GNU's incremental dumps: D is a directory whose content is a list, V a label")
+    func dumps() throws {
+        let scratch = try Scratch()
+        var tar = TarBuilder()
+        var label = TarBuilder.Header("label", type: "V")
+        label.size = 700
+        tar.bytes += label.block + [UInt8](repeating: 7, count: 1024)
+        var dump = TarBuilder.Header("d/", type: "D")
+        dump.mode = 0o711
+        tar.add(dump, Array("Yfile\0\0".utf8))
+        tar.file("d/file", "f")
+        let root = try scratch.unpack(tar.archive)
+        #expect(try status(root + "/d").st_mode & 0o7777 == 0o711)
+        #expect(text(root + "/d/file") == "f")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: root) == ["d"])
+    }
+
+    @Test("libarchive's attributes are in base 64; where both are said, the others count")
+    func libarchiveAttributes() throws {
+        let scratch = try Scratch()
+        var tar = TarBuilder()
+        tar.pax([
+            ("LIBARCHIVE.xattr.user.one", Array("AAEC".utf8)),
+            ("SCHILY.xattr.user.two", [9]), ("LIBARCHIVE.xattr.user.two", Array("AAEC".utf8)),
+            ("LIBARCHIVE.xattr.user.three", Array("AAEC".utf8)), ("SCHILY.xattr.user.three", [8]),
+        ])
+        tar.file("a")
+        let path = try scratch.unpack(tar.archive) + "/a"
+        #expect(
+            TreeListing.attributes(Array(path.utf8).cName)
+                == ["user.one": [0, 1, 2], "user.two": [9], "user.three": [8]])
+    }
+
     @Test("sparse files of GNU's four forms", .enabled(if: Tools.has("tar", "truncate")))
     func sparse() throws {
         let scratch = try Scratch()
@@ -134,7 +192,9 @@ struct TarReaderTests {
 
     @Test(
         "what is damaged is an error, never skipped",
-        arguments: ["cut in the content", "cut in a header", "wrong checksum"])
+        arguments: [
+            "cut in the content", "cut in a header", "wrong checksum", "a lone block of zeros",
+        ])
     func damaged(name: String) throws {
         let scratch = try Scratch()
         var tar = TarBuilder()
@@ -144,6 +204,9 @@ struct TarReaderTests {
         switch name {
         case "cut in the content": archive.removeLast(1024 + 700)
         case "cut in a header": archive.removeLast(1024 + 1024 + 300)
+        // GNU tar ends there, others go on: entries that some see.
+        case "a lone block of zeros":
+            archive.insert(contentsOf: [UInt8](repeating: 0, count: 512), at: 1536)
         default: archive[10] ^= 1
         }
         let error = #expect(throws: LayerError.self) { try scratch.unpack(archive) }
@@ -155,7 +218,7 @@ struct TarReaderTests {
         arguments: [
             "6 a=\n", "12 noequals\n", "99999 path=x\n", "11 path=a\u{0}b\n", "x path=a\n",
             "9 path=a", "-9 path=a\n",
-            "10 =value\n",
+            "10 =value\n", "+8 a=bc\n",
         ])
     func malformedPax(text: String) throws {
         let scratch = try Scratch()

@@ -1,5 +1,6 @@
 import CLinux
 import Foundation
+import Synchronization
 import Testing
 
 @testable import ImageStore
@@ -53,6 +54,60 @@ struct UserFormTests {
         let image = try scratch.store(form: .user).ensure(try scratch.layout(layers()))
         let names = try OverlayMount.listing(image.layers, scratch, form: .user).nodes.keys.sorted()
         #expect(names == ["app", "app/shown", "etc", "etc/owned", "locked", "locked/inside"])
+    }
+
+    @Test("whose a file was is recorded where it cannot be given away, also in a copy")
+    func owners() throws {
+        let scratch = try Scratch()
+        let base = layers()[0]
+        var top = TarBuilder()
+        var link = TarBuilder.Header("linked", type: "1")
+        (link.mode, link.uid, link.gid) = (0o640, 1234, 42)
+        link.link = Array("etc/owned".utf8)
+        top.add(link)
+        top.directory("owned-directory", mode: 0o2750)
+        let archives = [base, top.archive]
+        let image = try scratch.store(form: .user).ensure(try scratch.layout(archives))
+        for name in ["0/etc/owned", "1/etc/owned", "1/linked"] {
+            let path = image.layers[name.hasPrefix("0") ? 0 : 1] + name.dropFirst()
+            let record = TreeListing.attributes(Array(path.utf8).cName)[LayerWriter.ownerRecord]
+            #expect(record == Array("1234:42:640".utf8), "\(name)")
+        }
+        #expect(TreeListing.attributes(Array((image.layers[0] + "/etc").utf8).cName) == [:])
+    }
+
+    @Test(
+        "an ordinary user has the image without its devices and capabilities, and is told so",
+        .enabled(if: Tools.isRoot, "needs root"))
+    func ordinaryUser() async throws {
+        let scratch = try Scratch()
+        var tar = LayerCase.attributes()
+        var device = TarBuilder.Header("dev/null", type: "3")
+        (device.major, device.minor) = (1, 3)
+        tar.add(device)
+        tar.hardLink("dev/zero", to: "dev/null")
+        let layout = try scratch.layout([tar.archive])
+        let data = scratch.path + "/theirs"
+        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+        chmod(data, 0o777)
+        chmod(scratch.path, 0o755)
+        await #expect(processExitsWith: .success) {
+            [data = data as String, layout = layout as String] in
+            let nobody: uid_t = 65_534
+            try #require(setgid(nobody) == 0 && setuid(nobody) == 0)
+            let notes = Mutex<[String]>([])
+            let image = try ImageStore(dataDirectory: data).ensure(layout) { progress in
+                notes.withLock { $0 += progress.notes }
+            }
+            let said = notes.withLock { $0 }
+            try #require(said.count == 2, "\(said)")
+            try #require(said[0].hasPrefix("layer 1: without its 2 devices (dev/null, dev/zero)"))
+            try #require(said[1].hasPrefix("layer 1: without the capabilities of 1 files"))
+            let ping = TreeListing.attributes(Array((image.layers[0] + "/ping").utf8).cName)
+            try #require(Array(ping.keys) == [LayerWriter.ownerRecord])
+            let binary = TreeListing.attributes(Array((image.layers[0] + "/binary").utf8).cName)
+            try #require(binary["user.binary"] == [0, 10, 255, 61])
+        }
     }
 
     @Test(
