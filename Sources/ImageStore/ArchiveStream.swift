@@ -1,7 +1,6 @@
-/// The uncompressed archive, piece by piece, each handed to the hash lane before it is used.
+/// The uncompressed archive, piece by piece. Each was handed to the hash lane before it is used.
 final class ArchiveStream {
-    private let source: any Decompressor
-    private let ring: BufferRing
+    private let pieces: ArchivePipe
     private let limit: Int64
     private var piece = UnsafeRawBufferPointer(start: nil, count: 0)
     /// Bytes decoded so far.
@@ -9,19 +8,16 @@ final class ArchiveStream {
     /// Bytes taken so far.
     var position: Int64 { decoded - Int64(piece.count) }
 
-    init(_ source: any Decompressor, lane: HashLane, limit: Int64) {
-        self.source = source
+    init(_ pieces: ArchivePipe, limit: Int64) {
+        self.pieces = pieces
         self.limit = limit
-        ring = BufferRing(count: 6, size: 256 << 10, lane: lane, stream: .archive)
     }
 
     /// Up to `most` bytes, which stay until the next call; empty at the end of the stream.
     func take(_ most: Int) throws(LayerError) -> UnsafeRawBufferPointer {
         if piece.isEmpty {
-            let count = try source.read(into: ring.next())
-            guard count > 0 else { return piece }
-            piece = ring.submit(count)
-            decoded += Int64(count)
+            piece = try pieces.next()
+            decoded += Int64(piece.count)
             guard decoded <= limit else {
                 throw LayerError(.hostile, "the layer unpacks to more than \(limit) bytes")
             }

@@ -4,6 +4,7 @@ final class BufferRing {
     private let lane: HashLane
     private let stream: HashLane.Stream
     private var submitted = 0
+    var count: Int { buffers.count }
 
     init(count: Int, size: Int, lane: HashLane, stream: HashLane.Stream) {
         self.lane = lane

@@ -22,7 +22,8 @@ struct AppliedLayer {
     let compressed: Digest
 }
 
-/// Blob in, layer out, in one pass: bytes → SHA-256 → inflate → SHA-256 → archive → files. Memory: about 3 MiB of buffers.
+/// Blob in, layer out, in one pass: bytes → SHA-256 → inflate → SHA-256 → archive → files, the hashing and the writing each on a
+/// thread of its own. Memory: about 3 MiB of buffers.
 struct LayerApplication {
     let form: OverlayForm
     let inflater: Inflater
@@ -44,11 +45,7 @@ struct LayerApplication {
             descriptor: source.descriptor, size: source.size, download: source.download, lane: lane)
         // An empty blob is an empty layer, seen in the wild.
         if source.size > 0 {
-            let stream = ArchiveStream(
-                try makeDecompressor(blob, inflater: inflater), lane: lane, limit: limits.bytes)
-            let reader = TarReader(stream, limits: limits)
-            while let entry = try reader.next() { try writer.add(entry, from: reader) }
-            try stream.drain()
+            try write(try makeDecompressor(blob, inflater: inflater), with: writer, lane)
         }
         try blob.drain()
         try writer.finish(isLowest: isLowest)
@@ -61,5 +58,22 @@ struct LayerApplication {
                 .corrupt, "its archive has the digest \(archive), the image promises \(diffID)")
         }
         return AppliedLayer(writer: writer, diffID: archive, compressed: compressed)
+    }
+
+    private struct HandedOver: @unchecked Sendable {
+        // @unchecked: its thread alone uses it until the pipe is done.
+        let writer: LayerWriter
+    }
+
+    private func write(_ archive: any Decompressor, with writer: LayerWriter, _ lane: HashLane)
+        throws(LayerError)
+    {
+        let handed = HandedOver(writer: writer)
+        try ArchivePipe.run(archive, lane) { [limits] pipe throws(LayerError) in
+            let stream = ArchiveStream(pipe, limit: limits.bytes)
+            let reader = TarReader(stream, limits: limits)
+            while let entry = try reader.next() { try handed.writer.add(entry, from: reader) }
+            try stream.drain()
+        }
     }
 }

@@ -6,7 +6,7 @@ public struct StoreSettings: Sendable {
     public var form: OverlayForm?
     public var inflater: Inflater
     public var registry: RegistrySettings
-    /// Layers unpacked at once. Each takes two threads and about 6 MiB (zstd: up to 128 MiB more, its largest window).
+    /// Layers unpacked at once. Each takes three threads and about 6 MiB (zstd: up to 128 MiB more, its largest window).
     public var concurrentLayers: Int
     public var limits: LayerLimits
     /// Whether a thread of this process flushes new layers to the disk. It needs longer than a process that ends after a pull

@@ -1,5 +1,6 @@
 import Foundation
 import OCISpec
+import Synchronization
 import Testing
 
 @testable import ImageStore
@@ -18,7 +19,9 @@ struct DecompressionTests {
         return tar
     }()
 
-    private func count(_ scratch: Scratch, _ blob: [UInt8], _ inflater: Inflater) throws -> Int {
+    private func count(
+        _ scratch: Scratch, _ blob: [UInt8], _ inflater: Inflater, limit: Int64 = 1 << 30
+    ) throws -> Int {
         let path = try scratch.file("blob-" + UUID().uuidString, blob)
         let descriptor = open(path, O_RDONLY)
         defer { close(descriptor) }
@@ -26,10 +29,14 @@ struct DecompressionTests {
         defer { _ = lane.finish() }
         let reader = BlobReader(
             descriptor: descriptor, size: Int64(blob.count), download: nil, lane: lane)
-        let stream = ArchiveStream(
-            try makeDecompressor(reader, inflater: inflater), lane: lane, limit: 1 << 30)
-        try stream.drain()
-        return Int(stream.decoded)
+        let decoded = Mutex<Int64>(0)
+        try ArchivePipe.run(try makeDecompressor(reader, inflater: inflater), lane) {
+            pipe throws(LayerError) in
+            let stream = ArchiveStream(pipe, limit: limit)
+            try stream.drain()
+            decoded.withLock { $0 = stream.decoded }
+        }
+        return Int(decoded.withLock { $0 })
     }
 
     @Test(
@@ -161,16 +168,9 @@ struct DecompressionTests {
     func bomb() throws {
         let scratch = try Scratch()
         let blob = try scratch.gzip([UInt8](repeating: 0, count: 20 << 20))
-        let path = try scratch.file("bomb", blob)
-        let descriptor = open(path, O_RDONLY)
-        defer { close(descriptor) }
-        let lane = try HashLane()
-        defer { _ = lane.finish() }
-        let reader = BlobReader(
-            descriptor: descriptor, size: Int64(blob.count), download: nil, lane: lane)
-        let stream = ArchiveStream(
-            try makeDecompressor(reader, inflater: .isal), lane: lane, limit: 10 << 20)
-        let error = #expect(throws: LayerError.self) { try stream.drain() }
+        let error = #expect(throws: LayerError.self) {
+            try count(scratch, blob, .isal, limit: 10 << 20)
+        }
         #expect(error?.kind == .hostile)
     }
 }
