@@ -57,6 +57,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
         // C: what Swift cannot import
@@ -97,7 +98,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Registry", dependencies: ["CCurl", "LinuxSystem", "OCISpec"],
+            name: "Registry", dependencies: ["CCurl", "LinuxSystem", "OCISpec", "TOMLKit"],
             swiftSettings: strict),
         .target(
             name: "ImageStore",

@@ -147,6 +147,8 @@ extension ImageStore {
         do throws(RegistryError) {
             if let digest = reference.digest, let bytes = blobs.document(digest) {
                 first = ManifestAnswer(bytes: bytes, contentType: "", digest: digest)
+            } else if let known = try unchanged(reference, client) {
+                first = known
             } else {
                 first = try client.manifest(reference)
             }
@@ -173,6 +175,17 @@ extension ImageStore {
                 throw ImageError(error, "pull", name)
             }
         }
+    }
+
+    /// The document that the tag named before, where it still does: asking costs nothing of Docker Hub's limit.
+    private func unchanged(_ reference: ImageReference, _ client: RegistryClient)
+        throws(RegistryError) -> ManifestAnswer?
+    {
+        guard reference.digest == nil, references.get(reference.description) != nil,
+            let digest = try client.manifestDigest(reference),
+            let bytes = blobs.document(digest)
+        else { return nil }
+        return ManifestAnswer(bytes: bytes, contentType: "", digest: digest)
     }
 
     static func milliseconds() -> Int64 {

@@ -33,6 +33,8 @@ public final class BlobDownload: Sendable {
         var running = 0
         /// Whether a range was answered with one; nil while it is not known, or not asked.
         var takesRanges: Bool?
+        /// Whether something on the way compresses the blob once more, and does not tell how long it is.
+        var isEncoded = false
         /// Bytes of the running answer that are here already: a server without ranges begins anew each time.
         var repeated: Int64 = 0
         var failure: RegistryError?
@@ -128,12 +130,21 @@ extension BlobDownload {
 
     var failure: RegistryError? { state.quietly { $0.failure } }
 
+    var isEncoded: Bool { state.quietly { $0.isEncoded } }
+
     /// Judges the head of an answer to a request for `index` from `from` on; false ends the transfer.
     func accept(_ response: HTTPResponse, _ index: Int, from: Int64) -> Bool {
         state.withLock { state in
+            if !state.isEncoded, Self.isEncoded(response, size) {
+                return turnToEncoded(&state, index)
+            }
             if response.status == 206 {
-                guard Self.rangeStart(response) == from else {
+                let range = ContentRange(response)
+                guard range?.start == from else {
                     return refuse(&state, "it answered another range than the one asked for")
+                }
+                guard range?.total == nil || range?.total == size else {
+                    return refuse(&state, "it has another blob than one of \(size) bytes")
                 }
                 state.takesRanges = true
                 state.repeated = 0
@@ -202,11 +213,41 @@ extension BlobDownload {
         return false
     }
 
-    /// `bytes 10-19/200` → 10.
-    static func rangeStart(_ response: HTTPResponse) -> Int64? {
-        guard let text = response.header("content-range"), text.hasPrefix("bytes ") else {
-            return nil
+    /// Ends the transfer, to have the whole blob in one and undo what was done to it.
+    private func turnToEncoded(_ state: inout State, _ index: Int) -> Bool {
+        guard index == 0, state.takesRanges != true else {
+            return refuse(&state, "it compresses some parts of the blob once more, and others not")
         }
-        return Int64(text.dropFirst(6).prefix { $0 != "-" })
+        state.isEncoded = true
+        state.takesRanges = false
+        state.chunks = [Chunk(start: 0, end: size, received: state.chunks[0].received)]
+        state.head = 0
+        return false
+    }
+
+    /// Whether the bytes that come are not the blob's. A `Content-Encoding` alone says nothing: there is storage that has it from
+    /// the layer's own compression, and sends the blob as it is.
+    static func isEncoded(_ response: HTTPResponse, _ size: Int64) -> Bool {
+        guard let coding = response.header("content-encoding"), coding.lowercased() != "identity"
+        else { return false }
+        let total =
+            response.status == 206
+            ? ContentRange(response)?.total
+            : response.header("content-length").flatMap { Int64($0) }
+        return total != size
+    }
+}
+
+/// `bytes 10-19/200`, `bytes 10-19/*` (RFC 9110 §14.4).
+struct ContentRange: Hashable, Sendable {
+    var start: Int64
+    var total: Int64?
+
+    init?(_ response: HTTPResponse) {
+        guard let text = response.header("content-range"), text.hasPrefix("bytes "),
+            let start = Int64(text.dropFirst(6).prefix { $0 != "-" })
+        else { return nil }
+        self.start = start
+        total = text.lastIndex(of: "/").flatMap { Int64(text[text.index(after: $0)...]) }
     }
 }

@@ -65,35 +65,53 @@ public final class DownloadPool: Sendable {
 }
 
 extension RegistryClient {
-    /// Fetches one chunk to its end, resuming where a connection breaks.
+    /// Bytes that count as progress: less, again and again, is a stall by another name.
+    static let leastProgress: Int64 = 16 << 10
+
+    /// Fetches one chunk to its end, resuming where a connection breaks: from whichever place of the image has it.
     func fetch(_ index: Int, of download: BlobDownload) throws(RegistryError) {
-        var before = download.chunk(index).position
-        try retrying(
-            progressed: {
-                let now = download.chunk(index).position
-                defer { before = now }
-                return now > before
-            }, isAbandoned: { download.failure != nil },
-            { () throws(RegistryError) in try fetchOnce(index, of: download) })
+        try read(download.reference) { source throws(RegistryError) in
+            var before = (chunk: download.chunk(index).position, pull: received.quietly { $0 })
+            try retrying(
+                progressed: { error in
+                    let now = (chunk: download.chunk(index).position, pull: received.quietly { $0 })
+                    let step = (now.chunk - before.chunk, now.pull - before.pull)
+                    // One connection that stalls is no end while others get on; an error that the registry tells is its own.
+                    let counts = error.kind == .interrupted ? max(step.0, step.1) : step.0
+                    guard counts >= Self.leastProgress else { return false }
+                    before = now
+                    return true
+                }, isAbandoned: { download.failure != nil },
+                { () throws(RegistryError) in try fetchOnce(index, of: download, from: source) })
+        }
     }
 
-    private func fetchOnce(_ index: Int, of download: BlobDownload) throws(RegistryError) {
+    private func fetchOnce(
+        _ index: Int, of download: BlobDownload, from source: RepositorySource
+    ) throws(RegistryError) {
         let chunk = download.chunk(index)
         guard !chunk.isWhole else { return }
-        var call = RepositoryRequest(download.reference, "blobs/\(download.digest)")
-        call.headers = [("Accept-Encoding", "identity")]
+        var call = RepositoryRequest(source, "blobs/\(download.digest)")
+        call.decodes = download.isEncoded
         call.isAbandoned = { download.failure != nil }
-        let from = chunk.position
-        if from > 0 || chunk.end < download.size {
-            call.headers.append(("Range", "bytes=\(from)-\(chunk.end - 1)"))
+        // A part of something compressed on the way is not that part of the blob.
+        let from = call.decodes ? 0 : chunk.position
+        if !call.decodes {
+            call.headers = [("Accept-Encoding", "identity")]
+            if from > 0 || chunk.end < download.size {
+                call.headers.append(("Range", "bytes=\(from)-\(chunk.end - 1)"))
+            }
         }
         let isJudged = Monitor(false)
         do throws(RegistryError) {
-            _ = try exchange(call) { response, bytes in
+            _ = try exchange(call) { [received] response, bytes in
                 if !isJudged.quietly({ $0 }) {
-                    guard download.accept(response, index, from: from) else { return false }
+                    guard download.accept(response, index, from: chunk.position) else {
+                        return false
+                    }
                     isJudged.quietly { $0 = true }
                 }
+                received.quietly { $0 += Int64(bytes.count) }
                 return download.take(bytes, index)
             }
         } catch {

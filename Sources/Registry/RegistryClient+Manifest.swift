@@ -18,34 +18,63 @@ extension RegistryClient {
     public func manifest(_ reference: ImageReference, digest: Digest? = nil) throws(RegistryError)
         -> ManifestAnswer
     {
-        var call = RepositoryRequest(
-            reference, "manifests/" + (digest?.description ?? reference.selector))
-        call.headers = [("Accept", MediaType.accept.joined(separator: ", "))]
-        call.bodyLimit = OCISpec.documentLimit
-        let response: HTTPResponse
-        do throws(RegistryError) {
-            response = try request(call)
-        } catch {
-            throw explain(error, reference)
+        let response = try read(reference) { source throws(RegistryError) in
+            var call = RepositoryRequest(
+                source, "manifests/" + (digest?.description ?? source.reference.selector))
+            call.headers = Self.acceptsManifests
+            call.bodyLimit = OCISpec.documentLimit
+            do throws(RegistryError) {
+                return try request(call)
+            } catch {
+                throw source.isMirror ? error : explain(error, source, digest)
+            }
         }
         return ManifestAnswer(
             bytes: response.body, contentType: response.header("content-type") ?? "",
             digest: response.header("docker-content-digest").flatMap { Digest($0) })
     }
 
+    private static let acceptsManifests = [
+        (name: "Accept", value: MediaType.accept.joined(separator: ", "))
+    ]
+
+    /// What the reference selects now, unverified: asked by HEAD, which is no pull to Docker Hub's limit. Nil where the registry
+    /// does not say: whoever wants to know why asks for the manifest itself.
+    public func manifestDigest(_ reference: ImageReference) throws(RegistryError) -> Digest? {
+        do throws(RegistryError) {
+            return try read(reference) { source throws(RegistryError) in
+                var call = RepositoryRequest(
+                    source, "manifests/" + source.reference.selector, method: "HEAD")
+                call.headers = Self.acceptsManifests
+                return try request(call).header("docker-content-digest").flatMap { Digest($0) }
+            }
+        } catch {
+            switch error.kind {
+            // HEAD is not allowed (405), or its refusal has no words.
+            case .forbidden, .notFound, .unauthorized, .status(405), .malformed: return nil
+            default: throw error
+            }
+        }
+    }
+
     /// Fetches a small blob, such as an image configuration, into memory. The bytes are not verified here.
     public func smallBlob(
         _ reference: ImageReference, _ digest: Digest, limit: Int = OCISpec.documentLimit
     ) throws(RegistryError) -> [UInt8] {
-        var call = RepositoryRequest(reference, "blobs/\(digest)")
-        call.bodyLimit = limit
-        return try request(call).body
+        try read(reference) { source throws(RegistryError) in
+            var call = RepositoryRequest(source, "blobs/\(digest)")
+            call.bodyLimit = limit
+            return try request(call).body
+        }
     }
 
     /// Says of a missing manifest whether it is the tag or the repository that does not exist.
-    private func explain(_ error: RegistryError, _ reference: ImageReference) -> RegistryError {
+    private func explain(
+        _ error: RegistryError, _ source: RepositorySource, _ digest: Digest?
+    ) -> RegistryError {
         guard error.kind == .notFound else { return error }
-        var call = RepositoryRequest(reference, "tags/list?n=1000")
+        let reference = source.reference
+        var call = RepositoryRequest(source, "tags/list?n=1000")
         call.bodyLimit = 1 << 20
         // Only asked to say more in the error.
         guard let answer = try? exchange(call), let tags = TagList.read(answer.body) else {
@@ -53,21 +82,10 @@ extension RegistryClient {
                 .notFound, error.step, error.subject, "there is no repository \(reference.name)",
                 hint: "check the spelling")
         }
-        let near = TagList.near(reference.selector, tags).joined(separator: ", ")
+        let wanted = digest?.description ?? reference.selector
+        let near = TagList.near(wanted, tags).joined(separator: ", ")
         return RegistryError(
-            .notFound, error.step, error.subject, "\(reference.name) has no \(reference.selector)",
+            .notFound, error.step, error.subject, "\(reference.name) has no \(wanted)",
             hint: near.isEmpty ? nil : "it has \(near)")
-    }
-}
-
-extension RepositoryRequest {
-    init(
-        _ reference: ImageReference, _ location: String, method: String = "GET",
-        access: RepositoryAccess = .pull
-    ) {
-        self.init(
-            method: method, domain: reference.domain, repository: reference.path,
-            location: location,
-            access: access)
     }
 }

@@ -12,7 +12,8 @@ extension RegistryClient {
             -> RegistryError
         {
             RegistryError(
-                kind, call.method, url.shown, reason + (told.map { " (\($0))" } ?? ""), hint: hint)
+                kind, call.method, url.shown, reason + (told.map { " (\($0))" } ?? ""), hint: hint,
+                retryAfter: retryAfter(response))
         }
         switch response.status {
         case 401:
@@ -24,22 +25,37 @@ extension RegistryClient {
                 : error(
                     .unauthorized,
                     "\(repository) does not exist, or may not be read without logging in",
-                    "check the spelling, or log in (podman login, docker login)")
-        case 403: return error(.forbidden, "access to \(repository) is forbidden")
+                    "check the spelling, or: martlet login \(call.domain)")
+        case 403:
+            return error(
+                .forbidden, "access to \(repository) is forbidden",
+                isKnown
+                    ? "these credentials are good, but not for this: ask its owner"
+                    : "ask its owner, or: martlet login \(call.domain)")
         case 404:
             return error(
                 .notFound, "there is no such thing in \(repository)", "check the name and the tag")
-        case 429:
-            let seconds = retryAfter(response)
-            let wait = seconds.map { "try again in \($0) s" } ?? "try again later"
-            return error(
-                .rateLimited(retryAfter: seconds), "the registry's rate limit is reached",
-                "\(wait), or log in for a higher limit")
+        case 429: return rateLimit(response, call.method, url, "the registry's", told)
         case 300..<400: return error(.malformed, "it redirects nowhere (status \(response.status))")
         default:
             return error(
                 .status(response.status), "the registry answered with status \(response.status)")
         }
+    }
+
+    /// 429: whose limit it is, what is left of it, and when it may be tried again.
+    static func rateLimit(
+        _ response: HTTPResponse, _ step: String, _ url: URLParts, _ whose: String,
+        _ told: String? = nil
+    ) -> RegistryError {
+        let limit = RateLimit(response)
+        let seconds = retryAfter(response) ?? limit?.wait
+        let left = limit.map { ": \($0)" } ?? ""
+        let wait = seconds.map { "try again in \(RateLimit.span($0))" } ?? "try again later"
+        return RegistryError(
+            .rateLimited(retryAfter: seconds), step, url.shown,
+            "\(whose) rate limit is reached\(left)" + (told.map { " (\($0))" } ?? ""),
+            hint: "\(wait), or log in for a higher limit", retryAfter: seconds)
     }
 
     /// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3).

@@ -12,11 +12,13 @@ extension RegistryClient {
         guard let url = URLParts(request.url) else {
             throw RegistryError(.malformed, request.method, "the registry", "it names no URL")
         }
-        guard url.scheme == "https" || insecure || Self.isLoopback(url) else {
+        guard url.scheme == "https" || request.trust.isInsecure || Self.isLoopback(url) else {
             throw RegistryError(
                 .plainHTTP, request.method, url.shown,
                 "plain HTTP, which anybody on the way can read",
-                hint: "use --insecure if you trust the network to it")
+                hint:
+                    "use --insecure, or insecure = true in registries.conf, if you trust the network"
+            )
         }
     }
 
@@ -58,11 +60,14 @@ extension RegistryClient {
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE:
             return error(
                 .tls,
-                "its certificate is not trusted: name its authority's file in SSL_CERT_FILE, or use --insecure"
+                "put its authority's certificate into ~/.config/containers/certs.d/HOST:PORT/ca.crt, or use --insecure"
             )
-        case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_USE_SSL_FAILED:
+        case CURLE_SSL_CERTPROBLEM:
+            return error(.tls, "look at the *.cert and *.key of the registry in certs.d")
+        case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER, CURLE_USE_SSL_FAILED:
             return error(
-                .tls, "where it speaks plain HTTP, use --insecure if you trust the network to it")
+                .tls,
+                "where it speaks plain HTTP on this port, use --insecure if you trust the network")
         case CURLE_ABORTED_BY_CALLBACK:
             return RegistryError(.cancelled, method, shown, "cancelled")
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_WEIRD_SERVER_REPLY:
@@ -72,9 +77,9 @@ extension RegistryClient {
     }
 
     /// Runs `body` until it succeeds, fails for good, or has failed often enough. It counts from anew whenever `progressed`
-    /// says that something was achieved in between.
+    /// says that something was achieved since it was last asked.
     func retrying<R>(
-        progressed: () -> Bool = { false }, isAbandoned: () -> Bool = { false },
+        progressed: (RegistryError) -> Bool = { _ in false }, isAbandoned: () -> Bool = { false },
         _ body: () throws(RegistryError) -> R
     ) throws(RegistryError) -> R {
         var failures = 0
@@ -82,21 +87,29 @@ extension RegistryClient {
             do throws(RegistryError) {
                 return try body()
             } catch {
-                failures = progressed() ? 1 : failures + 1
+                failures = progressed(error) ? 1 : failures + 1
                 guard error.isTransient, failures < settings.attempts else { throw error }
                 try pause(after: failures, error, isAbandoned)
             }
         }
     }
 
+    /// Seconds to wait at most after so many failures.
+    static func longestDelay(after failures: Int, first: Double) -> Double {
+        min(first * Double(1 << min(failures - 1, 10)), longestDelay)
+    }
+
+    /// Full jitter: many who failed at once do not come back at once.
+    static func delay(after failures: Int, first: Double) -> Double {
+        Double.random(in: 0...longestDelay(after: failures, first: first))
+    }
+
     /// Waits as long as the registry asked for, or exponentially with full jitter; ends early when cancelled.
     private func pause(
         after failures: Int, _ error: RegistryError, _ isAbandoned: () -> Bool
     ) throws(RegistryError) {
-        let longest = min(
-            settings.firstDelay * Double(1 << min(failures - 1, 10)), Self.longestDelay)
-        var seconds = Double.random(in: 0...longest)
-        if case .rateLimited(let told?) = error.kind {
+        var seconds = Self.delay(after: failures, first: settings.firstDelay)
+        if let told = error.retryAfter {
             // Told to wait for hours, a person is better told.
             guard Double(told) <= Self.longestDelay else { throw error }
             seconds += Double(told)

@@ -30,15 +30,25 @@ public struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible 
     public let subject: String
     public let reason: String
     public let hint: String?
+    /// Seconds that the other side wants to be left alone, where it said so.
+    let retryAfter: Int?
 
     public init(
         _ kind: Kind, _ step: String, _ subject: String, _ reason: String, hint: String? = nil
+    ) {
+        self.init(kind, step, subject, reason, hint: hint, retryAfter: nil)
+    }
+
+    init(
+        _ kind: Kind, _ step: String, _ subject: String, _ reason: String, hint: String? = nil,
+        retryAfter: Int?
     ) {
         self.kind = kind
         self.step = step
         self.subject = subject
         self.reason = reason
         self.hint = hint
+        self.retryAfter = retryAfter
     }
 
     public var description: String {
@@ -54,8 +64,26 @@ public struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible 
     var isTransient: Bool {
         switch kind {
         case .interrupted, .rateLimited: true
-        case .status(let status): status == 408 || status >= 500
+        case .status(let status): Self.isTransient(status: status)
         default: false
         }
+    }
+
+    /// Statuses of which RFC 9110 §15 and RFC 8470 say that they pass; 501 and 505 do not.
+    static func isTransient(status: Int) -> Bool {
+        [408, 425, 500, 502, 503, 504].contains(status)
+    }
+
+    /// Whether it is not the other side that failed.
+    var isOurs: Bool {
+        switch kind {
+        case .cancelled, .local: true
+        default: false
+        }
+    }
+
+    /// The same, with more to say.
+    func adding(_ more: String) -> RegistryError {
+        RegistryError(kind, step, subject, "\(reason); \(more)", hint: hint, retryAfter: retryAfter)
     }
 }

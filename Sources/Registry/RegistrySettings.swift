@@ -12,8 +12,12 @@ public struct RegistrySettings: Sendable {
     public var connectTimeout: Int
     /// Seconds with less than 1 KiB/s after which a transfer counts as stalled and is tried again.
     public var stallTimeout: Int
-    /// Environment in which credentials, proxies and certificates are looked up.
+    /// Environment in which credentials, configuration and certificates are looked up.
     public var environment: [String: String]
+    /// Where the machine's configuration is: `containers` and `docker` below it.
+    public var systemConfiguration: String
+    /// Told what a registry wants people to know, each text once. Called on any thread.
+    public var warn: @Sendable (String) -> Void
     public init(environment: [String: String] = [:]) {
         connections = 6
         chunkSize = 16 << 20
@@ -21,6 +25,8 @@ public struct RegistrySettings: Sendable {
         firstDelay = 0.5
         connectTimeout = 20
         stallTimeout = 30
+        systemConfiguration = "/etc"
+        warn = { _ in }
         self.environment = environment
     }
 }

@@ -1,5 +1,6 @@
 internal import CCurl
 internal import Glibc
+internal import LinuxSystem
 
 extension Transfer {
     /// An easy handle set up for this request; nil where libcurl has no memory. The transfer must outlive it.
@@ -28,6 +29,8 @@ extension Transfer {
         setTrust(easy)
         setProxy(easy)
         setMethod(easy)
+        // All that this libcurl can decode.
+        if request.decodes { mcurl_set_text(easy, CURLOPT_ACCEPT_ENCODING, "") }
         for header in request.headers {
             headerList = curl_slist_append(headerList, "\(header.name): \(header.value)")
         }
@@ -78,10 +81,31 @@ extension Transfer {
     }
 
     private func setTrust(_ easy: UnsafeMutableRawPointer) {
-        mcurl_set_long(easy, CURLOPT_SSL_VERIFYPEER, request.verifiesTLS ? 1 : 0)
-        mcurl_set_long(easy, CURLOPT_SSL_VERIFYHOST, request.verifiesTLS ? 2 : 0)
-        if let file = settings.environment["SSL_CERT_FILE"], !file.isEmpty {
-            mcurl_set_text(easy, CURLOPT_CAINFO, file)
+        mcurl_set_long(easy, CURLOPT_SSL_VERIFYPEER, request.trust.isInsecure ? 0 : 1)
+        mcurl_set_long(easy, CURLOPT_SSL_VERIFYHOST, request.trust.isInsecure ? 0 : 2)
+        let bundle = settings.environment["SSL_CERT_FILE"].flatMap { $0.isEmpty ? nil : $0 }
+        if let own = request.trust.certificates?.authorities, !own.isEmpty {
+            setAuthorities(easy, own, beside: bundle)
+        } else if let bundle {
+            mcurl_set_text(easy, CURLOPT_CAINFO, bundle)
+        }
+        if let client = request.trust.certificates?.client {
+            mcurl_set_text(easy, CURLOPT_SSLCERT, client.certificate)
+            mcurl_set_text(easy, CURLOPT_SSLKEY, client.key)
+        }
+    }
+
+    /// These authorities take the place of libcurl's bundle; the machine's, by their hashes in a directory, count on.
+    private func setAuthorities(
+        _ easy: UnsafeMutableRawPointer, _ own: [UInt8], beside bundle: String?
+    ) {
+        // What cannot be read is trusted by nobody.
+        let more = bundle.flatMap { try? Files.read($0, limit: 16 << 20) } ?? []
+        (own + more).withUnsafeBytes { bytes in
+            var blob = curl_blob(
+                data: UnsafeMutableRawPointer(mutating: bytes.baseAddress), len: bytes.count,
+                flags: UInt32(CURL_BLOB_COPY))
+            mcurl_set_pointer(easy, CURLOPT_CAINFO_BLOB, &blob)
         }
     }
 

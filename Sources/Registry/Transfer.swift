@@ -14,7 +14,9 @@ struct HTTPRequest: Sendable {
     var url: String
     var headers: [(name: String, value: String)] = []
     var body: Body = .none
-    var verifiesTLS = true
+    var trust = Trust()
+    /// Whether a compression of the transfer's own (`Content-Encoding`) is undone.
+    var decodes = false
     /// Greatest number of bytes kept of an answer that no sink takes.
     var bodyLimit = 1 << 20
 }

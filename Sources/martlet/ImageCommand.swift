@@ -31,6 +31,7 @@ enum ImageDoor {
             print(error: "martlet: \(error)")
             Glibc.exit(Status.usage.rawValue)
         }
+        settings.registry.warn = { print(error: "martlet: \($0)") }
         settings.flushes = false
         return ImageStore(dataDirectory: Directories.current().data, settings: settings)
     }

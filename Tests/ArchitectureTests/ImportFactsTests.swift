@@ -12,7 +12,7 @@ struct ImportFactsTests {
             ("Yams", ["SpecFile"]), ("GRDB", ["StateStore"]), ("CCurl", ["Registry"]),
             ("Hummingbird", ["ServerAPI"]), ("HummingbirdCore", ["ServerAPI"]),
             ("CIsal", ["ImageStore"]),
-            ("CSeccomp", ["ContainerRuntime"]),
+            ("CSeccomp", ["ContainerRuntime"]), ("TOMLKit", ["Registry"]),
             ("CZstd", ["ImageStore"]), ("CZlib", ["ImageStore"]), ("CCrypto", ["ImageStore"]),
             ("ArgumentParser", ["martlet"]),
         ])

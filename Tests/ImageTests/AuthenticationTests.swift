@@ -54,57 +54,6 @@ struct AuthenticationTests {
         #expect(Array(found.prefix(expected.count)) == expected)
     }
 
-    @Test("the most specific credential counts, URLs as keys included")
-    func credentials() {
-        func auth(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
-        let files = CredentialFiles(documents: [
-            Array(
-                """
-                {"auths":{"host:5000":{"auth":"\(auth("a:wide"))"},"host:5000/team":{"auth":"\(auth("b:pass:with:colons"))"},
-                "https://index.docker.io/v1/":{"auth":"\(auth("hub:secret\0\0"))"},"id.example":{"identitytoken":"refresh"},
-                "empty.example":{},"tok.example":{"auth":"\(auth("<token>:t"))"}}}
-                """.utf8)
-        ])
-        #expect(
-            files.credential(domain: "host:5000", path: "team/x")
-                == .basic(user: "b", password: "pass:with:colons"))
-        #expect(
-            files.credential(domain: "host:5000", path: "teamster/x")
-                == .basic(user: "a", password: "wide"))
-        #expect(
-            files.credential(domain: "docker.io", path: "library/x")
-                == .basic(user: "hub", password: "secret"))
-        #expect(files.credential(domain: "id.example", path: "x") == .identity(token: "refresh"))
-        #expect(files.credential(domain: "tok.example", path: "x") == .identity(token: "t"))
-        #expect(files.credential(domain: "empty.example", path: "x") == nil)
-        #expect(files.credential(domain: "host", path: "x") == nil)
-    }
-
-    @Test("a token that ran out is asked for anew")
-    func expiredToken() throws {
-        let scratch = try Scratch()
-        let image = try SmallImage(scratch)
-        let registry = try FakeRegistry { request, _ in
-            if request.path == "/token" {
-                return FakeRegistry.Answer(body: Array(#"{"token":"new"}"#.utf8))
-            }
-            guard request.headers["authorization"] == "Bearer new" || request.path == "/v2/" else {
-                let realm = "http://\(request.headers["host"] ?? "")/token"
-                return FakeRegistry.Answer(
-                    status: 401, headers: [("WWW-Authenticate", "Bearer realm=\"\(realm)\"")])
-            }
-            return image.answer(request)
-        }
-        defer { registry.close() }
-        let client = RegistryClient(settings: RegistrySettings())
-        let key = TokenKey(domain: registry.host, repository: "team/image", access: .pull)
-        client.tokens.withLock {
-            $0[key] = .known(authorization: "Bearer old", until: .now - .seconds(1))
-        }
-        let reference = try ImageReference("\(registry.host)/team/image:1")
-        #expect(try client.manifest(reference).bytes == image.manifest)
-    }
-
     @Test(
         "plain HTTP never leaves this machine unasked, whoever names the place",
         arguments: ["redirect", "token", "upload"])

@@ -23,6 +23,25 @@ final class Scratch {
         return file
     }
 
+    /// As for somebody whose home is here, on a machine where nothing is configured; trouble does not take long.
+    var registrySettings: RegistrySettings {
+        var settings = RegistrySettings(
+            environment: [
+                "HOME": path, "XDG_RUNTIME_DIR": path + "/run", "PATH": path + "/bin:/usr/bin:/bin",
+            ])
+        settings.systemConfiguration = path + "/etc"
+        settings.firstDelay = 0.01
+        return settings
+    }
+
+    /// Writes a file and the directories above it.
+    func write(_ name: String, _ text: String) throws {
+        let file = path + "/" + name
+        try FileManager.default.createDirectory(
+            atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try text.write(toFile: file, atomically: true, encoding: .utf8)
+    }
+
     func store(
         _ name: String = "data", form: OverlayForm? = nil, inflater: Inflater = .isal,
         flushes: Bool = true
@@ -31,8 +50,7 @@ final class Scratch {
         settings.flushes = flushes
         settings.form = form
         settings.inflater = inflater
-        settings.registry = RegistrySettings(environment: ["HOME": path])
-        settings.registry.firstDelay = 0.01
+        settings.registry = registrySettings
         return ImageStore(dataDirectory: path + "/" + name, settings: settings)
     }
 
