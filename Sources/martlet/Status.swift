@@ -1,6 +1,7 @@
 import ArgumentParser
 import JobModel
 import LinuxSystem
+import Registry
 import ServerAPI
 
 /// The exit statuses of every command: a contract with scripts.
@@ -38,6 +39,10 @@ struct Failure: Error {
             self.init(
                 report.isUsage == true ? .usage : .infrastructure, report.error, hint: report.hint)
         case let error as ServerGone: self.init(.infrastructure, error.description)
+        case let error as RegistryError:
+            self.init(
+                error.kind == .malformed ? .usage : .infrastructure,
+                "\(error.step) \(error.subject): \(error.reason)", hint: error.hint)
         case let error as SystemError: self.init(.infrastructure, error.description)
         default: return nil
         }
