@@ -1,0 +1,43 @@
+import Foundation
+import Testing
+
+/// Rules, each with the test that shows it: the last word of a line is `Suite.function`.
+struct TestTable: Sendable {
+    let rows: [(rule: String, test: String)]
+
+    init(_ text: String) {
+        rows = text.split(separator: "\n").map { line in
+            let words = line.split(separator: " ")
+            return (
+                words.dropLast().joined(separator: " "), String(words.last ?? "")
+            )
+        }
+    }
+
+    /// The tests of this folder, read off their sources. A function is a test where no other one stands between it and the
+    /// attribute.
+    static func tests() throws -> Set<String> {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        var tests: Set<String> = []
+        for name in names where name.hasSuffix("Tests.swift") {
+            var (suite, isTest) = ("", false)
+            let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+            for line in text.split(separator: "\n") {
+                if line.contains("@Test") { isTest = true }
+                if let name = word(after: "struct ", in: line), !line.hasPrefix(" ") {
+                    suite = name
+                }
+                guard let name = word(after: "func ", in: line) else { continue }
+                if isTest { tests.insert(suite + "." + name) }
+                isTest = false
+            }
+        }
+        return tests
+    }
+
+    private static func word(after word: String, in line: Substring) -> String? {
+        guard let place = line.firstRange(of: word) else { return nil }
+        return String(line[place.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "_" })
+    }
+}
