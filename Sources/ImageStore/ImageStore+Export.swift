@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import OCISpec
+internal import Registry
 
 extension ImageStore {
     /// Writes an image's root filesystem as one archive: what its layers show together, with hard links, file capabilities, the
@@ -58,14 +59,17 @@ struct RecordedOwners {
         let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(descriptor: blob, size: size, download: nil, lane: lane)
-        let stream = ArchiveStream(
-            try makeDecompressor(reader, inflater: expansion.inflater), lane: lane,
-            limit: expansion.limits.bytes)
-        let archive = TarReader(stream, limits: expansion.limits)
-        while let entry = try archive.next() {
-            guard entry.uid != 0 || entry.gid != 0 else { continue }
-            owners[try EntryName(entry.path)] = (entry.uid, entry.gid)
+        let archive = try makeDecompressor(reader, inflater: expansion.inflater)
+        let found = Monitor(owners)
+        try ArchivePipe.run(archive, lane) { [limits = expansion.limits] pipe throws(LayerError) in
+            let entries = TarReader(ArchiveStream(pipe, limit: limits.bytes), limits: limits)
+            while let entry = try entries.next() {
+                guard entry.uid != 0 || entry.gid != 0 else { continue }
+                let name = try EntryName(entry.path)
+                found.withLock { $0[name] = (entry.uid, entry.gid) }
+            }
         }
+        owners = found.quietly { $0 }
     }
 
     func owner(_ name: EntryName) -> (uid: UInt32, gid: UInt32) { owners[name] ?? (0, 0) }

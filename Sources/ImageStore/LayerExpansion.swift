@@ -1,5 +1,6 @@
 internal import Glibc
 internal import OCISpec
+internal import Registry
 
 /// From a layer's blob to its uncompressed archive, and the proof that it is the right one.
 struct LayerExpansion {
@@ -13,16 +14,18 @@ struct LayerExpansion {
         let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(descriptor: blob, size: size, download: nil, lane: lane)
-        var expanded: Int64 = 0
+        let expanded = Monitor(Int64(0))
         if size > 0 {
-            let stream = ArchiveStream(
-                try makeDecompressor(reader, inflater: inflater), lane: lane, limit: limits.bytes)
-            while true {
-                let bytes = try stream.take(1 << 20)
-                if bytes.isEmpty { break }
-                if let target { try Raw.writeAll(target, bytes) }
+            let archive = try makeDecompressor(reader, inflater: inflater)
+            try ArchivePipe.run(archive, lane) { [limits] pipe throws(LayerError) in
+                let stream = ArchiveStream(pipe, limit: limits.bytes)
+                while true {
+                    let bytes = try stream.take(1 << 20)
+                    if bytes.isEmpty { break }
+                    if let target { try Raw.writeAll(target, bytes) }
+                }
+                expanded.withLock { $0 = stream.decoded }
             }
-            expanded = stream.decoded
         }
         try reader.drain()
         let (compressed, archive) = lane.finish()
@@ -33,6 +36,6 @@ struct LayerExpansion {
             throw LayerError(
                 .corrupt, "its archive has the digest \(archive), the image promises \(diffID)")
         }
-        return expanded
+        return expanded.quietly { $0 }
     }
 }

@@ -215,12 +215,12 @@ extension BlobDownload {
 
     /// Ends the transfer, to have the whole blob in one and undo what was done to it.
     private func turnToEncoded(_ state: inout State, _ index: Int) -> Bool {
-        guard index == 0, state.takesRanges != true else {
+        guard state.place(index) == state.head, state.takesRanges != true else {
             return refuse(&state, "it compresses some parts of the blob once more, and others not")
         }
         state.isEncoded = true
         state.takesRanges = false
-        state.chunks = [Chunk(start: 0, end: size, received: state.chunks[0].received)]
+        state.chunks = [Chunk(start: 0, end: size, received: state.chunks[state.head].position)]
         state.head = 0
         return false
     }

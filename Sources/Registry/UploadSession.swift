@@ -19,7 +19,8 @@ extension RegistryClient {
     func session(_ response: HTTPResponse, of call: RepositoryRequest) throws(RegistryError)
         -> UploadSession
     {
-        let asked = try url(call, try endpoint(for: call.domain))
+        let call = try permitted(call)
+        let asked = try url(call, try endpoint(for: call))
         guard let text = response.header("location"),
             let location = URLParts(text, relativeTo: asked.text)
         else {
