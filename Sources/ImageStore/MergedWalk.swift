@@ -53,12 +53,24 @@ struct MergedWalk {
     {
         var names: Set<[UInt8]> = []
         for part in parts {
-            names.formUnion(try DirectoryListing.names(part.directory.descriptor, [46, 0]))
+            do throws(LayerError) {
+                names.formUnion(try DirectoryListing.names(part.directory.descriptor, [46, 0]))
+            } catch {
+                throw error.at(part.directory.name.bytes)
+            }
         }
         for name in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            guard let (node, below) = try look(name, in: parts) else { continue }
+            guard let (node, below) = try named(name, in: parts) else { continue }
             try visit(node)
             if !below.isEmpty { try walk(below, visit) }
+        }
+    }
+
+    private func named(_ name: [UInt8], in parts: [Part]) throws(LayerError) -> (Node, [Part])? {
+        do throws(LayerError) {
+            return try look(name, in: parts)
+        } catch {
+            throw error.at(parts.first?.directory.name.child(name).bytes ?? name)
         }
     }
 

@@ -72,6 +72,16 @@ struct ExportTests {
         #expect(owner("home/") == "0/0")
     }
 
+    @Test("what not even its owner may read is exported, too")
+    func unreadable() throws {
+        var tar = TarBuilder()
+        tar.file("a", "one", mode: 0o200)
+        tar.file("shadow", "secret", mode: 0, gid: 42)
+        let path = try exported([tar], form: .user)
+        #expect(try Tools.run("tar", "-xOf", path, "shadow") == "secret")
+        #expect(try Tools.run("tar", "-tvf", path, "shadow").hasPrefix("----------"))
+    }
+
     @Test("file capabilities go along", .enabled(if: Tools.isRoot, "needs root"))
     func capabilities() throws {
         // VFS_CAP_REVISION_2, CAP_NET_BIND_SERVICE permitted and effective.

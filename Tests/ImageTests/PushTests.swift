@@ -157,7 +157,8 @@ struct PushTests {
     func mountOpensUpload() throws {
         let registry = try PushRegistry(.init(mount: 202))
         try send(registry, from: "other/image")
-        #expect(registry.requests("POST").count == 1)
+        let posts = registry.requests("POST")
+        #expect(posts.count == 1 && posts[0].query("from") == "other/image")
         #expect(registry.requests("PUT").count == 1)
     }
 
@@ -165,6 +166,7 @@ struct PushTests {
     func refusedMount(status: Int) throws {
         let registry = try PushRegistry(.init(mount: status))
         try send(registry, from: "other/image")
+        #expect(registry.requests("POST").contains { $0.query("mount") != nil })
         #expect(registry.requests("PUT").count == 1)
     }
 
@@ -321,10 +323,13 @@ struct PushTests {
 
     @Test("an upload that stands still is broken off, and goes on")
     func standsStill() throws {
+        let begun = Mutex(0)
         let registry = try PushRegistry(
             .init(cut: { request, before in
+                guard request.method == "PUT" else { return nil }
+                begun.withLock { $0 += 1 }
                 // Nothing of the body is read meanwhile.
-                if request.method == "PUT", before == 0 { sleep(3) }
+                if before == 0 { sleep(3) }
                 return nil
             }))
         // More than sockets hold.
@@ -336,6 +341,7 @@ struct PushTests {
                 reference: try reference(registry), digest: digestOf(large),
                 size: Int64(large.count), descriptor: file))
         #expect(registry.holds(large) && registry.now.opened == 1)
+        #expect(begun.withLock { $0 } == 2)
     }
 
     @Test("a registry may take its time once it has all of a blob")
