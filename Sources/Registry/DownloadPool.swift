@@ -73,13 +73,19 @@ extension RegistryClient {
         try read(download.reference) { source throws(RegistryError) in
             var before = (chunk: download.chunk(index).position, pull: received.quietly { $0 })
             try retrying(
-                progressed: { error in
-                    let now = (chunk: download.chunk(index).position, pull: received.quietly { $0 })
-                    let step = (now.chunk - before.chunk, now.pull - before.pull)
+                progressed: {
+                    let now = download.chunk(index).position
+                    guard now - before.chunk >= Self.leastProgress else { return false }
+                    before.chunk = now
+                    return true
+                },
+                outlasts: { error in
                     // One connection that stalls is no end while others get on; an error that the registry tells is its own.
-                    let counts = error.kind == .interrupted ? max(step.0, step.1) : step.0
-                    guard counts >= Self.leastProgress else { return false }
-                    before = now
+                    let now = received.quietly { $0 }
+                    guard error.kind == .interrupted, now - before.pull >= Self.leastProgress else {
+                        return false
+                    }
+                    before.pull = now
                     return true
                 }, isAbandoned: { download.failure != nil },
                 { () throws(RegistryError) in try fetchOnce(index, of: download, from: source) })

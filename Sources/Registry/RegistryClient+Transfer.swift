@@ -77,9 +77,10 @@ extension RegistryClient {
     }
 
     /// Runs `body` until it succeeds, fails for good, or has failed often enough. It counts from anew whenever `progressed`
-    /// says that something was achieved since it was last asked.
+    /// says that something was achieved since it was last asked, and after an error that `outlasts` says others got on despite.
     func retrying<R>(
-        progressed: (RegistryError) -> Bool = { _ in false }, isAbandoned: () -> Bool = { false },
+        progressed: () -> Bool = { false }, outlasts: (RegistryError) -> Bool = { _ in false },
+        isAbandoned: () -> Bool = { false },
         _ body: () throws(RegistryError) -> R
     ) throws(RegistryError) -> R {
         var failures = 0
@@ -87,7 +88,7 @@ extension RegistryClient {
             do throws(RegistryError) {
                 return try body()
             } catch {
-                failures = progressed(error) ? 1 : failures + 1
+                failures = progressed() || outlasts(error) ? 1 : failures + 1
                 guard error.isTransient, failures < settings.attempts else { throw error }
                 try pause(after: failures, error, isAbandoned)
             }

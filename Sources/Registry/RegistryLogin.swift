@@ -24,6 +24,9 @@ public struct RegistryLogin: Sendable {
         public let isVerified: Bool
     }
 
+    /// Throws `.malformed` for what names no registry.
+    public static func check(_ name: String) throws(RegistryError) { _ = try RegistryKey(name) }
+
     private var helpers: CredentialHelpers { CredentialHelpers(environment: settings.environment) }
     private var path: String { CredentialFiles.primary(settings.environment) }
 

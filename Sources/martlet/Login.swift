@@ -21,7 +21,13 @@ struct Login: ParsableCommand {
 
     func run() throws {
         let settings = RegistrySettings(environment: ProcessEnvironment.all())
+        try RegistryLogin.check(registry)
         let user = try user ?? ask()
+        guard passwordStdin || Terminal.isInputTerminal else {
+            throw Failure(
+                .usage, "there is no terminal to ask for the password on",
+                hint: "give it through --password-stdin")
+        }
         let password = try passwordStdin ? read() : SecretPrompt.ask("Password: ")
         guard let password else { throw ExitCode(.interrupted) }
         guard !password.isEmpty else { throw Failure(.usage, "the password is empty") }

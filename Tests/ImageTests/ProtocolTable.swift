@@ -34,6 +34,7 @@ enum ProtocolTable {
         2.2.7 tokens are kept by realm, service, scopes and user         TokenTests.cache
         2.2.7 and asked for once by many                                 TokenTests.singleFlight
         2.2.8 a fresh token that is refused is a denial                  TokenTests.subset
+        2.2.8 a real registry's tokens grant what their server says      LiveTokenTests.grants
         2.2.9 no credentials to URLs of foreign layers                   PullRuleTests.foreignLayer
         2.2.9 no credentials to another host after a redirect            RegistryTests.redirect
         2.2.9 no token server without TLS for a registry with it         CertificateTests.plainRealm
