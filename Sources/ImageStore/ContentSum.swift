@@ -1,13 +1,15 @@
 internal import CIsal
 internal import Glibc
 
-/// CRC-64 of a file's bytes: finds every accident at memory speed. Against forgery stand the digests of blob and archive.
+/// CRC-32C of a file's bytes: finds accidents at twice the speed of a CRC-64, which a pull has to pay for. Against forgery stand the
+/// digests of blob and archive.
 struct ContentSum: Hashable {
-    private(set) var value: UInt64 = 0
+    private var crc = UInt32.max
+    var value: UInt64 { UInt64(~crc) }
 
     mutating func add(_ bytes: UnsafeRawBufferPointer) {
-        value = cisal_crc64(
-            value, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+        crc = cisal_crc32c(
+            crc, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
     static func of(_ bytes: [UInt8]) -> ContentSum {

@@ -10,8 +10,9 @@ struct ListingWalk {
     private(set) var records: [UInt8] = []
     private(set) var entries = 0
     private(set) var bytes: Int64 = 0
-    /// Directories to look into. All are opened from the root: a tree may be deeper than there are descriptors.
-    private var pending: [EntryName] = []
+    /// Directories that lie deeper than descriptors are held open for: these are opened from the root.
+    private var deep: [EntryName] = []
+    private static let depth = 64
     /// What stands before the names of the directory that is being listed.
     private var place: [UInt8] = []
     /// Of files with several names, each read once.
@@ -25,37 +26,51 @@ struct ListingWalk {
 
     /// Lists an open root, itself and all below it.
     mutating func walk(_ root: Int32) throws(LayerError) {
-        pending = [EntryName(components: [])]
-        while let name = pending.popLast() {
+        deep = [EntryName(components: [])]
+        while let name = deep.popLast() {
             guard let directory = try Raw.openBeneath(root, name, O_RDONLY | O_DIRECTORY) else {
                 throw LayerError(system: ENOENT, "open", entry: name.bytes)
             }
-            defer { close(directory) }
-            try list(directory, name)
+            try list(directory, name, Self.depth)
         }
     }
 
-    private mutating func list(_ directory: Int32, _ name: EntryName) throws(LayerError) {
-        var status = stat()
-        try Raw.check(fstat(directory, &status), "stat")
-        place = name.bytes
-        append("d", [], status, content: 0, attributes: try Self.attributes(directory))
-        if !name.isRoot { place.append(UInt8(ascii: "/")) }
-        for last in try DirectoryListing.names(directory, [46, 0]) {
-            try add(directory, last, of: name)
-        }
-    }
-
-    private mutating func add(_ directory: Int32, _ name: [UInt8], of parent: EntryName)
+    /// Takes the descriptor.
+    private mutating func list(_ descriptor: Int32, _ name: EntryName, _ depth: Int)
         throws(LayerError)
     {
-        guard let status = try Raw.status(directory, name.cName) else { return }
+        guard let stream = fdopendir(descriptor) else {
+            close(descriptor)
+            throw LayerError(system: errno, "opendir")
+        }
+        defer { closedir(stream) }
+        var status = stat()
+        try Raw.check(fstat(descriptor, &status), "stat")
+        place = name.bytes
+        append("d", [], status, content: 0, attributes: try Self.attributes(descriptor))
+        if !name.isRoot { place.append(UInt8(ascii: "/")) }
+        var directories: [[UInt8]] = []
+        while let entry = readdir(stream) {
+            let last = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if last == [46] || last == [46, 46] { continue }
+            if try add(descriptor, last) { directories.append(last) }
+        }
+        for last in directories {
+            if depth > 0, let child = try Raw.open(descriptor, last.cName, O_RDONLY | O_DIRECTORY) {
+                try list(child, name.child(last), depth - 1)
+            } else {
+                deep.append(name.child(last))
+            }
+        }
+    }
+
+    /// True for a directory that is still to be listed.
+    private mutating func add(_ directory: Int32, _ name: [UInt8]) throws(LayerError) -> Bool {
+        guard let status = try Raw.status(directory, name.cName) else { return false }
         switch status.st_mode & S_IFMT {
         case S_IFDIR:
-            guard isReadable(status, 0o500) else {
-                return append("d", name, status, content: 0, attributes: 0)
-            }
-            pending.append(parent.child(name))
+            if isReadable(status, 0o500) { return true }
+            append("d", name, status, content: 0, attributes: 0)
         case S_IFREG: try addFile(directory, name, status)
         case S_IFLNK:
             let target = try Raw.link(directory, name.cName)
@@ -64,6 +79,7 @@ struct ListingWalk {
             let kind = String(status.st_mode & S_IFMT, radix: 8)
             append(kind, name, status, content: UInt64(status.st_rdev), attributes: 0)
         }
+        return false
     }
 
     private mutating func addFile(_ directory: Int32, _ name: [UInt8], _ status: stat)

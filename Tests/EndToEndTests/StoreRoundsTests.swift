@@ -136,6 +136,23 @@ struct StoreRoundsTests {
     }
 
     @Test(
+        "on a file system without locks a pull goes on, and a removal is refused",
+        .enabled(if: Machine.has("strace") && Machine.isRoot, "needs strace and root"))
+    func noLocks() throws {
+        let image = try PulledImage(megabytes: 1)
+        defer { image.close() }
+        let without = strace("flock", ["--output=/dev/null", "--inject=flock:error=ENOLCK"])
+        #expect(try image.pull(without).status == 0)
+        #expect(try image.pull(without).status == 0)
+        for verb in [["rm", image.name], ["prune", "--all"]] {
+            let refused = try image.sandbox.run(
+                without + [Sandbox.binaries + "/martlet", "image"] + verb)
+            #expect(refused.status == 3 && refused.errors.contains("has no locks"), "\(verb)")
+        }
+        #expect(try image.verify().output.contains("3 layers"))
+    }
+
+    @Test(
         "a disk that fills up at any point ends a pull with words, and with room the next one heals",
         .enabled(if: Machine.isRoot, "needs root to mount"))
     func full() throws {

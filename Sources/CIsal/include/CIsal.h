@@ -26,5 +26,5 @@ void cisal_deflate_free(cisal_deflate *state);
 int cisal_deflate_step(cisal_deflate *state, const uint8_t *in, size_t in_length, size_t *consumed, uint8_t *out,
                        size_t out_length, size_t *produced, int last);
 
-/// CRC-64 of ECMA-182, reflected. `crc` is what came out for the bytes before, at first 0.
-uint64_t cisal_crc64(uint64_t crc, const uint8_t *bytes, size_t length);
+/// CRC-32C (Castagnoli) without its final complement. `crc` is what came out for the bytes before, at first all ones.
+uint32_t cisal_crc32c(uint32_t crc, const uint8_t *bytes, size_t length);
