@@ -5,6 +5,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -19,16 +20,37 @@ def timed(function, *arguments):
     return time.perf_counter() - start
 
 
-def paired(contenders, runs, measure):
+class Use:
+    """What a command took: seconds by the clock, seconds of CPU, and the most memory of one of its processes in bytes."""
+
+    def __init__(self, seconds, cpu, memory):
+        self.seconds, self.cpu, self.memory = seconds, cpu, memory
+
+
+def used(command, **environment):
+    """Runs a command to its end with more in its environment; what it and all that it waited for took."""
+    with tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=dict(os.environ, **environment))
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(command)}: {errors.read().decode(errors='replace').strip()[-500:]}")
+    return Use(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
+
+
+def paired(contenders, runs, measure, seconds=lambda measured: measured):
     """Measures every contender once per round, in turn, so that a drift of the machine meets all of them alike.
 
-    `contenders` maps a name to what `measure` takes; returns name -> list of measurements.
+    `contenders` maps a name to what `measure` takes; returns name -> list of measurements. `seconds` is what is said of one.
     """
     results = {name: [] for name in contenders}
     for round_number in range(runs):
         for name, contender in contenders.items():
             results[name].append(measure(contender))
-            say(f"  round {round_number + 1}/{runs}: {name}: {results[name][-1]:.4g}")
+            say(f"  round {round_number + 1}/{runs}: {name}: {seconds(results[name][-1]):.4g}")
     return results
 
 

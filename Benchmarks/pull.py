@@ -1,220 +1,182 @@
 #!/usr/bin/env python3
 """How long until an image of a registry is ready to run, with nothing of it here?
 
-A four-layer image of at least 500 MB (compressed, gzip level 6, files of this machine's own /usr) is served by a
-docker-registry on loopback. Each contender pulls it into an empty store: martlet and podman (and docker, where a daemon
-answers) until it is unpacked; skopeo only copies it to an OCI layout, unpacking nothing.
+Images of this machine's own files (gzip level 6) are served by a docker-registry on loopback: one of at least 500 MB in four
+layers, one of 40 small layers. Each contender pulls them into an empty store: martlet, podman and docker (a daemon of its own)
+until they are unpacked; skopeo only copies to an OCI layout, unpacking nothing. Then martlet alone: the same tag again, a new
+tag that shares all layers but one, sixteen pulls at once, and a registry that gives each connection so many bytes a second.
 """
 import argparse
-import gzip
-import hashlib
-import json
 import os
 import shutil
-import socket
+import signal
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
+import threading
 import time
-import urllib.error
-import urllib.request
 
 import bench
+import images
 
 LAYERS = 4
-TREES = ["/usr/lib", "/usr/share", "/usr/bin", "/usr/include", "/usr/libexec", "/usr/local", "/opt"]
-LARGEST_FILE = 64 << 20
+SMALL_LAYERS = 40
+TOGETHER = 16
 
 
-class CountingWriter:
-    """Hashes and counts what goes into a file."""
+class Docker:
+    """A dockerd of its own with an empty store; what it uses is its whole process group's."""
 
-    def __init__(self, path):
-        self.file = open(path, "wb")
-        self.hash = hashlib.sha256()
-        self.size = 0
+    def __init__(self, store):
+        self.socket = f"unix://{store}/docker.sock"
+        self.log = open(os.path.join(store, "log"), "w")
+        self.daemon = subprocess.Popen(
+            ["dockerd", "--bridge=none", "--iptables=false", "--data-root", store + "/data", "--exec-root", store + "/exec",
+             "--pidfile", store + "/pid", "--host", self.socket], stdout=self.log, stderr=self.log, start_new_session=True)
+        deadline = time.monotonic() + 30
+        while subprocess.run(self.client("version"), capture_output=True).returncode != 0:
+            if time.monotonic() > deadline or self.daemon.poll() is not None:
+                self.stop()
+                raise RuntimeError("dockerd does not answer")
+            time.sleep(0.1)
 
-    def write(self, data):
-        self.file.write(data)
-        self.hash.update(data)
-        self.size += len(data)
-        return len(data)
+    def client(self, *arguments):
+        return ["docker", "--host", self.socket, *arguments]
 
-    def flush(self):
-        self.file.flush()
-
-    def close(self):
-        self.file.close()
-
-
-class HashingStream:
-    """The uncompressed archive on its way into gzip."""
-
-    def __init__(self, target):
-        self.target = target
-        self.hash = hashlib.sha256()
-
-    def write(self, data):
-        self.hash.update(data)
-        return self.target.write(data)
-
-
-def files():
-    """Paths of ordinary files and links below the trees, again and again with another prefix when they are used up."""
-    for copy in range(100):
-        prefix = f"copy-{copy}" if copy else ""
-        for tree in TREES:
-            for folder, folders, names in os.walk(tree):
-                folders.sort()
-                for name in sorted(names):
-                    path = os.path.join(folder, name)
-                    try:
-                        status = os.lstat(path)
-                    except OSError:
-                        continue
-                    if status.st_size <= LARGEST_FILE:
-                        yield path, os.path.join(prefix, path.lstrip("/"))
-
-
-def write_layer(path, source, wanted):
-    """One gzip layer of at least `wanted` bytes; returns its descriptor and diff id."""
-    out = CountingWriter(path)
-    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=out, mtime=0) as compressed:
-        stream = HashingStream(compressed)
-        # USTAR's successor in every builder today.
-        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            made = set()
-            for origin, name in source:
-                for parent in parents(name):
-                    if parent not in made:
-                        made.add(parent)
-                        entry = tarfile.TarInfo(parent + "/")
-                        entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, 0o755, 1_700_000_000
-                        archive.addfile(entry)
-                try:
-                    archive.add(origin, arcname=name, recursive=False)
-                except OSError:
-                    continue
-                if out.size >= wanted:
-                    break
-    out.close()
-    descriptor = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
-                  "digest": "sha256:" + out.hash.hexdigest(), "size": out.size}
-    return descriptor, "sha256:" + stream.hash.hexdigest()
-
-
-def parents(name):
-    parts = name.split("/")[:-1]
-    return ["/".join(parts[:count + 1]) for count in range(len(parts))]
-
-
-def make_image(folder, size):
-    """Writes blobs and `image.json` once; returns (manifest, config bytes)."""
-    index = os.path.join(folder, "image.json")
-    if not os.path.exists(index):
-        bench.say(f"making an image of {size >> 20} MB in {folder} …")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(folder)
-        source, layers, diff_ids = files(), [], []
-        for _ in range(LAYERS):
-            path = os.path.join(folder, "layer")
-            descriptor, diff_id = write_layer(path, source, size // LAYERS + 1)
-            os.rename(path, os.path.join(folder, descriptor["digest"].split(":")[1]))
-            layers.append(descriptor)
-            diff_ids.append(diff_id)
-        with open(index, "w") as file:
-            json.dump({"layers": layers, "diff_ids": diff_ids}, file)
-    with open(index) as file:
-        image = json.load(file)
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
-    config = json.dumps({"architecture": architecture, "os": "linux", "config": {"Cmd": ["/bin/sh"]},
-                         "rootfs": {"type": "layers", "diff_ids": image["diff_ids"]}}).encode()
-    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": len(config),
-                           "digest": "sha256:" + hashlib.sha256(config).hexdigest()},
-                "layers": image["layers"]}
-    return manifest, config
-
-
-class Registry:
-    """A docker-registry on a free loopback port."""
-
-    def __init__(self, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.host = f"127.0.0.1:{probe.getsockname()[1]}"
-        path = os.path.join(folder, "registry.yml")
-        with open(path, "w") as file:
-            file.write("version: 0.1\nlog: {level: error}\n"
-                       f"storage: {{filesystem: {{rootdirectory: {folder}/registry}}}}\nhttp: {{addr: '{self.host}'}}\n")
-        self.process = subprocess.Popen(["docker-registry", "serve", path], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+    def processes(self):
+        for name in filter(str.isdigit, os.listdir("/proc")):
             try:
-                urllib.request.urlopen(f"http://{self.host}/v2/", timeout=2)
-                return
+                with open(f"/proc/{name}/stat") as file:
+                    fields = file.read().rsplit(")", 1)[1].split()
             except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("docker-registry does not answer")
+                continue
+            # Group or session (proc(5)): containerd makes a group of its own.
+            if str(self.daemon.pid) in (fields[2], fields[3]) or int(fields[1]) == self.daemon.pid:
+                yield int(name), fields
 
-    def send(self, method, url, data=None, headers=None, length=None):
-        headers = dict(headers or {})
-        if length is not None:
-            headers["Content-Length"] = str(length)
-        request = urllib.request.Request(url, data=data, method=method, headers=headers)
-        return urllib.request.urlopen(request, timeout=300)
+    def cpu(self):
+        # User and system time, those of children that ended included.
+        return sum(sum(map(int, fields[11:15])) for _, fields in self.processes()) / os.sysconf("SC_CLK_TCK")
 
-    def put_blob(self, digest, data, length):
-        answer = self.send("POST", f"http://{self.host}/v2/bench/blobs/uploads/", data=b"")
-        location = answer.headers["Location"]
-        join = "&" if "?" in location else "?"
-        self.send("PUT", f"{location}{join}digest={digest}", data, {"Content-Type": "application/octet-stream"}, length)
+    def memory(self):
+        total = 0
+        for pid, _ in self.processes():
+            try:
+                with open(f"/proc/{pid}/status") as file:
+                    total += sum(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM:"))
+            except OSError:
+                pass
+        return total
 
-    def push(self, folder, manifest, config):
-        self.put_blob(manifest["config"]["digest"], config, len(config))
-        for layer in manifest["layers"]:
-            with open(os.path.join(folder, layer["digest"].split(":")[1]), "rb") as file:
-                self.put_blob(layer["digest"], file, layer["size"])
-        self.send("PUT", f"http://{self.host}/v2/bench/manifests/latest", json.dumps(manifest).encode(),
-                  {"Content-Type": manifest["mediaType"]})
+    def pull(self, image):
+        before = self.cpu()
+        use = bench.used(self.client("pull", "-q", image))
+        return bench.Use(use.seconds, use.cpu + self.cpu() - before, use.memory + self.memory())
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
+        # An orderly end takes its containerd along.
+        self.daemon.send_signal(signal.SIGTERM)
+        self.daemon.wait()
+        self.log.close()
 
 
-def quiet(command, **environment):
-    out = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **environment))
-    if out.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {out.stderr.strip()[-500:]}")
+def docker_pull(image, store):
+    docker = Docker(store)
+    try:
+        return docker.pull(image)
+    finally:
+        docker.stop()
 
 
-def contenders(options, folder, image):
+def podman_pull(image, store):
+    # It takes no more than 50 bytes here.
+    with tempfile.TemporaryDirectory(prefix="martlet-", dir="/tmp") as run:
+        return bench.used(["podman", "--root", store + "/root", "--runroot", run, "--storage-driver", "overlay", "pull", "-q",
+                           "--tls-verify=false", image])
+
+
+def contenders(martlet, image):
     """Name -> function of an empty directory that pulls the image into it."""
-    martlet = os.path.join(os.path.abspath(options.bin), "martlet")
-    result = {"martlet": lambda store: quiet([martlet, "image", "pull", image], MARTLET_HOME=store)}
+    result = {"martlet": lambda store: bench.used([martlet, "image", "pull", image], MARTLET_HOME=store)}
     if shutil.which("podman"):
-        result["podman pull"] = lambda store: quiet(
-            ["podman", "--root", store + "/root", "--runroot", store + "/run", "--storage-driver", "overlay", "pull", "-q",
-             "--tls-verify=false", image])
-    if shutil.which("docker") and subprocess.run(["docker", "version"], capture_output=True).returncode == 0:
-        result["docker pull"] = lambda store: quiet(["docker", "pull", "-q", image])
+        result["podman pull"] = lambda store: podman_pull(image, store)
+    if shutil.which("dockerd") and os.geteuid() == 0:
+        result["docker pull"] = lambda store: docker_pull(image, store)
     if shutil.which("skopeo"):
-        result["skopeo copy (no unpacking)"] = lambda store: quiet(
+        result["skopeo copy (no unpacking)"] = lambda store: bench.used(
             ["skopeo", "copy", "-q", "--src-tls-verify=false", "docker://" + image, f"oci:{store}/oci:latest"])
+    return result
 
-    def measure(pull):
-        if "docker pull" in result:
-            subprocess.run(["docker", "image", "rm", "-f", image], capture_output=True)
-        # Stores stay until the end: for minutes ext4 searches long for inodes beside those just deleted, and whoever came
-        # after a removal would pay for it. What the last one left to be written is not this one's burden either.
-        store = tempfile.mkdtemp(dir=folder)
-        os.sync()
-        return bench.timed(pull, store)
-    return result, measure
+
+def new_store(folder):
+    # Stores stay until the end: for minutes ext4 searches long for inodes beside those just deleted, and whoever came after a
+    # removal would pay for it. What the last one left to be written is not this one's burden either.
+    store = tempfile.mkdtemp(dir=folder)
+    os.sync()
+    return store
+
+
+def compare(title, size, found, options, folder):
+    uses = bench.paired(found, options.runs, lambda pull: pull(new_store(folder)), seconds=lambda use: use.seconds)
+    first = uses["martlet"]
+    rows = []
+    for name, measured in uses.items():
+        seconds = statistics.median(use.seconds for use in measured)
+        rows.append([name, f"{seconds:.2f} s", f"{size / seconds / 1e6:.0f} MB/s",
+                     f"{statistics.median(use.cpu for use in measured):.2f} s",
+                     f"{max(use.memory for use in measured) >> 20} MiB",
+                     f"{bench.ratio([use.seconds for use in first], [use.seconds for use in measured]):.2f}",
+                     f"{bench.ratio([use.cpu for use in first], [use.cpu for use in measured]):.2f}"])
+    bench.table(f"pull of {title}, {size / 1e6:.0f} MB compressed, into an empty store, {os.cpu_count()} cores, "
+                f"median of {options.runs}",
+                ["", "time", "compressed", "CPU", "peak memory", "time: martlet / it", "CPU: martlet / it"], rows)
+    return {name: [vars(use) for use in measured] for name, measured in uses.items()}
+
+
+def again(martlet, registry, folder, image, big):
+    """The same tag again, and a tag that shares all but one layer, in a store that has the image."""
+    store = new_store(folder)
+    pull = lambda reference: bench.used([martlet, "image", "pull", reference], MARTLET_HOME=store)
+    pull(image)
+    results = {}
+    for name, reference in (("the same tag again", image),
+                            ("a tag with one new layer", registry.push(big, "shared", list(range(LAYERS - 1)) + [LAYERS]))):
+        before = len(registry.requests())
+        use = pull(reference)
+        asked = registry.requests()[before:]
+        results[name] = {"seconds": use.seconds, "requests": [f"{method} {path}" for method, path, _ in asked],
+                         "bytes": sum(size for method, _, size in asked if method == "GET")}
+    # A new process each time: what the pull itself takes, without the start of a program, is less.
+    results["the same tag again"]["seconds"] = statistics.median(pull(image).seconds for _ in range(10))
+    return results
+
+
+def together(martlet, registry, folder, image):
+    """Many pulls of one image by many processes: seconds, and GETs of blobs."""
+    store = new_store(folder)
+    before = len(registry.requests())
+    start = time.perf_counter()
+    threads = [threading.Thread(target=bench.used, args=([martlet, "image", "pull", image],),
+                                kwargs={"MARTLET_HOME": store}) for _ in range(TOGETHER)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - start
+    blobs = [size for method, path, size in registry.requests()[before:] if method == "GET" and "/blobs/" in path]
+    return {"seconds": seconds, "gets": len(blobs), "bytes": sum(blobs)}
+
+
+def throttled(martlet, registry, folder, size, rate):
+    """Bytes a second from a registry that gives each connection `rate`."""
+    throttle = images.Throttle(folder, registry, rate)
+    try:
+        store = new_store(folder)
+        use = bench.used([martlet, "image", "pull", f"{throttle.host}/bench:latest"], MARTLET_HOME=store)
+    finally:
+        throttle.stop()
+    return {"seconds": use.seconds, "rate": size / use.seconds, "connection": rate, "times": size / use.seconds / rate}
 
 
 def main():
@@ -222,37 +184,50 @@ def main():
     parser.add_argument("--bin", default=".build/bin")
     parser.add_argument("--size", type=int, default=500, help="compressed megabytes (10^6 bytes) of the image")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=4 << 20, help="bytes a second of each throttled connection")
     parser.add_argument("--folder", help="where stores are made (default: the temporary directory)")
     parser.add_argument("--json")
     options = parser.parse_args()
     if not shutil.which("docker-registry"):
         sys.exit("pull: docker-registry is not installed")
 
-    size = options.size * 1_000_000
-    cache = os.path.abspath(os.path.join(".build", "bench", f"pull-{options.size}"))
-    manifest, config = make_image(cache, size)
-    total = sum(layer["size"] for layer in manifest["layers"])
+    # The last layer is for the tag that shares the others.
+    big = images.Image(f"pull-{options.size}", options.size * 1_000_000, LAYERS)
+    extra = images.Image("pull-extra", 5_000_000, 1)
+    small = images.Image("pull-small", 40_000_000, SMALL_LAYERS)
+    size = big.size
+    martlet = os.path.join(os.path.abspath(options.bin), "martlet")
     folder = tempfile.mkdtemp(prefix="martlet-bench-", dir=options.folder)
-    registry = Registry(folder)
+    registry = images.Registry(folder)
+    results = {}
     try:
-        registry.push(cache, manifest, config)
-        image = f"{registry.host}/bench:latest"
-        found, measure = contenders(options, folder, image)
-        results = bench.paired(found, options.runs, measure)
+        image = registry.push(big, "latest")
+        results["big"] = compare(f"{LAYERS} layers", size, contenders(martlet, image), options, folder)
+        many = registry.push(small, "small")
+        results["small"] = compare(f"{SMALL_LAYERS} layers", small.size, contenders(martlet, many), options, folder)
+        big.add(extra)
+        results["again"] = again(martlet, registry, folder, image, big)
+        results["together"] = together(martlet, registry, folder, image)
+        if shutil.which("nginx"):
+            results["throttled"] = throttled(martlet, registry, folder, size, options.rate)
     finally:
         registry.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
-    first = results["martlet"]
-    rows = [[name, f"{statistics.median(seconds):.2f} s", f"{total / statistics.median(seconds) / 1e6:.0f} MB/s",
-             f"{bench.ratio(first, seconds):.2f}"] for name, seconds in results.items()]
-    bench.table(f"pull of {total / 1e6:.0f} MB (compressed) in {LAYERS} layers into an empty store, {os.cpu_count()} cores, "
-                f"median of {options.runs}", ["", "time", "compressed", "martlet / it"], rows)
+    rows = [[name, f"{done['seconds'] * 1000:.0f} ms", f"{len(done['requests'])} requests", f"{done['bytes'] / 1e6:.2f} MB"]
+            for name, done in results["again"].items()]
+    done = results["together"]
+    rows.append([f"{TOGETHER} pulls at once", f"{done['seconds'] * 1000:.0f} ms", f"{done['gets']} GETs of blobs",
+                 f"{done['bytes'] / 1e6:.2f} MB"])
+    if "throttled" in results:
+        done = results["throttled"]
+        rows.append([f"{done['connection'] / 1e6:.1f} MB/s a connection", f"{done['seconds'] * 1000:.0f} ms",
+                     f"{done['times']:.1f} × a connection", f"{size / 1e6:.0f} MB"])
+    bench.table("martlet alone", ["", "time", "", "fetched"], rows)
     bench.write_json(options.json, {
-        "benchmark": "pull", "bytes": total, "layers": LAYERS, "seconds": results,
+        "benchmark": "pull", "bytes": size, "results": results,
         "versions": {"podman": bench.version(["podman", "--version"]), "skopeo": bench.version(["skopeo", "--version"]),
-                     "docker": bench.version(["docker", "--version"])},
-        "ratio": {name: bench.ratio(first, seconds) for name, seconds in results.items()},
+                     "docker": bench.version(["dockerd", "--version"])},
     })
 
 
