@@ -60,6 +60,10 @@ struct PathWalk {
     private mutating func make(_ component: [UInt8]) throws(LayerError) -> Bool {
         guard makes else { return false }
         let name = here.name.child(component)
+        let whiteout = try Whiteout(component)
+        guard whiteout == nil || component == Whiteout.linkDirectory else {
+            throw LayerError(.hostile, "a link leads it to the name of a whiteout")
+        }
         guard name.bytes.count < EntryName.limit else {
             throw LayerError(
                 .hostile, "links lead it to a path longer than \(EntryName.limit) bytes")

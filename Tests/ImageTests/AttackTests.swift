@@ -172,6 +172,10 @@ struct AttackTests {
             tar, _ in
             tar.file("d/.wh.x/y")
         },
+        Attack(title: "a link to the name of a whiteout", kind: .hostile, entry: "l/y") { tar, _ in
+            tar.link("l", to: "d/.wh.x")
+            tar.file("l/y")
+        },
         Attack(title: "whiteout of nothing in a path", kind: .hostile, entry: ".wh./x") { tar, _ in
             tar.file(".wh./x")
         },
