@@ -84,7 +84,7 @@ extension RegistryClient {
     public func upload(_ upload: BlobUpload) throws(RegistryError) {
         var before: Int64 = 0
         try retrying(
-            progressed: { _ in
+            progressed: {
                 let now = upload.state.quietly { $0.offset }
                 defer { before = now }
                 return now > before
