@@ -97,7 +97,8 @@ struct ListingWalk {
             sums.content = try ContentSum.of(file, buffer.bytes).value
             sums.attributes = try Self.attributes(file)
         }
-        bytes += Int64(status.st_size)
+        // Holes take no room.
+        bytes += min(Int64(status.st_size), Int64(status.st_blocks) * 512)
         if status.st_nlink > 1 { linked[status.st_ino] = sums }
         append("f", name, status, content: sums.content, attributes: sums.attributes)
     }

@@ -128,7 +128,7 @@ enum Raw {
     }
 
     /// lseek(2), which glibc shows only to _GNU_SOURCE.
-    private static let (seekData, seekHole): (Int32, Int32) = (3, 4)
+    static let (seekData, seekHole): (Int32, Int32) = (3, 4)
 
     /// rename(2) of a directory to another parent, which its owner may do only where he may write into it: some images'
     /// roots are 0555.

@@ -201,4 +201,32 @@ struct VerifyTests {
         try Accident.fileLost.happen(world)
         #expect(try world.store.verify(["other:1"]).damage.isEmpty)
     }
+
+    @Test("a file is summed alike with holes and with zeros, however long the holes are")
+    func holes() throws {
+        let scratch = try Scratch()
+        let zeros = [UInt8](repeating: 0, count: 3 << 20)
+        let plain = try scratch.file("plain", [1] + zeros + [2] + zeros)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 64)
+        defer { buffer.deallocate() }
+        func sum(_ path: String) throws -> ContentSum {
+            let file = open(path, O_RDONLY)
+            defer { close(file) }
+            return try ContentSum.of(file, buffer)
+        }
+        let sparse = scratch.path + "/sparse"
+        let file = open(sparse, O_RDWR | O_CREAT, 0o600)
+        defer { close(file) }
+        for (byte, offset) in [(UInt8(1), 0), (2, zeros.count + 1)] {
+            var byte = byte
+            pwrite(file, &byte, 1, off_t(offset))
+        }
+        ftruncate(file, off_t(2 * zeros.count + 2))
+        #expect(try sum(sparse) == sum(plain))
+        #expect(try sum(sparse) == ContentSum.of([1] + zeros + [2] + zeros))
+        ftruncate(file, 1 << 42)
+        #expect(try sum(sparse) != sum(plain))
+        // The check value of CRC-32C (RFC 3720, B.4): 32 zero bytes.
+        #expect(ContentSum.of([UInt8](repeating: 0, count: 32)).value == 0x8A91_36AA)
+    }
 }
