@@ -37,7 +37,9 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         let rest = description.dropFirst(domain.count + 1)
         let official = "library/"
         let isOfficial = path.hasPrefix(official) && !path.dropFirst(official.count).contains("/")
-        return String(isOfficial ? rest.dropFirst(official.count) : rest)
+        let short = String(isOfficial ? rest.dropFirst(official.count) : rest)
+        // docker.io/localhost/x is another name without its host.
+        return (try? ImageReference(short)) == self ? short : description
     }
     /// The same name, with this digest in place of what it asked for.
     public func pinned(to digest: Digest) -> ImageReference {

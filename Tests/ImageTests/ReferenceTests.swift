@@ -91,6 +91,19 @@ struct ReferenceTests {
         #expect(error?.reason.contains(says) == true || says.isEmpty, "\(error?.reason ?? "")")
     }
 
+    @Test("the short form of a name means the same name")
+    func familiar() throws {
+        for (text, short) in [
+            ("docker.io/library/debian", "debian:latest"), ("docker.io/a/b:c", "a/b:c"),
+            ("docker.io/localhost/x:1", "docker.io/localhost/x:1"),
+            ("localhost/x:1", "localhost/x:1"),
+        ] {
+            let reference = try ImageReference(text)
+            #expect(reference.familiar == short)
+            #expect(try ImageReference(short) == reference)
+        }
+    }
+
     @Test("a digest is 64 lower-case hexadecimal digits of SHA-256 and nothing else")
     func digests() {
         #expect(Digest(Self.digest)?.description == Self.digest)
