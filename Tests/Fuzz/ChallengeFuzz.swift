@@ -13,8 +13,9 @@ public func fuzzChallenge(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt 
 
 private func written(_ challenge: Challenge) -> String {
     let parameters = challenge.parameters.sorted { $0.key < $1.key }.map { name, value in
-        let escaped = value.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] }
-        return name + "=\"" + String(escaped) + "\""
+        // By bytes: a mark after a quote would make one character of both.
+        let escaped = value.utf8.flatMap { $0 == 0x22 || $0 == 0x5c ? [0x5c, $0] : [$0] }
+        return name + "=\"" + String(decoding: escaped, as: UTF8.self) + "\""
     }
     return challenge.scheme + " " + parameters.joined(separator: ", ")
 }

@@ -82,7 +82,8 @@ private func decoded(_ stream: [UInt8], _ inflater: Inflater, _ steps: (input: I
     return nil
 }
 
-private let edge = Edge()
+// nonisolated(unsafe): libFuzzer calls from one thread.
+nonisolated(unsafe) private let edge = Edge()
 
 /// Memory before pages that nobody may touch.
 private struct Edge {
