@@ -30,7 +30,7 @@ struct ExportTests {
         var last = TarBuilder()
         last.directory("set")
         last.file("set/uid", "x", mode: 0o4755, uid: 1000, gid: 3_000_000)
-        last.hardLink("set/same", to: "set/uid")
+        last.hardLink("set/same", to: "set/uid", mode: 0o4755, uid: 1000, gid: 3_000_000)
         last.link("set/link", to: String(repeating: "long/", count: 40))
         last.pax([("SCHILY.xattr.user.note", Array("kept".utf8))])
         last.file("set/noted", "n")
@@ -51,7 +51,8 @@ struct ExportTests {
         try Tools.run(
             "umoci", "unpack", "--image", "\(scratch.path)/layout:latest", "\(scratch.path)/bundle")
         let theirs = try TreeListing(scratch.path + "/bundle/rootfs")
-        #expect(try TreeListing(ours).differences(from: theirs).isEmpty)
+        let differences = try TreeListing(ours).differences(from: theirs)
+        #expect(differences.isEmpty)
     }
 
     @Test("what a user exports has the owners that the image has")

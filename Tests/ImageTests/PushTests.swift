@@ -178,11 +178,12 @@ struct PushTests {
                 if request.path == "/token" {
                     let asked = URLComponents(string: request.target)?.queryItems ?? []
                     let token = asked.filter { $0.name == "scope" }.compactMap(\.value)
-                    let body = Data(token.joined(separator: "+").utf8).base64EncodedString()
+                    let body = Data(token.sorted().joined(separator: "+").utf8)
+                        .base64EncodedString()
                     return FakeRegistry.Answer(body: Array(#"{"token":"\#(body)"}"#.utf8))
                 }
                 let wanted = request.query("mount") == nil ? [scopes[0]] : scopes
-                let token = Data(wanted.joined(separator: "+").utf8).base64EncodedString()
+                let token = Data(wanted.sorted().joined(separator: "+").utf8).base64EncodedString()
                 guard request.path != "/v2/", request.headers["authorization"] != "Bearer " + token
                 else { return nil }
                 let challenge =
