@@ -71,7 +71,9 @@ final class TarReader {
 
     /// The next header; nil after the two zero blocks or at the end of the stream.
     private func nextHeader() throws(LayerError) -> TarHeader? {
-        try stream.skip(left + padding)
+        try stream.skip(left)
+        // Archives of `umoci insert` end with the content of their last file, and Go's reader takes them.
+        try stream.skip(padding, toleratingEnd: true)
         (left, padding) = (0, 0)
         var isEnding = false
         while let block = try stream.read(512) {

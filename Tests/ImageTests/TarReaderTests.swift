@@ -190,6 +190,15 @@ struct TarReaderTests {
         }
     }
 
+    @Test("an archive may end with its last content: no padding, no blocks of zeros")
+    func endsWithContent() throws {
+        let scratch = try Scratch()
+        var tar = TarBuilder()
+        tar.file("a", "hello")
+        let layer = try scratch.unpack(Array(tar.archive.prefix(512 + 5)))
+        #expect(try String(contentsOfFile: layer + "/a", encoding: .utf8) == "hello")
+    }
+
     @Test(
         "what is damaged is an error, never skipped",
         arguments: [
