@@ -12,28 +12,28 @@ extension LayerPull {
         defer { withExtendedLifetime(lock) {} }
         if store.layers.find(image.diffIDs, index) != nil {
             if keepsBlobs, !store.blobs.has(descriptor) {
-                try bringBlob(index, pool) { file, download throws(LayerError) in
+                try bringBlob(index, pool, lock) { file, download throws(LayerError) in
                     try self.verify(file, download, descriptor)
                 }
             }
             return nil
         }
         if let staged = try bringFromStore(index) { return staged }
-        return try bringBlob(index, pool) { file, download throws(LayerError) in
+        return try bringBlob(index, pool, lock) { file, download throws(LayerError) in
             try self.apply(index, file, download)
         }
     }
 
     /// Brings the blob and has `body` use it and find its digests right; only then it gets its name, where it is to be kept.
     private func bringBlob<R>(
-        _ index: Int, _ pool: DownloadPool?,
+        _ index: Int, _ pool: DownloadPool?, _ lock: StoreLock,
         _ body: (Int32, BlobDownload?) throws(LayerError) -> R
     ) throws(ImageError) -> R {
         switch (supply, pool) {
         case (.files(let files, let names), _):
             return try read(index, files, names) { file throws(LayerError) in try body(file, nil) }
         case (.registry(_, let reference), let pool?):
-            return try fetch(index, reference, pool, body)
+            return try fetch(index, reference, pool, lock, body)
         case (.registry, nil), (.nothing, _):
             throw ImageError(
                 .notFound, "use", image.name,
@@ -118,11 +118,14 @@ extension LayerPull {
 
     /// Downloads, from where an interrupted pull ended, and uses what comes at once.
     private func fetch<R>(
-        _ index: Int, _ reference: ImageReference, _ pool: DownloadPool,
+        _ index: Int, _ reference: ImageReference, _ pool: DownloadPool, _ lock: StoreLock,
         _ body: (Int32, BlobDownload?) throws(LayerError) -> R
     ) throws(ImageError) -> R {
         let descriptor = image.manifest.layers[index]
-        let path = store.paths.partial(descriptor.digest)
+        // Two that write to one file would cut and lengthen it under each other.
+        let path =
+            lock.excludesOthers
+            ? store.paths.partial(descriptor.digest) : use.temporary("blob")
         while true {
             var download: BlobDownload?
             var reason: RegistryError?

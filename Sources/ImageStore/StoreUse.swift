@@ -55,16 +55,22 @@ final class StoreUse: Sendable {
 final class StoreLock: Sendable {
     private let lock: FileLock?
 
-    private init(_ lock: consuming FileLock?) { self.lock = lock }
+    /// Whether nobody else has it; else the file system has no locks.
+    let excludesOthers: Bool
+
+    private init(_ lock: consuming FileLock?, excludesOthers: Bool) {
+        self.lock = lock
+        self.excludesOthers = excludesOthers
+    }
 
     /// Nil where another pull holds it. On a file system without locks several pulls bring the same, and the first to publish wins.
     static func attempt(_ path: String) throws(SystemError) -> StoreLock? {
         do throws(SystemError) {
             guard let lock = try FileLock.attempt(path) else { return nil }
-            return StoreLock(lock)
+            return StoreLock(lock, excludesOthers: true)
         } catch {
             guard SharedLock.isUnsupported(error.errno) else { throw error }
-            return StoreLock(nil)
+            return StoreLock(nil, excludesOthers: false)
         }
     }
 
