@@ -10,8 +10,8 @@ struct LayoutIndex {
     /// `oci-layout`.
     static let layoutFile = Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)
 
-    private var members: [String: LooseJSON]
-    private var manifests: [LooseJSON]
+    private var members: [String: JSONValue]
+    private var manifests: [JSONValue]
 
     init() {
         members = ["schemaVersion": .integer(2), "mediaType": .string(MediaType.index)]
@@ -23,7 +23,7 @@ struct LayoutIndex {
         // Whatever is wrong with it, it is nothing to add to.
         guard
             case .object(let members)? = try? JSONDecoder().decode(
-                LooseJSON.self, from: Data(bytes)),
+                JSONValue.self, from: Data(bytes)),
             case .array(let manifests)? = members["manifests"]
         else { return nil }
         self.members = members
@@ -35,13 +35,13 @@ struct LayoutIndex {
         manifests.removeAll {
             Self.name($0) == name && (name != nil || $0 == .descriptor(root, [:]))
         }
-        var annotations: [String: LooseJSON] = [:]
+        var annotations: [String: JSONValue] = [:]
         if let name { annotations[Self.nameKey] = .string(name) }
         if let wholeName { annotations[Self.wholeNameKey] = .string(wholeName) }
         manifests.append(.descriptor(root, annotations))
     }
 
-    private static func name(_ entry: LooseJSON) -> String? {
+    private static func name(_ entry: JSONValue) -> String? {
         guard case .object(let members) = entry,
             case .object(let annotations)? = members["annotations"],
             case .string(let name)? = annotations[nameKey]
@@ -52,57 +52,15 @@ struct LayoutIndex {
     func bytes() throws -> [UInt8] {
         var members = members
         members["manifests"] = .array(manifests)
-        return try DocumentEncoder.bytes(LooseJSON.object(members))
+        return try DocumentEncoder.bytes(JSONValue.object(members))
     }
 }
 
-/// Any JSON, for documents of which only a part is ours.
-enum LooseJSON: Codable, Equatable {
-    case null
-    case bool(Bool)
-    case integer(Int64)
-    case number(Double)
-    case string(String)
-    case array([LooseJSON])
-    case object([String: LooseJSON])
-
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        // Each way is tried: a decoder does not say what there is.
-        if value.decodeNil() {
-            self = .null
-        } else if let bool = try? value.decode(Bool.self) {
-            self = .bool(bool)
-        } else if let integer = try? value.decode(Int64.self) {
-            self = .integer(integer)
-        } else if let number = try? value.decode(Double.self) {
-            self = .number(number)
-        } else if let text = try? value.decode(String.self) {
-            self = .string(text)
-        } else if let items = try? value.decode([LooseJSON].self) {
-            self = .array(items)
-        } else {
-            self = .object(try value.decode([String: LooseJSON].self))
-        }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        switch self {
-        case .null: try container.encodeNil()
-        case .bool(let value): try container.encode(value)
-        case .integer(let value): try container.encode(value)
-        case .number(let value): try container.encode(value)
-        case .string(let value): try container.encode(value)
-        case .array(let value): try container.encode(value)
-        case .object(let value): try container.encode(value)
-        }
-    }
-
-    fileprivate static func descriptor(_ root: Descriptor, _ annotations: [String: LooseJSON])
-        -> LooseJSON
+extension JSONValue {
+    fileprivate static func descriptor(_ root: Descriptor, _ annotations: [String: JSONValue])
+        -> JSONValue
     {
-        var members: [String: LooseJSON] = [
+        var members: [String: JSONValue] = [
             "mediaType": .string(root.mediaType), "digest": .string(root.digest.description),
             "size": .integer(root.size),
         ]

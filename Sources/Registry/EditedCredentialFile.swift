@@ -1,11 +1,12 @@
 internal import FoundationEssentials
 internal import Glibc
 internal import LinuxSystem
+internal import OCISpec
 
 /// A file of credentials that is about to be changed; what is not known of it stays as it is.
 struct EditedCredentialFile {
     let path: String
-    private var members: [String: JSONTree] = [:]
+    private var members: [String: JSONValue] = [:]
 
     /// A file that is not there is an empty one. Throws where it cannot be understood.
     init(_ path: String) throws(RegistryError) {
@@ -16,7 +17,7 @@ struct EditedCredentialFile {
             // What is no object is no such file.
             guard
                 case .object(let members)? = try? JSONDecoder().decode(
-                    JSONTree.self, from: Data(bytes))
+                    JSONValue.self, from: Data(bytes))
             else { throw SystemError("read", path, errno: EINVAL) }
             self.members = members
         } catch {
@@ -29,7 +30,7 @@ struct EditedCredentialFile {
         }
     }
 
-    private var auths: [String: JSONTree] {
+    private var auths: [String: JSONValue] {
         if case .object(let auths)? = members["auths"] { auths } else { [:] }
     }
 
@@ -72,7 +73,7 @@ struct EditedCredentialFile {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             // It was decoded, but for strings.
-            guard let data = try? encoder.encode(JSONTree.object(members)) else {
+            guard let data = try? encoder.encode(JSONValue.object(members)) else {
                 throw SystemError("write", path, errno: EINVAL)
             }
             try Files.makeDirectories(RootedPath.split(path).parent, mode: 0o700)
@@ -81,49 +82,6 @@ struct EditedCredentialFile {
             throw RegistryError(
                 .local(error.errno), "write", path, SystemError.text(error.errno),
                 hint: "REGISTRY_AUTH_FILE names another file")
-        }
-    }
-}
-
-/// JSON of whatever shape.
-enum JSONTree: Codable, Hashable, Sendable {
-    case null
-    case bool(Bool)
-    case integer(Int64)
-    case number(Double)
-    case string(String)
-    case list([JSONTree])
-    case object([String: JSONTree])
-
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if value.decodeNil() {
-            self = .null
-        } else if let bool = try? value.decode(Bool.self) {  // each is a question
-            self = .bool(bool)
-        } else if let integer = try? value.decode(Int64.self) {
-            self = .integer(integer)
-        } else if let number = try? value.decode(Double.self) {
-            self = .number(number)
-        } else if let string = try? value.decode(String.self) {
-            self = .string(string)
-        } else if let list = try? value.decode([JSONTree].self) {
-            self = .list(list)
-        } else {
-            self = .object(try value.decode([String: JSONTree].self))
-        }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        switch self {
-        case .null: try container.encodeNil()
-        case .bool(let value): try container.encode(value)
-        case .integer(let value): try container.encode(value)
-        case .number(let value): try container.encode(value)
-        case .string(let value): try container.encode(value)
-        case .list(let value): try container.encode(value)
-        case .object(let value): try container.encode(value)
         }
     }
 }

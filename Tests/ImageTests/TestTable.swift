@@ -25,9 +25,8 @@ struct TestTable: Sendable {
             let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
             for line in text.split(separator: "\n") {
                 if line.contains("@Test") { isTest = true }
-                if let name = word(after: "struct ", in: line), !line.hasPrefix(" ") {
-                    suite = name
-                }
+                let type = word(after: "struct ", in: line) ?? word(after: "class ", in: line)
+                if let type, !line.hasPrefix(" ") { suite = type }
                 guard let name = word(after: "func ", in: line) else { continue }
                 if isTest { tests.insert(suite + "." + name) }
                 isTest = false
