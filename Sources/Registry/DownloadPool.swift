@@ -43,7 +43,8 @@ public final class DownloadPool: Sendable {
     private static func run(_ work: Monitor<Work>, _ client: RegistryClient) {
         while let (download, chunk) = work.wait({ take(&$0) }) {
             do throws(RegistryError) {
-                try client.fetch(chunk, of: download)
+                // That ranges are spoken lets the others begin.
+                try client.fetch(chunk, of: download) { work.withLock { _ in } }
             } catch {
                 download.fail(error)
             }
@@ -69,7 +70,11 @@ extension RegistryClient {
     static let leastProgress: Int64 = 16 << 10
 
     /// Fetches one chunk to its end, resuming where a connection breaks: from whichever place of the image has it.
-    func fetch(_ index: Int, of download: BlobDownload) throws(RegistryError) {
+    /// `whenAccepted` is called on the curl thread once an answer has begun that will do.
+    func fetch(
+        _ index: Int, of download: BlobDownload,
+        whenAccepted: @escaping @Sendable () -> Void = {}
+    ) throws(RegistryError) {
         try read(download.reference) { source throws(RegistryError) in
             var before = (chunk: download.chunk(index).position, pull: received.quietly { $0 })
             try retrying(
@@ -88,12 +93,15 @@ extension RegistryClient {
                     before.pull = now
                     return true
                 }, isAbandoned: { download.failure != nil },
-                { () throws(RegistryError) in try fetchOnce(index, of: download, from: source) })
+                { () throws(RegistryError) in
+                    try fetchOnce(index, of: download, from: source, whenAccepted)
+                })
         }
     }
 
     private func fetchOnce(
-        _ index: Int, of download: BlobDownload, from source: RepositorySource
+        _ index: Int, of download: BlobDownload, from source: RepositorySource,
+        _ whenAccepted: @escaping @Sendable () -> Void
     ) throws(RegistryError) {
         let chunk = download.chunk(index)
         guard !chunk.isWhole else { return }
@@ -116,6 +124,7 @@ extension RegistryClient {
                         return false
                     }
                     isJudged.quietly { $0 = true }
+                    whenAccepted()
                 }
                 received.quietly { $0 += Int64(bytes.count) }
                 return download.take(bytes, index)

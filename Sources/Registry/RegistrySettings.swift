@@ -19,8 +19,8 @@ public struct RegistrySettings: Sendable {
     /// Told what a registry wants people to know, each text once. Called on any thread.
     public var warn: @Sendable (String) -> Void
     public init(environment: [String: String] = [:]) {
-        connections = 6
-        chunkSize = 16 << 20
+        connections = 8
+        chunkSize = 8 << 20
         attempts = 5
         firstDelay = 0.5
         connectTimeout = 20

@@ -28,6 +28,8 @@ final class FakeRegistry: Sendable {
         var isCut = false
         /// Closes the connection after so many bytes of the body.
         var breaksAfter: Int?
+        /// Waited for after the first byte of the body.
+        var beforeRest: (@Sendable () -> Void)?
 
         static func blob(_ bytes: [UInt8], for request: Request) -> Answer {
             guard let start = request.rangeStart else { return Answer(body: bytes) }
@@ -98,7 +100,10 @@ final class FakeRegistry: Sendable {
             let body =
                 request.method == "HEAD"
                 ? [] : Array(answer.body.prefix(answer.breaksAfter ?? .max))
-            guard write(connection, Array(head.utf8) + body), answer.breaksAfter == nil else {
+            let first = answer.beforeRest == nil ? body.count : 1
+            guard write(connection, Array(head.utf8) + body.prefix(first)) else { return }
+            answer.beforeRest?()
+            guard write(connection, Array(body.dropFirst(first))), answer.breaksAfter == nil else {
                 return
             }
         }

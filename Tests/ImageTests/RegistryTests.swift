@@ -305,6 +305,29 @@ struct RegistryTests {
         Self.expectNothing(scratch)
     }
 
+    @Test("once ranges are spoken every connection begins, and waits for no first chunk")
+    func allConnectionsBegin() throws {
+        let scratch = try Scratch()
+        let image = try SmallImage(scratch, size: 400_000)
+        let others = DispatchSemaphore(value: 0)
+        let came = Mutex(false)
+        let registry = try FakeRegistry { request, before in
+            var answer = image.answer(request)
+            guard request.path == image.blobPath else { return answer }
+            if before > 0 { others.signal() }
+            if before == 0 {
+                answer.beforeRest = {
+                    let result = others.wait(timeout: .now() + 10)
+                    came.withLock { $0 = result == .success }
+                }
+            }
+            return answer
+        }
+        defer { registry.close() }
+        #expect(noise(try pull(registry, scratch, chunkSize: 100_000)))
+        #expect(came.withLock { $0 }, "the other chunks waited for the first")
+    }
+
     @Test("what was read of a blob is not written again when a server begins anew")
     func begunAnew() throws {
         let scratch = try Scratch()
