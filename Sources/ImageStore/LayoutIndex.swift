@@ -10,8 +10,8 @@ struct LayoutIndex {
     /// `oci-layout`.
     static let layoutFile = Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)
 
-    private var members: [String: JSONValue]
-    private var manifests: [JSONValue]
+    private var members: [String: AnyJSON]
+    private var manifests: [AnyJSON]
 
     init() {
         members = ["schemaVersion": .integer(2), "mediaType": .string(MediaType.index)]
@@ -23,7 +23,7 @@ struct LayoutIndex {
         // Whatever is wrong with it, it is nothing to add to.
         guard
             case .object(let members)? = try? JSONDecoder().decode(
-                JSONValue.self, from: Data(bytes)),
+                AnyJSON.self, from: Data(bytes)),
             case .array(let manifests)? = members["manifests"]
         else { return nil }
         self.members = members
@@ -35,13 +35,13 @@ struct LayoutIndex {
         manifests.removeAll {
             Self.name($0) == name && (name != nil || $0 == .descriptor(root, [:]))
         }
-        var annotations: [String: JSONValue] = [:]
+        var annotations: [String: AnyJSON] = [:]
         if let name { annotations[Self.nameKey] = .string(name) }
         if let wholeName { annotations[Self.wholeNameKey] = .string(wholeName) }
         manifests.append(.descriptor(root, annotations))
     }
 
-    private static func name(_ entry: JSONValue) -> String? {
+    private static func name(_ entry: AnyJSON) -> String? {
         guard case .object(let members) = entry,
             case .object(let annotations)? = members["annotations"],
             case .string(let name)? = annotations[nameKey]
@@ -52,15 +52,15 @@ struct LayoutIndex {
     func bytes() throws -> [UInt8] {
         var members = members
         members["manifests"] = .array(manifests)
-        return try DocumentEncoder.bytes(JSONValue.object(members))
+        return try DocumentEncoder.bytes(AnyJSON.object(members))
     }
 }
 
-extension JSONValue {
-    fileprivate static func descriptor(_ root: Descriptor, _ annotations: [String: JSONValue])
-        -> JSONValue
+extension AnyJSON {
+    fileprivate static func descriptor(_ root: Descriptor, _ annotations: [String: AnyJSON])
+        -> AnyJSON
     {
-        var members: [String: JSONValue] = [
+        var members: [String: AnyJSON] = [
             "mediaType": .string(root.mediaType), "digest": .string(root.digest.description),
             "size": .integer(root.size),
         ]

@@ -6,7 +6,7 @@ internal import OCISpec
 /// A file of credentials that is about to be changed; what is not known of it stays as it is.
 struct EditedCredentialFile {
     let path: String
-    private var members: [String: JSONValue] = [:]
+    private var members: [String: AnyJSON] = [:]
 
     /// A file that is not there is an empty one. Throws where it cannot be understood.
     init(_ path: String) throws(RegistryError) {
@@ -17,7 +17,7 @@ struct EditedCredentialFile {
             // What is no object is no such file.
             guard
                 case .object(let members)? = try? JSONDecoder().decode(
-                    JSONValue.self, from: Data(bytes))
+                    AnyJSON.self, from: Data(bytes))
             else { throw SystemError("read", path, errno: EINVAL) }
             self.members = members
         } catch {
@@ -30,7 +30,7 @@ struct EditedCredentialFile {
         }
     }
 
-    private var auths: [String: JSONValue] {
+    private var auths: [String: AnyJSON] {
         if case .object(let auths)? = members["auths"] { auths } else { [:] }
     }
 
@@ -73,7 +73,7 @@ struct EditedCredentialFile {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             // It was decoded, but for strings.
-            guard let data = try? encoder.encode(JSONValue.object(members)) else {
+            guard let data = try? encoder.encode(AnyJSON.object(members)) else {
                 throw SystemError("write", path, errno: EINVAL)
             }
             try Files.makeDirectories(RootedPath.split(path).parent, mode: 0o700)

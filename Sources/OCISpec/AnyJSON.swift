@@ -1,12 +1,12 @@
 /// Any JSON, for documents of which only a part is ours.
-public enum JSONValue: Codable, Hashable, Sendable {
+public enum AnyJSON: Codable, Hashable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
     case number(Double)
     case string(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
+    case array([AnyJSON])
+    case object([String: AnyJSON])
 
     public init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
@@ -21,10 +21,10 @@ public enum JSONValue: Codable, Hashable, Sendable {
             self = .number(number)
         } else if let text = try? value.decode(String.self) {
             self = .string(text)
-        } else if let items = try? value.decode([JSONValue].self) {
+        } else if let items = try? value.decode([AnyJSON].self) {
             self = .array(items)
         } else {
-            self = .object(try value.decode([String: JSONValue].self))
+            self = .object(try value.decode([String: AnyJSON].self))
         }
     }
 
