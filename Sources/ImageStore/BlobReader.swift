@@ -1,4 +1,5 @@
 internal import Glibc
+internal import OCISpec
 internal import Registry
 
 /// The bytes of a blob from its beginning, as far as they are there, each handed to the hash lane once.
@@ -50,5 +51,20 @@ final class BlobReader {
     /// Reads what is left, so that all of it is hashed.
     func drain() throws(LayerError) {
         while try !next().isEmpty {}
+    }
+}
+
+extension BlobReader {
+    /// Reads a blob to its end, as it comes, and checks its digest. `file` is borrowed.
+    static func verify(_ file: Int32, _ blob: Descriptor, _ download: BlobDownload?)
+        throws(LayerError)
+    {
+        let lane = try HashLane()
+        defer { _ = lane.finish() }
+        try BlobReader(descriptor: file, size: blob.size, download: download, lane: lane).drain()
+        let digest = lane.finish().compressed
+        guard digest == blob.digest else {
+            throw LayerError(.corrupt, "its content has the digest \(digest)")
+        }
     }
 }

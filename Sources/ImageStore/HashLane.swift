@@ -45,8 +45,8 @@ final class HashLane: Sendable {
     }
 
     private static func run(_ state: Monitor<State>) {
-        let compressed = SHA256()
-        let archive = SHA256()
+        var compressed = SHA256Sum()
+        var archive = SHA256Sum()
         while true {
             let pieces: [Piece] = state.wait { state in
                 if state.queue.isEmpty { return state.isClosed ? [] : nil }

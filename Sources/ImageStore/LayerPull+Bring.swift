@@ -13,7 +13,7 @@ extension LayerPull {
         if store.layers.find(image.diffIDs, index) != nil {
             if keepsBlobs, !store.blobs.has(descriptor) {
                 try bringBlob(index, pool, lock) { file, download throws(LayerError) in
-                    try self.verify(file, download, descriptor)
+                    try BlobReader.verify(file, descriptor, download)
                 }
             }
             return nil
@@ -175,21 +175,6 @@ extension LayerPull {
             reason = download.reason
             download.fail(RegistryError(.cancelled, "pull", image.name, "its layer failed"))
             throw error
-        }
-    }
-
-    /// Reads a blob to its end and checks its digest.
-    private func verify(_ blob: Int32, _ download: BlobDownload?, _ descriptor: Descriptor)
-        throws(LayerError)
-    {
-        let lane = try HashLane()
-        defer { _ = lane.finish() }
-        let reader = BlobReader(
-            descriptor: blob, size: descriptor.size, download: download, lane: lane)
-        try reader.drain()
-        let digest = lane.finish().compressed
-        guard digest == descriptor.digest else {
-            throw LayerError(.corrupt, "its content has the digest \(digest)")
         }
     }
 

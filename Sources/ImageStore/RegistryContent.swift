@@ -86,15 +86,7 @@ final class RegistryContent: ContentSource {
         meter.become(.fetching) { download.received }
         pool.add(download)
         do throws(LayerError) {
-            let lane = try HashLane()
-            defer { _ = lane.finish() }
-            let reader = BlobReader(
-                descriptor: file, size: blob.size, download: download, lane: lane)
-            try reader.drain()
-            let digest = lane.finish().compressed
-            guard digest == blob.digest else {
-                throw LayerError(.corrupt, "its content has the digest \(digest)")
-            }
+            try BlobReader.verify(file, blob, download)
             download.finish()
             return file
         } catch {

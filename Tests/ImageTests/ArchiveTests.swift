@@ -11,20 +11,9 @@ struct ArchiveTests {
 
     init() throws { scratch = try Scratch() }
 
-    private func layers() -> [[UInt8]] {
-        var base = TarBuilder()
-        base.directory("etc")
-        base.file("etc/one", "1", mode: 0o640, uid: 3, gid: 4)
-        base.file("etc/two", String(repeating: "two ", count: 50_000))
-        var top = TarBuilder()
-        top.file("etc/.wh.one")
-        top.file("etc/three", "3")
-        return [base.archive, top.archive]
-    }
-
     private func store(with names: String...) throws -> ImageStore {
         let store = scratch.store("first")
-        let layout = try scratch.layout(layers(), name: "source")
+        let layout = try scratch.layout(TarBuilder.twoLayers(), name: "source")
         for name in names { _ = try store.importImage(layout, tag: name) }
         return store
     }
@@ -62,7 +51,8 @@ struct ArchiveTests {
     @Test("two images in one archive are two", arguments: ArchiveFormat.allCases)
     func several(format: ArchiveFormat) throws {
         let store = try store(with: "one:1")
-        _ = try store.importImage(try scratch.layout([layers()[0]], name: "b"), tag: "two:1")
+        _ = try store.importImage(
+            try scratch.layout([TarBuilder.twoLayers()[0]], name: "b"), tag: "two:1")
         let loaded = try scratch.store("second").load(
             .file(try saved(store, ["one:1", "two:1"], format)))
         #expect(loaded.map(\.layers.count) == [2, 1])
@@ -120,7 +110,7 @@ struct ArchiveTests {
         "loads what skopeo writes", .enabled(if: Tools.has("skopeo"), "needs skopeo"),
         arguments: ["oci-archive", "docker-archive"])
     func skopeoWrites(transport: String) throws {
-        let layout = try scratch.layout(layers())
+        let layout = try scratch.layout(TarBuilder.twoLayers())
         let path = scratch.path + "/theirs.tar"
         try Tools.run(
             "skopeo", "copy", "-q", "oci:\(layout):latest", "\(transport):\(path):mine/image:3")
@@ -163,11 +153,11 @@ struct ArchiveTests {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         var names: [String] = []
-        for (index, layer) in layers().enumerated() {
+        for (index, layer) in TarBuilder.twoLayers().enumerated() {
             names.append(try write(folder, layer, index))
         }
         let config = try DocumentEncoder.bytes(
-            ImageConfig(platform: .current, diffIDs: layers().map { digestOf($0) }))
+            ImageConfig(platform: .current, diffIDs: TarBuilder.twoLayers().map { digestOf($0) }))
         let name = configName ?? digestOf(config).hex + ".json"
         try Data(config).write(to: URL(fileURLWithPath: folder + "/" + name))
         let saved = [SavedImage(config: name, repoTags: ["one:1"], layers: names)]
@@ -208,7 +198,7 @@ struct ArchiveTests {
         let loaded = try store.load(.file(try tar(folder)))
         #expect(loaded.map(\.reference) == ["docker.io/library/one:1"])
         let layers = try store.inspect("one:1").layers
-        #expect(layers.map(\.diffID) == self.layers().map { digestOf($0).description })
+        #expect(layers.map(\.diffID) == TarBuilder.twoLayers().map { digestOf($0).description })
         let type = form == "zstd" ? MediaType.layerZstd : MediaType.layerGzip
         #expect(layers.map(\.mediaType) == [type, type])
     }
@@ -217,7 +207,7 @@ struct ArchiveTests {
 
     @Test("an image without a name wants one")
     func nameless() throws {
-        let path = try tar(try scratch.layout(layers()))
+        let path = try tar(try scratch.layout(TarBuilder.twoLayers()))
         let store = scratch.store()
         let error = #expect(throws: ImageError.self) { try store.load(.file(path)) }
         #expect(error?.kind == .malformed && error?.hint?.contains("--tag") == true)
@@ -232,7 +222,7 @@ struct ArchiveTests {
         var options = PullOptions()
         options.platform = foreign
         _ = try store.importImage(
-            try scratch.file("root.tar", layers()[0]), tag: "far:1", options: options)
+            try scratch.file("root.tar", TarBuilder.twoLayers()[0]), tag: "far:1", options: options)
         for format in ArchiveFormat.allCases {
             let path = try saved(store, ["far:1"], format)
             let other = scratch.store("second")
@@ -261,7 +251,7 @@ struct ArchiveTests {
 
     @Test("a wrong digest is refused", arguments: ["layer", "config", "manifest"])
     func wrongDigest(part: String) throws {
-        let layout = try scratch.layout(layers())
+        let layout = try scratch.layout(TarBuilder.twoLayers())
         let blobs = layout + "/blobs/sha256/"
         let names = try FileManager.default.contentsOfDirectory(atPath: blobs)
         let sizes = try names.map {
@@ -315,7 +305,7 @@ struct ArchiveTests {
         "names that lead out of an archive are refused",
         arguments: ["../outside.tar", "a/../../outside.tar", "/outside.tar", ""])
     func escapes(name: String) throws {
-        _ = try scratch.file("outside.tar", layers()[0])
+        _ = try scratch.file("outside.tar", TarBuilder.twoLayers()[0])
         let folder = try dockerArchive { _, _, _ in name }
         let error = #expect(throws: ImageError.self) {
             try scratch.store().load(.file(try tar(folder)))
@@ -325,7 +315,7 @@ struct ArchiveTests {
 
     @Test("links that lead out of an archive lead nowhere")
     func links() throws {
-        let outside = try scratch.file("outside.tar", layers()[0])
+        let outside = try scratch.file("outside.tar", TarBuilder.twoLayers()[0])
         let folder = try dockerArchive { folder, layer, index in
             symlink(outside, folder + "/\(index).tar")
             return "\(index).tar"
@@ -344,7 +334,7 @@ struct ArchiveTests {
 
     @Test("a root filesystem is no archive of images, and the error says what takes it")
     func noImages() throws {
-        let path = try scratch.file("root.tar", layers()[0])
+        let path = try scratch.file("root.tar", TarBuilder.twoLayers()[0])
         let error = #expect(throws: ImageError.self) { try scratch.store().load(.file(path)) }
         #expect(error?.kind == .unsupported && error?.hint?.contains("import") == true)
     }

@@ -19,17 +19,6 @@ struct LivePushTests {
         registry = try LiveRegistry(scratch)
     }
 
-    private func layers() -> [[UInt8]] {
-        var base = TarBuilder()
-        base.directory("etc")
-        base.file("etc/one", "1", mode: 0o640, uid: 3, gid: 4)
-        base.file("etc/two", String(repeating: "two ", count: 50_000))
-        var top = TarBuilder()
-        top.file("etc/.wh.one")
-        top.file("etc/three", "3")
-        return [base.archive, top.archive]
-    }
-
     private func digest(_ name: String, _ more: String...) throws -> String {
         try Tools.run(
             ["skopeo", "inspect", "--tls-verify=false"] + more
@@ -40,7 +29,7 @@ struct LivePushTests {
     @Test("a second repository of the registry has its layers mounted")
     func mounts() throws {
         let store = scratch.store()
-        let layout = try scratch.layout(layers())
+        let layout = try scratch.layout(TarBuilder.twoLayers())
         let first = "\(registry.host)/base/image:1"
         let imported = try store.importImage(layout, tag: first)
         _ = try store.push(first)
@@ -66,7 +55,7 @@ struct LivePushTests {
     @Test("skopeo and podman pull what was pushed, and it is the same")
     func others() throws {
         let store = scratch.store()
-        let layout = try scratch.layout(layers())
+        let layout = try scratch.layout(TarBuilder.twoLayers())
         let name = "\(registry.host)/team/image:1"
         let imported = try store.importImage(layout, tag: name)
         #expect(try store.push(name) == imported.digest)
@@ -94,7 +83,7 @@ struct LivePushTests {
             own, more: "auth: {htpasswd: {realm: r, path: '\(users)'}}")
         let store = scratch.store()
         let name = "\(guarded.host)/team/image:1"
-        let imported = try store.importImage(try scratch.layout(layers()), tag: name)
+        let imported = try store.importImage(try scratch.layout(TarBuilder.twoLayers()), tag: name)
         let error = #expect(throws: ImageError.self) { try store.push(name) }
         #expect(error?.kind == .denied, "\(String(describing: error))")
         let folder = scratch.path + "/.config/containers"
@@ -109,7 +98,9 @@ struct LivePushTests {
     private func pushIndex(_ name: String) throws -> Digest {
         let client = RegistryClient(settings: RegistrySettings())
         var entries: [Descriptor] = []
-        for (architecture, layer) in zip([Platform.current.architecture, "s390x"], layers()) {
+        for (architecture, layer) in zip(
+            [Platform.current.architecture, "s390x"], TarBuilder.twoLayers())
+        {
             let layout = try scratch.layout([layer], name: architecture) { _ in }
             try Tools.run(
                 "skopeo", "copy", "-q", "--dest-tls-verify=false", "oci:\(layout):latest",
@@ -150,7 +141,7 @@ struct LivePushTests {
 
     @Test("a copy within a registry moves no bytes of layers")
     func copyWithin() throws {
-        let layout = try scratch.layout(layers())
+        let layout = try scratch.layout(TarBuilder.twoLayers())
         let store = scratch.store()
         let name = "\(registry.host)/base/image:1"
         _ = try store.copy("oci:\(layout):latest", to: name)

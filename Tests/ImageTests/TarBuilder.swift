@@ -122,3 +122,17 @@ struct TarBuilder {
     /// The archive with its two zero blocks.
     var archive: [UInt8] { bytes + [UInt8](repeating: 0, count: 1024) }
 }
+
+extension TarBuilder {
+    /// Archives of an image whose upper layer hides a file of the lower one and adds another.
+    static func twoLayers() -> [[UInt8]] {
+        var base = TarBuilder()
+        base.directory("etc")
+        base.file("etc/one", "1", mode: 0o640, uid: 3, gid: 4)
+        base.file("etc/two", String(repeating: "two ", count: 50_000))
+        var top = TarBuilder()
+        top.file("etc/.wh.one")
+        top.file("etc/three", "3")
+        return [base.archive, top.archive]
+    }
+}

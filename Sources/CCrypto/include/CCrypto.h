@@ -1,4 +1,5 @@
-// libcrypto for Swift: its digests alone.
+// libcrypto for Swift: SHA-256 alone, by the functions that need no provider and no memory and so cannot fail (SHA256_Init(3)).
 #pragma once
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
