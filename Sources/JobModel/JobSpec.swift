@@ -32,6 +32,7 @@ public struct JobSpec: Sendable, Equatable, Codable {
     public var `init`: Bool
     public var readOnlyRoot: Bool
     public var confinement: Confinement
+    public var priority: Priority
     /// Somebody sits at its one task; nil for all that run by themselves. Not for files: only `run` has somebody.
     public var interaction: Interaction?
 
@@ -56,6 +57,7 @@ public struct JobSpec: Sendable, Equatable, Codable {
         `init` = false
         readOnlyRoot = false
         confinement = .standard
+        priority = 0
     }
 }
 
@@ -86,32 +88,6 @@ public struct Mount: Sendable, Hashable, Codable {
 public enum SecretSource: Sendable, Hashable, Codable {
     case file(String)
     case environment(String)
-}
-
-/// What one task needs.
-public struct ResourceRequest: Sendable, Hashable, Codable {
-    public enum NUMA: String, Sendable, Codable, CaseIterable { case local, any }
-    /// Logical CPUs, at least 1.
-    public var cpus: Int
-    /// Bytes; nil means no limit and no reservation.
-    public var memory: Int64?
-    public var gpus: Int
-    public var numa: NUMA
-    /// Size of /dev/shm in bytes; nil means half of the machine's memory, as tmpfs has it.
-    public var shm: Int64?
-    /// Most processes and threads; nil means no limit.
-    public var pids: Int64?
-    public init(
-        cpus: Int = 1, memory: Int64? = nil, gpus: Int = 0, numa: NUMA = .local, shm: Int64? = nil,
-        pids: Int64? = nil
-    ) {
-        self.cpus = cpus
-        self.memory = memory
-        self.gpus = gpus
-        self.numa = numa
-        self.shm = shm
-        self.pids = pids
-    }
 }
 
 public struct Limits: Sendable, Hashable, Codable {

@@ -1,32 +1,5 @@
 // What a node offers and what it reports of attempts; travels between head and agent, and drives the server state.
 
-/// What a node offers.
-public struct NodeInventory: Sendable, Hashable, Codable {
-    public struct NUMANode: Sendable, Hashable, Codable {
-        public var id: Int
-        /// Usable logical CPUs: online and in the agent's own affinity mask and cpuset.
-        public var cpus: [Int]
-        /// Bytes.
-        public var memory: Int64
-        public init(id: Int, cpus: [Int], memory: Int64) {
-            self.id = id
-            self.cpus = cpus
-            self.memory = memory
-        }
-    }
-    public var hostname: String
-    public var numaNodes: [NUMANode]
-    /// UUIDs of usable GPUs.
-    public var gpus: [String]
-    public init(hostname: String, numaNodes: [NUMANode], gpus: [String]) {
-        self.hostname = hostname
-        self.numaNodes = numaNodes
-        self.gpus = gpus
-    }
-    public var cpuCount: Int { numaNodes.reduce(0) { $0 + $1.cpus.count } }
-    public var memory: Int64 { numaNodes.reduce(0) { $0 + $1.memory } }
-}
-
 public struct RunTask: Sendable, Codable {
     public var attempt: AttemptID
     public var point: Point

@@ -57,12 +57,17 @@ public struct Placement: Sendable, Hashable, Codable {
     /// Logical CPU numbers, ascending.
     public var cpus: [Int]
     public var numaNodes: [Int]
-    /// UUIDs.
+    /// `NodeInventory.GPU.id` of each.
     public var gpus: [String]
-    public init(node: String, cpus: [Int], numaNodes: [Int], gpus: [String] = []) {
+    /// Thousandths of the one GPU, where it is shared; nil means whole ones.
+    public var gpuShare: Int?
+    public init(
+        node: String, cpus: [Int], numaNodes: [Int], gpus: [String] = [], gpuShare: Int? = nil
+    ) {
         self.node = node
         self.cpus = cpus
         self.numaNodes = numaNodes
         self.gpus = gpus
+        self.gpuShare = gpuShare
     }
 }

@@ -60,7 +60,7 @@ public struct TaskPlanner: Sendable {
         container.mounts = mounts(directories, places, withScript: script(for: task) != nil)
         container.shmSize = spec.resources.shm
         container.cpus = task.placement.cpus
-        container.numaNodes = spec.resources.numa == .local ? task.placement.numaNodes : []
+        container.numaNodes = spec.resources.numa == .none ? [] : task.placement.numaNodes
         container.memoryLimit = task.memory ?? spec.resources.memory
         container.pidsLimit = spec.resources.pids
         let terminal = spec.interaction?.terminal

@@ -16,8 +16,8 @@ extension NodeResources {
     /// Fewest NUMA nodes, and among those the tightest fit. With `numa: local` a task never spans more NUMA nodes than it would on
     /// the empty node: it waits instead. Nil where it does not fit now.
     func fit(_ request: ResourceRequest, node: String) -> Fit? {
-        guard request.gpus <= freeGPUs.count else { return nil }
-        let gpus = Array(freeGPUs.prefix(request.gpus))
+        guard request.gpus.count <= freeGPUs.count else { return nil }
+        let gpus = Array(freeGPUs.prefix(request.gpus.count))
         guard request.cpus > 0 else {
             guard unpinned < Self.unpinnedLimit, request.memory ?? 0 <= freeMemory else {
                 return nil
@@ -27,7 +27,7 @@ extension NodeResources {
         }
         guard request.cpus <= freeCPUCount, request.memory ?? 0 <= freeMemory else { return nil }
         guard let least = emptied.leastSpan(request) else { return nil }
-        let most = request.numa == .local ? least : numaNodes.count
+        let most = request.numa != .none ? least : numaNodes.count
         for span in least...max(least, most) {
             if let places = choose(span, request) {
                 return fit(request, on: places, gpus: gpus, node: node)

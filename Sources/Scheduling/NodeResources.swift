@@ -38,8 +38,8 @@ public struct NodeResources: Sendable {
                 id: $0.id, cpus: $0.cpus.sorted(), memory: $0.memory, freeCPUs: $0.cpus.sorted(),
                 freeMemory: $0.memory)
         }
-        gpus = inventory.gpus
-        freeGPUs = inventory.gpus
+        gpus = inventory.gpus.map(\.id)
+        freeGPUs = gpus
     }
 
     public var cpuCount: Int { numaNodes.reduce(0) { $0 + $1.cpus.count } }

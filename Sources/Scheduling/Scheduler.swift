@@ -74,7 +74,7 @@ public struct Scheduler {
         _ request: ResourceRequest
     ) -> Bool {
         func wastesGPUs(_ place: Int) -> Int {
-            request.gpus == 0 && nodes[place].resources.freeGPUCount > 0 ? 1 : 0
+            request.gpus.count == 0 && nodes[place].resources.freeGPUCount > 0 ? 1 : 0
         }
         return (a.fit.span, wastesGPUs(a.place), a.fit.leftover)
             < (b.fit.span, wastesGPUs(b.place), b.fit.leftover)
@@ -152,11 +152,11 @@ extension Scheduler {
             return
                 "needs \(ByteText.text(wanted)) of memory, the largest node has \(ByteText.text(memory))"
         }
-        if let gpus = most(\.gpuCount), gpus < request.gpus {
-            return "needs \(request.gpus) GPU\(request.gpus == 1 ? "" : "s"), "
+        if let gpus = most(\.gpuCount), gpus < request.gpus.count {
+            return "needs \(request.gpus.count) GPU\(request.gpus.count == 1 ? "" : "s"), "
                 + (gpus == 0 ? "no node has one" : "the node with most has \(gpus)")
         }
         return "needs \(request.cpus) CPUs, \(ByteText.text(request.memory ?? 0)) of memory and "
-            + "\(request.gpus) GPUs together, no node has all of them"
+            + "\(request.gpus.count) GPUs together, no node has all of them"
     }
 }

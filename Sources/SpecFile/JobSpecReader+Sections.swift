@@ -13,7 +13,8 @@ extension JobSpecReader {
                 },
                 "memory": { request.memory = self.read.size($0, "memory") },
                 "gpus": {
-                    request.gpus = self.read.integer($0, "gpus", in: 0...64).map { Int($0) } ?? 0
+                    request.gpus = GPURequest(
+                        self.read.integer($0, "gpus", in: 0...64).map { Int($0) } ?? 0)
                 },
                 "numa": {
                     request.numa = self.read.choice($0, "numa", ResourceRequest.NUMA.self) ?? .local

@@ -62,7 +62,7 @@ extension NodeTopology {
             hostname: hostname,
             numaNodes: numaNodes.map {
                 NodeInventory.NUMANode(id: $0.id, cpus: $0.cpus, memory: $0.memory)
-            }, gpus: gpus)
+            }, gpus: gpus.map { NodeInventory.GPU(id: $0) })
     }
 }
 

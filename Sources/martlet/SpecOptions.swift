@@ -54,7 +54,7 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "CPUs of a task; 0 reserves none.") var cpus: String?
     @Option(help: "Memory of a task: 8GiB.") var memory: String?
     @Option(help: "GPUs of a task.") var gpus: String?
-    @Option(help: "local or any.") var numa: String?
+    @Option(help: "local, strict, spread or none.") var numa: String?
     @Option(help: "Size of /dev/shm.") var shm: String?
     @Option(help: "Most processes of a task.") var pids: String?
     @Option(help: "Time limit of a task: 2h.") var time: String?

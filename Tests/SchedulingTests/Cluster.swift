@@ -17,7 +17,8 @@ struct Cluster {
                 id: id, cpus: Array(first..<first + cpus), memory: memory / Int64(numa.count))
         }
         return NodeInventory(
-            hostname: "n", numaNodes: nodes, gpus: (0..<gpus).map { "GPU-\($0)" })
+            hostname: "n", numaNodes: nodes,
+            gpus: (0..<gpus).map { NodeInventory.GPU(id: "GPU-\($0)") })
     }
 
     @discardableResult

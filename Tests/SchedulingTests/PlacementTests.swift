@@ -25,7 +25,7 @@ struct PlacementTests {
         #expect(cluster.sent.map(\.placement.numaNodes) == [[1]])
     }
 
-    @Test("with numa: local a task waits for one NUMA node; with any it spans two")
+    @Test("with numa: local a task waits for one NUMA node; with none it spans two")
     func spanning() {
         var tight = Cluster()
         tight.connect("n", [4, 4])
@@ -33,7 +33,7 @@ struct PlacementTests {
         let local = tight.submit(1, cpus: 2)
         #expect(tight.sent.isEmpty)
         #expect(tight.standing(local).reason == "waits for other tasks to end")
-        tight.submit(1, cpus: 2) { $0.resources.numa = .any }
+        tight.submit(1, cpus: 2) { $0.resources.numa = .none }
         #expect(tight.sent.map(\.placement.numaNodes) == [[0, 1]])
     }
 
@@ -82,7 +82,7 @@ struct PlacementTests {
         cluster.connect("n", [2])
         let job = cluster.submit(1, cpus: cpus) {
             $0.resources.memory = memory
-            $0.resources.gpus = gpus
+            $0.resources.gpus = GPURequest(gpus)
         }
         #expect(cluster.sent.isEmpty)
         #expect(cluster.standing(job).state == .held)
