@@ -42,6 +42,15 @@ let fullyStatic: [LinkerSetting] = [
     ])
 ]
 
+/// Needs no Swift on the machine, and starts sooner: symbols of shared libraries are looked up in each process anew.
+let staticRuntime: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections", "-l_FoundationCShims",
+        "-l_FoundationICU",
+        "-lswiftSynchronization",
+    ])
+]
+
 let package = Package(
     name: "martlet",
     products: [
@@ -152,7 +161,7 @@ let package = Package(
                 "OCISpec", "Registry", "ServerAPI", "SpecFile", "TerminalUI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ], swiftSettings: strict),
+            ], swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
             name: "martlet-agent", dependencies: ["LinuxSystem", "NodeAgent"],
             swiftSettings: strict,
