@@ -61,6 +61,54 @@ struct MountTests {
         #expect(ended.output == "99\n")
     }
 
+    private func manyLayers(_ launcher: LauncherUnderTest, _ text: String) throws -> [String] {
+        var layers = [launcher.image.path]
+        for number in 1..<FlattenedLayers.fewest {
+            try Files.makeDirectories(launcher.folder.path + "/l\(number)")
+            try launcher.folder.write("l\(number)/top", "\(number) \(text)\n")
+            layers.append(launcher.folder.path + "/l\(number)")
+        }
+        return layers
+    }
+
+    /// Lower directories of the container's root, as it sees them, and what it finds and leaves there.
+    private static let lowers = """
+        grep ' / / .* overlay ' /proc/self/mountinfo | grep -o 'lowerdir[+=][^,]*' | tr ':' '\\n' | wc -l
+        """
+
+    @Test(arguments: Runner.possible)
+    func manyLayersAreOneToTheContainersOfAnImage(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let layers = try manyLayers(launcher, "a")
+        let line = "cat /top; ls /made 2>&1; echo new > /top; touch /made; rm /etc/group; "
+        for _ in 0..<2 {
+            let ended = try launcher.shell(line + Self.lowers) { $0.root = .layers(layers) }
+            #expect(
+                ended.output
+                    == "\(FlattenedLayers.fewest - 1) a\nls: /made: No such file or directory\n1\n")
+        }
+        let few = try launcher.shell(Self.lowers) { $0.root = .layers(layers.dropLast()) }
+        #expect(few.output == "\(FlattenedLayers.fewest - 1)\n")
+        // Nothing else is mounted for it when no container needs it any more.
+        let deadline = Clock.monotonic() + 30_000
+        while try Files.text("/proc/\(launcher.pid)/mounts").contains("/flat") {
+            try #require(Clock.monotonic() < deadline)
+            usleep(100_000)
+        }
+    }
+
+    @Test(arguments: Runner.possible)
+    func aLayerThatWasReplacedIsSeen(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let layers = try manyLayers(launcher, "damaged")
+        _ = try launcher.shell("cat /top") { $0.root = .layers(layers) }
+        let last = try #require(layers.last)
+        try checkErrno(rename(last, launcher.folder.path + "/old"), "rename", last)
+        _ = try manyLayers(launcher, "healed")
+        let ended = try launcher.shell("cat /top") { $0.root = .layers(layers) }
+        #expect(ended.output == "\(FlattenedLayers.fewest - 1) healed\n")
+    }
+
     @Test(arguments: Runner.possible)
     func theWritableLayerIsKeptUntilAcknowledged(runner: Runner) throws {
         let launcher = try LauncherUnderTest(runner)

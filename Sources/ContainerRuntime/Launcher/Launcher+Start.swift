@@ -79,16 +79,18 @@ extension Launcher {
         let layer = request.spec.root == .host ? nil : layers?.next()
         var spec = limited(request.spec, enforcement)
         let network = try prepareNetwork(&spec)
-        let plan = ContainerPlan(
-            spec, on: trees.host, cgroups: Self.v1Directories(slot), upper: layer,
-            seccomp: try filters.filter(spec.seccomp))
+        let filter = try filters.filter(spec.seccomp)
         let entry = try table.begin()
+        let layers = flatten(&spec)
+        let plan = ContainerPlan(
+            spec, on: trees.host, cgroups: Self.v1Directories(slot), upper: layer, seccomp: filter)
         let pid: pid_t
         let status: Int32
         do throws(SystemError) {
             (pid, status) = try clone(request, plan, slot, entry)
         } catch {
             table.end(entry)
+            if let layers { flattened.give(layers) }
             throw error
         }
         table.begun(entry)
@@ -98,7 +100,7 @@ extension Launcher {
             killsBefore: before,
             start: ContainerStart(
                 id: id, at: Clock.now(), enforcement: enforcement, ports: network?.ports ?? []),
-            status: status, layer: layer, network: network)
+            status: status, layer: layer, flattened: layers, network: network)
         byPID[pid] = id
         if let limit = rule.timeLimit {
             running[id]?.timer = loop.after(limit) { [unowned self] in
@@ -106,6 +108,15 @@ extension Launcher {
                 self.end(id)
             }
         }
+    }
+
+    /// One layer in the place of many, where that is better.
+    private func flatten(_ spec: inout ContainerSpec) -> [FlattenedLayers.FileIdentity]? {
+        guard case .layers(let layers) = spec.root, let one = flattened.take(layers) else {
+            return nil
+        }
+        spec.root = .layers([one.layer])
+        return one.key
     }
 
     /// With the limits that hold where no cgroup does, and without what the launcher took for itself.

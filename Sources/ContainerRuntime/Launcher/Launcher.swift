@@ -25,6 +25,8 @@ public final class Launcher {
         var upper: Int32?
         /// Where the writable layer is, if on disk.
         let layer: String?
+        /// Its image's layers, if they are flattened.
+        let flattened: [FlattenedLayers.FileIdentity]?
         /// The near end of its terminal, until the agent has it.
         var terminal: Int32?
         /// Of a private network.
@@ -49,6 +51,7 @@ public final class Launcher {
     let table: ContainerTable
     /// Where writable layers lie, if on disk.
     var layers: WritableLayers?
+    let flattened: FlattenedLayers
     let epoch: String
     let listener: OwnedFD
     let journal: LauncherJournal
@@ -93,6 +96,7 @@ public final class Launcher {
             upperOnDisk || !WritableLayers.fitTmpfs(trees)
             ? WritableLayers(runDirectory: directory) : nil
         loop = try EventLoop()
+        flattened = FlattenedLayers(trees, loop)
         epoch = "\(getpid())-\(Clock.now())"
         descriptors = Self.raiseDescriptors()
         signal(SIGPIPE, SIG_IGN)
@@ -168,6 +172,7 @@ public final class Launcher {
             }
         }
         if let timer = container.timer { loop.cancel(timer) }
+        if let layers = container.flattened { flattened.give(layers) }
         let exit = exit(of: container, child)
         // A layer on tmpfs that is kept stays charged to its cgroup, which is then of no use to another task.
         if let slot = container.slot { cgroups.give(slot, isUsedUp: container.upper != nil) }
