@@ -60,7 +60,10 @@ public actor JobServer {
 
     /// Nothing is opened or started before `start()`.
     public init(directories: Directories) {
-        self.init(directories: directories, seams: .local(directories))
+        let log = Logger(label: "martlet.server")
+        self.init(
+            directories: directories,
+            seams: .local(directories, warn: { log.warning("\($0)") }))
     }
 
     init(directories: Directories, seams: ServerSeams) {

@@ -23,14 +23,18 @@ struct ServerSeams: Sendable {
     /// Releases the images of all other jobs.
     var holdNoImagesBut: @Sendable (Set<JobID>) -> Void = { _ in }
 
-    static func local(_ directories: Directories) -> ServerSeams {
+    /// `warn` gets what registries want people to know.
+    static func local(_ directories: Directories, warn: @escaping @Sendable (String) -> Void)
+        -> ServerSeams
+    {
         // Credentials, proxies and certificates are those of whoever started the server.
         let read: Result<StoreSettings, ImageError>
         do throws(ImageError) {
             read = .success(try StoreSettings(environment: ProcessEnvironment.all()))
         } catch { read = .failure(error) }
         // What is wrong with them is said of every image that is asked for.
-        let settings = (try? read.get()) ?? StoreSettings()
+        var settings = (try? read.get()) ?? StoreSettings()
+        settings.registry.warn = warn
         let images = ImageStore(dataDirectory: directories.data, settings: settings)
         let user: @Sendable (JobID) -> ImageUser = {
             .job($0.rawValue, stateDirectory: directories.state)

@@ -63,9 +63,11 @@ extension RegistryClient {
                 request.headers.append(("Authorization", authorization))
             }
             let response = try transfer(request, isAbandoned: call.isAbandoned, sink: sink)
-            guard [301, 302, 303, 307, 308].contains(response.status),
+            // RFC 9110 §15.4: 307 and 308 keep method and body; after another one what was to be sent would be lost.
+            let isForAll = [307, 308].contains(response.status)
+            guard isForAll || [301, 302, 303].contains(response.status),
                 let location = response.header("location"),
-                call.method == "GET" || call.method == "HEAD"
+                isForAll || call.method == "GET" || call.method == "HEAD"
             else { return response }
             url = try target(location, from: url, call, endpoint)
         }

@@ -19,6 +19,7 @@ enum PushTable {
         the upload's Location absolute, by path or relative              | PushTests.locations
         the Location is never rebuilt, only added to                     | PushTests.locations
         a Location on another host gets no credentials                   | PushTests.otherHost
+        307 and 308 take the body along, to another host no credentials  | PushTests.redirected
         one PUT with Content-Length                                      | PushTests.monolithic PushTests.emptyBlob
         a small blob in the POST; 202 means that a PUT is wanted         | PushTests.smallBlobs
         chunks of OCI-Chunk-Min-Length or more, where it is asked for    | PushTests.chunks

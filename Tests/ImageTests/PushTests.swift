@@ -124,6 +124,30 @@ struct PushTests {
     }
 
     @Test(
+        "an upload follows 307 and 308 with all of its body, to other hosts without credentials; after 302 nothing is sent",
+        arguments: [(307, true), (308, true), (302, false)])
+    func redirected(status: Int, arrives: Bool) throws {
+        let storage = try FakeRegistry { _, _ in FakeRegistry.Answer(status: 201) }
+        defer { storage.close() }
+        let target = "http://\(storage.host)/bucket?signature=secret"
+        let registry = try PushRegistry(
+            .init(answer: { request, _ in
+                request.method == "PUT"
+                    ? FakeRegistry.Answer(status: status, headers: [("Location", target)]) : nil
+            }))
+        let upload = BlobUpload(
+            reference: try reference(registry), digest: digestOf(blob), size: Int64(blob.count),
+            descriptor: file)
+        if arrives {
+            try client(chunkSize: 16 << 20).upload(upload)
+        } else {
+            #expect(throws: RegistryError.self) { try client(chunkSize: 16 << 20).upload(upload) }
+        }
+        let bodies = storage.requests.map { "\($0.method) \($0.target) \($0.body == blob)" }
+        #expect(bodies == (arrives ? ["PUT /bucket?signature=secret true"] : []))
+    }
+
+    @Test(
         "a small blob goes with the request that opens its upload, and in another where that is not taken",
         arguments: [(201, 1, 0), (202, 1, 1), (400, 2, 1), (405, 2, 1)])
     func smallBlobs(status: Int, posts: Int, puts: Int) throws {

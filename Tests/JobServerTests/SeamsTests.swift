@@ -13,6 +13,9 @@ struct SeamsTests {
         let home = try #require(ProcessEnvironment.all()["HOME"])
         let directories = Directories(
             state: "/nowhere", data: "/nowhere", run: "/nowhere", config: "/nowhere")
-        #expect(try ServerSeams.local(directories).fetchImage("~/") { _ in }.layers == [home + "/"])
+        #expect(
+            try ServerSeams.local(directories) { _ in }.fetchImage("~/") { _ in }.layers == [
+                home + "/"
+            ])
     }
 }
