@@ -99,7 +99,8 @@ let package = Package(
             dependencies: ["JobModel", "LinuxSystem", "OCIRuntimeSpec", "OCISpec", "Yams"],
             swiftSettings: strict),
         .target(
-            name: "Topology", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
+            name: "Topology", dependencies: ["JobModel", "LinuxSystem", "OCIRuntimeSpec"],
+            swiftSettings: strict),
         .target(
             name: "StateStore",
             dependencies: [
@@ -201,6 +202,10 @@ let package = Package(
         .testTarget(
             name: "ImageTests",
             dependencies: ["CLinux", "ImageStore", "LinuxSystem", "OCISpec", "Registry"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TopologyTests",
+            dependencies: ["JobModel", "LinuxSystem", "OCIRuntimeSpec", "Topology"],
             swiftSettings: strict),
         .testTarget(
             name: "NodeAgentTests",

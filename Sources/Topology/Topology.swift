@@ -1,6 +1,7 @@
 /// What a node is made of: CPUs, NUMA nodes and their memory, GPUs, read from /sys and /proc.
 ///
-/// Everything is read beneath a system root, so that captured machines can be read as well. Imports LinuxSystem and JobModel.
+/// Everything is read beneath a system root, so that captured machines can be read as well. Imports LinuxSystem, JobModel and
+/// OCIRuntimeSpec.
 /// Start here.
 public struct NodeTopology: Sendable, Hashable {
     public struct NUMANode: Sendable, Hashable {

@@ -20,6 +20,20 @@ final class Document: Sendable {
         values = scanner.values
     }
 
+    /// Reads YAML by way of the JSON that says the same, so that a place in the text is known for what is no YAML alone.
+    convenience init(yaml bytes: [UInt8], name: String) throws(SpecError) {
+        if let offset = Self.firstInvalidByte(in: bytes) {
+            throw Self.error(name, bytes, "no UTF-8", at: offset)
+        }
+        var scanner = YAMLScanner(bytes)
+        do throws(YAMLScanner.Problem) {
+            try scanner.scan()
+        } catch {
+            throw Self.error(name, bytes, error.text, at: error.offset)
+        }
+        try self.init(scanner.json, name: name)
+    }
+
     /// The value that is all of the document.
     var root: Field { Field(document: self, index: 0) }
 
