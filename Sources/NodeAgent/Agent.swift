@@ -113,9 +113,10 @@ public final class Agent {
         journals = Journals(directory: directories.run)
         templates = JobTemplates(directory: directories.run + "/jobs")
         identity = HeadIdentity(file: directories.run + "/agent.head")
-        let usable = systemRoot == "/" ? try Affinity.current() : nil
-        inventory = try NodeTopology.read(root: systemRoot, usable: usable).inventory(
-            hostname: Self.hostname())
+        let node =
+            systemRoot == "/"
+            ? try NodeTopology.readThisMachine() : try NodeTopology.read(root: systemRoot)
+        inventory = node.inventory(hostname: Self.hostname())
         signal(SIGPIPE, SIG_IGN)
         // A launcher that ends is this process's child, and nobody waits for it.
         signal(SIGCHLD, SIG_IGN)

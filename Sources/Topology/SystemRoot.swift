@@ -11,10 +11,10 @@ struct SystemRoot: ~Copyable {
         directory = try OwnedFD.open(path, RootedPath.openPath | O_DIRECTORY)
     }
 
-    /// Throws ENOENT for what is not there.
-    func bytes(_ path: String) throws(SystemError) -> [UInt8] {
+    /// Throws ENOENT for what is not there, EFBIG for what is longer than `limit` bytes.
+    func bytes(_ path: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8] {
         let file = try RootedPath.open(root: directory.raw, path, O_RDONLY | O_NONBLOCK)
-        return try Files.read(file.raw, path)
+        return try Files.read(file.raw, path, limit: limit)
     }
 
     /// Without blanks at its ends. Nil where it cannot be read: every machine lacks some of the files.
@@ -33,8 +33,11 @@ struct SystemRoot: ~Copyable {
         return text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) : Int(text)
     }
 
-    /// Nil where it cannot be read.
-    func cpus(_ path: String) -> [Int]? { text(path).map(CPUList.parse) }
+    /// Of a list, or of the mask that older kernels have alone. Nil where neither can be read.
+    func cpus(_ list: String, mask: String? = nil) -> [Int]? {
+        if let text = text(list) { return CPUList.parse(text) }
+        return mask.flatMap { text($0) }.map { CPUList.parse(mask: $0) }
+    }
 
     /// In no order; none where there is no such directory.
     func names(in path: String) -> [String] {
