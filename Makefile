@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 PREFIX ?= $(HOME)/.local
 BIN := .build/bin
-EXECUTABLES := martlet martlet-agent martlet-runtime
+EXECUTABLES := martlet martlet-agent martlet-runtime martlet-nvml
 
 .PHONY: build demo test test-long bench lint install clean
 

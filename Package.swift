@@ -56,6 +56,7 @@ let package = Package(
     products: [
         .executable(name: "martlet", targets: ["martlet"]),
         .executable(name: "martlet-agent", targets: ["martlet-agent"]),
+        .executable(name: "martlet-nvml", targets: ["martlet-nvml"]),
         .executable(name: "martlet-runtime", targets: ["martlet-runtime"]),
     ],
     dependencies: [
@@ -174,6 +175,7 @@ let package = Package(
             ],
             swiftSettings: quickStart,
             linkerSettings: fullyStatic),
+        .executableTarget(name: "martlet-nvml", cSettings: strictC),
 
         // Tests
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

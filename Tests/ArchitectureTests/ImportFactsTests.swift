@@ -45,7 +45,7 @@ struct ImportFactsTests {
                 "NodeLink",
             ],
             ["NodeAgent", "JobServer", "ServerAPI", "TerminalUI"],
-            ["martlet", "martlet-agent", "martlet-runtime"],
+            ["martlet", "martlet-agent", "martlet-nvml", "martlet-runtime"],
         ]
         let level = Dictionary(
             uniqueKeysWithValues: levels.enumerated().flatMap { rank, names in
