@@ -152,7 +152,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
         .target(
-            name: "TerminalUI", dependencies: ["JobModel", "LinuxSystem"], swiftSettings: strict),
+            name: "TerminalUI", dependencies: ["JobModel", "LinuxSystem", "Topology"],
+            swiftSettings: strict),
 
         // Binaries
         .executableTarget(
@@ -160,7 +161,7 @@ let package = Package(
             dependencies: [
                 "ContainerRuntime", "ImageStore", "JobModel", "JobServer", "LinuxSystem",
                 "NodeAgent", "NodeLink",
-                "OCISpec", "Registry", "ServerAPI", "SpecFile", "TerminalUI",
+                "OCISpec", "Registry", "ServerAPI", "SpecFile", "TerminalUI", "Topology",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict, linkerSettings: staticRuntime),
@@ -224,8 +225,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI"], swiftSettings: strict
-        ),
+            name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI", "Topology"],
+            swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["CLinux", "JobModel", "LinuxSystem"],
             swiftSettings: strict),

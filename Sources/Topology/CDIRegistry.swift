@@ -26,6 +26,9 @@ public struct CDIRegistry: Sendable, Hashable {
     /// Described twice with the same right.
     private var conflicts: Set<String> = []
 
+    /// One without devices.
+    public init() {}
+
     /// Reads what lies below `root`. What cannot be read is one of the problems, and does not keep the rest from being had.
     public static func read(root: String = "/", directories: [String] = directories)
         throws(SystemError) -> CDIRegistry

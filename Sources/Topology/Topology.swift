@@ -77,4 +77,6 @@ public struct NodeTopology: Sendable, Hashable {
     public var kernelRelease: String?
     /// What could not be found out, and why: for people.
     public var notes: [String] = []
+
+    public init() {}
 }

@@ -14,9 +14,11 @@ public struct TopologyDocument: Encodable {
     private let gpuLinks: [[Int]]
     private let driverNodes: [String: [Node]]
     private let pciDevices: [PCI]
+    private let cdiDevices: [String]
     private let notes: [String]
 
-    public init(_ topology: NodeTopology) {
+    /// `cdi` is what the machine's vendors describe; what is wrong with their files is among the notes.
+    public init(_ topology: NodeTopology, _ cdi: CDIRegistry = CDIRegistry()) {
         architecture = topology.architecture
         kernelRelease = topology.kernelRelease
         cpus = CPUs(topology.cpus)
@@ -31,7 +33,8 @@ public struct TopologyDocument: Encodable {
         driverNodes = Dictionary(
             uniqueKeysWithValues: topology.driverNodes.map { ($0.rawValue, $1.map(Node.init)) })
         pciDevices = topology.pciDevices.map(PCI.init)
-        notes = topology.notes
+        cdiDevices = cdi.names
+        notes = topology.notes + cdi.problems.map(\.description)
     }
 
     private struct CPUs: Encodable {

@@ -20,7 +20,8 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Cancel.self,
             Retry.self, Wait.self, Exec.self, Shell.self,
-            ImageCommand.self, Login.self, Logout.self, Server.self, Debug.self,
+            ImageCommand.self, Login.self, Logout.self, Server.self, TopologyCommand.self,
+            Debug.self,
         ])
 
     static func main() async {
