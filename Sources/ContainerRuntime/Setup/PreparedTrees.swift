@@ -140,7 +140,8 @@ extension HostFacts {
     public static func expected() -> HostFacts {
         let root = geteuid() == 0
         return detect(
-            inUserNamespace: !root, canSetGroups: root || SubordinateIDs.ofThisUser() != nil)
+            inUserNamespace: !root || !UserNamespace.isInitial,
+            canSetGroups: root || SubordinateIDs.ofThisUser() != nil)
     }
 }
 

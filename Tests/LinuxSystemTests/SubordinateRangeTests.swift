@@ -1,6 +1,7 @@
+import Glibc
 import Testing
 
-@testable import ContainerRuntime
+@testable import LinuxSystem
 
 @Suite struct SubordinateRangeTests {
     @Test(
@@ -29,5 +30,22 @@ import Testing
     func nothing(text: String) {
         #expect(SubordinateRange.first(in: text, for: "dev", 1000) == nil)
         #expect(SubordinateRange.first(in: text, for: nil, 1000) == nil)
+    }
+
+    @Test("ids of the ranges are others inside, and back; beyond them there are none")
+    func ids() throws {
+        let range = try #require(SubordinateRange(first: 100_000, count: 10))
+        let ids = SubordinateIDs(users: range, groups: range)
+        let own = (geteuid(), getegid())
+        for (inside, outside) in [
+            ((0, 0), own), ((1, 10), (100_000, 100_009)), ((0, 1), (own.0, 100_000)),
+        ] as [((UInt32, UInt32), (UInt32, UInt32))] {
+            #expect(try #require(ids.outside(uid: inside.0, gid: inside.1)) == outside)
+            #expect(ids.inside(uid: outside.0, gid: outside.1) == inside)
+        }
+        #expect(ids.outside(uid: 11, gid: 0) == nil && ids.outside(uid: 0, gid: 11) == nil)
+        #expect(ids.inside(uid: 99_999, gid: 100_010) == (0, 0))
+        #expect(SubordinateRange(first: 7, count: 0) == nil)
+        #expect(SubordinateRange(first: .max, count: 1) == nil)
     }
 }
