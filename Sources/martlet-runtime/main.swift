@@ -1,5 +1,10 @@
 import Glibc
 
-// One runtime, two doors: `serve` is the long-lived launcher of Martlet's tasks, everything else the OCI command line.
+// One runtime, three doors: `serve` is the long-lived launcher of Martlet's tasks, `files` does for the image store what takes
+// subordinate ids, everything else is the OCI command line.
 let words = Array(CommandLine.arguments.dropFirst())
-exit(words.first == "serve" ? Serve.run(Array(words.dropFirst())) : CommandLineDoor.run(words))
+switch words.first {
+case "serve": exit(Serve.run(Array(words.dropFirst())))
+case "files": exit(FileCalls.run(Array(words.dropFirst())))
+default: exit(CommandLineDoor.run(words))
+}
