@@ -15,8 +15,9 @@ extension ImageStore {
         try output.write { () throws(ImageError) in
             try writing(image.reference) { () throws(LayerError) in
                 let tar = TarWriter(descriptor: output.descriptor)
-                let records = form.keepsOwners ? [] : try records(image, use)
-                let export = RootExport(tar, records, isCancelled: options.isCancelled)
+                let records = form == .user ? try records(image, use) : []
+                let export = RootExport(
+                    tar, records, form: form, isCancelled: options.isCancelled)
                 try MergedWalk(layers: image.layers, form: form).run {
                     node throws(LayerError) in try export.add(node)
                 }

@@ -66,11 +66,14 @@ extension ImageStore {
     }
 
     private static func unshareMounts(_ form: OverlayForm) throws(SystemError) {
-        let (uid, gid) = (geteuid(), getegid())
         // CLONE_NEWUSER and CLONE_NEWNS of linux/sched.h.
         let (newUser, newMounts): (UInt64, UInt64) = (0x1000_0000, 0x0002_0000)
+        let (uid, gid) = (geteuid(), getegid())
+        if case .mapped(let ids) = form, try !UserNamespace.enter(ids) {
+            throw SystemError("map subordinate ids", "newuidmap", errno: EPERM)
+        }
         try check(
-            cl_unshare(form == .trusted ? newMounts : newUser | newMounts), "unshare",
+            cl_unshare(form == .user ? newUser | newMounts : newMounts), "unshare",
             hint: "user namespaces may be switched off here: user.max_user_namespaces")
         if form == .user {
             for (file, text) in [
@@ -143,7 +146,7 @@ private struct OverlayView {
                 path.withCString { cl_fsconfig(fs.raw, setString, "lowerdir+", $0, 0) },
                 "mount(overlay)", layer, hint: "it takes Linux 6.8")
         }
-        if form == .user {
+        if form != .trusted {
             try check(
                 cl_fsconfig(fs.raw, setFlag, "userxattr", nil, 0), "mount(overlay)", "userxattr")
         }

@@ -103,15 +103,26 @@ extension ImageStore {
             summary.blobs += 1
             summary.bytes += bytes
         }
-        let directory = paths.layers(form)
-        for (name, bytes) in inventory.layers where !needed.layers.contains(name) {
-            // First the directory: what is removed by half never looks complete.
-            try putAside(directory + "/" + name)
+        for (path, bytes) in inventory.layers where !needed.layers.contains(path) {
+            do throws(ImageError) {
+                // First the directory: what is removed by half never looks complete.
+                try putAside(paths.root + "/" + path)
+            } catch {
+                // Of root, or of ids that are this user's no more, it may be another's to remove.
+                guard isOwn(path) else { continue }
+                throw error
+            }
             summary.layers += 1
             summary.bytes += bytes
         }
-        try sweepLeftovers(directory)
+        for directory in paths.layerDirectories {
+            try sweepLeftovers(paths.root + "/" + directory)
+        }
         return summary
+    }
+
+    private func isOwn(_ layer: String) -> Bool {
+        (paths.root + "/" + layer).hasPrefix(paths.layers(form) + "/")
     }
 
     /// Lists and marks without their layer, and what was being written when its writer was killed.

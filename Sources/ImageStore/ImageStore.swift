@@ -10,13 +10,13 @@ public import OCISpec
 /// Safe to use from several threads and several processes at once.
 public final class ImageStore: Sendable {
     let paths: StorePaths
-    let form: OverlayForm
+    /// Changes once at most: where subordinate ids turn out to be of no use.
+    var form: OverlayForm { settings.form ?? OverlayForm.current }
     let settings: StoreSettings
 
     /// `dataDirectory` is made when the first image comes.
     public init(dataDirectory: String, settings: StoreSettings = StoreSettings()) {
         paths = StorePaths(root: dataDirectory)
-        form = settings.form ?? OverlayForm.current
         self.settings = settings
     }
 

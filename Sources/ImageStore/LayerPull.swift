@@ -65,7 +65,7 @@ final class LayerPull: Sendable {
         // One pull of the same image at a time, in whatever process: the others find it done.
         let lock = try waitForLock(image.manifestDigest)
         defer { withExtendedLifetime(lock) {} }
-        let missing = image.diffIDs.indices.filter { store.layers.find(image.diffIDs, $0) == nil }
+        let missing = try findMissing()
         // Of a layer that was unpacked from another blob, or from a path, the blob alone is brought: it may be pushed.
         let wanted = image.diffIDs.indices.filter {
             missing.contains($0) || (keepsBlobs && !store.blobs.has(image.manifest.layers[$0]))
@@ -88,6 +88,22 @@ final class LayerPull: Sendable {
         let paths = try settle(pool)
         tell(.done)
         return paths
+    }
+
+    /// Layers that are to be unpacked. Where that is to be done with subordinate ids, these are of use.
+    private func findMissing() throws(ImageError) -> [Int] {
+        let form = store.form
+        let missing = image.diffIDs.indices.filter { store.layers.find(image.diffIDs, $0) == nil }
+        guard case .mapped = form, !missing.isEmpty, NamespaceRoot.shared?.prepare() == false,
+            store.form != form
+        else { return missing }
+        // Everything is the user's own then, as in layers that were unpacked before.
+        do throws(SystemError) {
+            try store.paths.make(store.form)
+        } catch {
+            throw ImageError(system: error, "pull \(image.name)")
+        }
+        return try findMissing()
     }
 
     private static func unique(_ indexes: [Int], _ digests: [Digest]) -> [Int] {
@@ -193,6 +209,8 @@ final class LayerPull: Sendable {
     /// Names the layers from the lowest up, each settled on those below it.
     private func settle(_ pool: DownloadPool?) throws(ImageError) -> [String] {
         var paths: [String] = []
+        var owners = RecordedOwners()
+        defer { state.quietly { $0.notes += owners.notes } }
         for index in image.diffIDs.indices {
             if let path = store.layers.find(image.diffIDs, index) {
                 paths.append(path)
@@ -208,6 +226,7 @@ final class LayerPull: Sendable {
             let isBound = try settle(staged, index, on: paths)
             let losses = staged.layer.writer.losses.map { "layer \(index + 1): \($0)" }
             state.quietly { $0.notes += losses }
+            owners = owners + staged.layer.writer.recordedOwners
             let key = isBound ? LayerStore.boundKey(image.diffIDs[...index]) : image.diffIDs[index]
             let sums = staged.layer.writer.sums
             paths.append(try store.layers.publish(staged.directory, key, sums))

@@ -100,7 +100,6 @@ private enum FileFlush {
     }
 
     private static func openToFlush(_ directory: Int32, _ name: [CChar]) -> Int32? {
-        let file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-        return file >= 0 ? file : nil
+        (try? Raw.open(directory, name, O_RDONLY)) ?? nil
     }
 }

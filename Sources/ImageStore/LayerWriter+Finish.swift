@@ -7,6 +7,7 @@ extension LayerWriter {
     /// Writes what had to wait: whiteouts and opaque marks. In the lowest layer nothing is to be hidden, and a whiteout would
     /// show up in listings. Afterwards the layer is as it will be mounted, but for what `settle` does.
     func finish(isLowest: Bool) throws(LayerError) {
+        try giveAll()
         try removeLinkDirectory()
         var severed: Set<EntryName> = []
         if !isLowest {
@@ -36,6 +37,7 @@ extension LayerWriter {
     func describeDirectories() throws(LayerError) {
         let deepestFirst = directories.sorted { $0.key.components.count > $1.key.components.count }
         for (name, entry) in deepestFirst { try apply(entry, to: name) }
+        try giveAll()
     }
 
     func apply(_ entry: TarEntry, to name: EntryName) throws(LayerError) {

@@ -16,6 +16,7 @@ extension LayerWriter {
         }
         let isUnsettled = needsSettling
         try copyUp(from: lower)
+        try giveAll()
         try writeThroughLinks(lower)
         try removeIdleWhiteouts(lower)
         let isAdapted = try describeDirectories(isUnsettled, lower)
@@ -45,6 +46,7 @@ extension LayerWriter {
             isAdapted = true
             try copyAttributes(from: found, to: name)
         }
+        try giveAll()
         return isAdapted
     }
 
@@ -110,12 +112,11 @@ extension LayerWriter {
         }
         if copies[target] == nil {
             let first = try free(target) ?? place
-            try copyFile(found, to: first.parent.descriptor, first.last)
+            try copyFile(found, to: first)
             copies[target] = first
         }
         if let copy = copies[target], copy.name != place.name {
-            try Raw.check(
-                linkat(copy.parent.descriptor, copy.last, parent.descriptor, place.last, 0), "link")
+            try Raw.check(Self.link(copy.parent.descriptor, copy.last, to: place), "link")
         }
         try setSharedAttributes(place, link.entry)
     }
@@ -132,46 +133,33 @@ extension LayerWriter {
         return Place(parent: parent, name: parent.name.child(target.last))
     }
 
-    private func copyFile(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar])
-        throws(LayerError)
-    {
-        var times = [found.status.st_atim, found.status.st_mtim]
-        if Raw.isLink(found.status) {
+    private func copyFile(_ found: LowerTree.Found, to place: Place) throws(LayerError) {
+        let directory = place.parent.descriptor
+        switch found.status.st_mode & S_IFMT {
+        case S_IFREG: return try copyContent(found, to: place)
+        case S_IFLNK:
             let target = try Raw.link(found.layer, found.name.path)
-            try Raw.check(symlinkat(target.cName, directory, name), "symlink")
-        } else if found.status.st_mode & S_IFMT == S_IFREG {
-            try copyContent(found, to: directory, name)
-        } else {
+            try Raw.check(symlinkat(target.cName, directory, place.last), "symlink")
+        case let type:
             let (major, minor) = Raw.deviceNumber(found.status)
-            let type = found.status.st_mode & S_IFMT
-            let result = cl_mknodat(directory, name, type | 0o600, major, minor)
+            let result = cl_mknodat(directory, place.last, type | 0o600, major, minor)
             guard result >= 0 else { throw LayerError(system: -result, "mknod") }
         }
-        if form.keepsOwners {
-            try Raw.check(
-                fchownat(
-                    directory, name, found.status.st_uid, found.status.st_gid, AT_SYMLINK_NOFOLLOW),
-                "chown")
-        }
-        if !Raw.isLink(found.status) {
-            try Raw.check(fchmodat(directory, name, found.status.st_mode & 0o7777, 0), "chmod")
-        }
-        try Raw.check(utimensat(directory, name, &times, AT_SYMLINK_NOFOLLOW), "utimens")
+        try setLinkAttributes(place, try described(found, nil))
     }
 
-    private func copyContent(_ found: LowerTree.Found, to directory: Int32, _ name: [CChar])
-        throws(LayerError)
-    {
+    private func copyContent(_ found: LowerTree.Found, to place: Place) throws(LayerError) {
         guard let source = try Raw.openBeneath(found.layer, found.name, O_RDONLY) else {
             throw LayerError(system: ENOENT, "open", entry: found.name.bytes)
         }
         defer { close(source) }
         let file = openat(
-            directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            place.parent.descriptor, place.last,
+            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         try Raw.check(file, "create")
         defer { close(file) }
         copyAllowance -= try Raw.copyData(source, to: file, limit: copyAllowance)
-        try copyExtendedAttributes(from: source, to: file)
+        try setAttributes(file, try described(found, source))
         try sums.note(file, nil)
     }
 
@@ -184,29 +172,32 @@ extension LayerWriter {
             close(source)
             close(directory)
         }
-        if form.keepsOwners {
-            try Raw.check(fchown(directory, found.status.st_uid, found.status.st_gid), "chown")
-        }
-        try copyExtendedAttributes(from: source, to: directory)
-        try Raw.check(fchmod(directory, found.status.st_mode & 0o7777), "chmod")
-        var times = [found.status.st_atim, found.status.st_mtim]
-        try Raw.check(futimens(directory, &times), "utimens")
+        try setAttributes(directory, try described(found, source))
     }
 
-    /// All but what steers the overlay.
-    private func copyExtendedAttributes(from source: Int32, to target: Int32) throws(LayerError) {
-        var names = [CChar](repeating: 0, count: 65_536)
-        let length = flistxattr(source, &names, names.count)
-        guard length > 0 else { return }
-        var value = [UInt8](repeating: 0, count: 65_536)
-        for part in names[..<length].split(separator: 0) {
-            let name = part.map { UInt8(bitPattern: $0) }
-            guard isApplied(name) || name == Array(Self.ownerRecord.utf8) else { continue }
-            let count = fgetxattr(source, name.cName, &value, value.count)
-            guard count >= 0 else { continue }
-            // As in `setAttributes`: without it the file itself is still good.
-            _ = fsetxattr(target, name.cName, value, count, 0)
+    /// What is below, as an archive would have it: with its owner as the image means him, and but for what steers the overlay all of
+    /// its attributes.
+    private func described(_ found: LowerTree.Found, _ source: Int32?) throws(LayerError)
+        -> TarEntry
+    {
+        let status = found.status
+        let kind: TarEntry.Kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFLNK: .symbolicLink
+            case S_IFDIR: .directory
+            case S_IFIFO: .fifo
+            case S_IFCHR: .characterDevice
+            case S_IFBLK: .blockDevice
+            default: .file
+            }
+        var entry = TarEntry(kind: kind, path: found.name.bytes, mode: status.st_mode & 0o7777)
+        (entry.uid, entry.gid) = form.imageOwner(status)
+        entry.modified = (Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec))
+        if let source {
+            if let owner = Raw.recordedOwner(source) { (entry.uid, entry.gid) = owner }
+            entry.attributes = try Raw.attributes(source, where: isApplied)
         }
+        return entry
     }
 
     /// An implied directory that is a link below: what this layer put there goes where the link leads.
@@ -283,8 +274,9 @@ struct LowerLink {
 enum DirectoryListing {
     /// Names in a directory beneath an open one, without `.` and `..`.
     static func names(_ root: Int32, _ path: [CChar]) throws(LayerError) -> [[UInt8]] {
-        let descriptor = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        try Raw.check(descriptor, "open")
+        guard let descriptor = try Raw.open(root, path, O_RDONLY | O_DIRECTORY) else {
+            throw LayerError(system: ENOENT, "open")
+        }
         guard let stream = fdopendir(descriptor) else {
             close(descriptor)
             throw LayerError(system: errno, "opendir")

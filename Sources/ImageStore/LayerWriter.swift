@@ -17,6 +17,9 @@ final class LayerWriter {
     private(set) var skippedDevices: Set<EntryName> = []
     /// Files whose capabilities could not be set.
     var lostCapabilities = 0
+    var recordedOwners = RecordedOwners()
+    /// What is to be given to others, each with what it is open on or lies in.
+    var gifts: [(gift: Gift, place: OpenDirectory)] = []
     private(set) var whiteouts: Set<EntryName> = []
     var opaque: Set<EntryName> = []
     /// Whiteouts that were written, by real name.
@@ -203,9 +206,8 @@ final class LayerWriter {
             throw LayerError(.hostile, "a hard link to a directory")
         }
         if real != place.name {
-            // Flag 0: a link that is the target itself is linked, not what it points to.
-            try creating(place) {
-                linkat(parent.descriptor, target.last.cName, place.parent.descriptor, $0, 0)
+            try creating(place) { _ in
+                Self.link(parent.descriptor, target.last.cName, to: place)
             }
         }
         try setSharedAttributes(place, entry)
@@ -228,8 +230,7 @@ final class LayerWriter {
         if entry.kind == .fifo {
             try creating(place) { mkfifoat(place.parent.descriptor, $0, 0o600) }
         } else {
-            // Nobody but root may make devices; containers get their own /dev.
-            guard form.keepsOwners else { return try skipDevice(place) }
+            guard form.makesDevices else { return try skipDevice(place) }
             guard entry.device != (0, 0) else {
                 throw LayerError(.hostile, "a device 0:0, which would hide files of other layers")
             }
@@ -265,6 +266,7 @@ final class LayerWriter {
 
     /// Removes what an earlier entry of this layer made, and forgets what was to be done with it.
     func remove(_ place: Place) throws(LayerError) {
+        try giveAll()
         // A link among them may have led to any.
         open = [:]
         guard try TreeRemoval.remove(place.parent.descriptor, place.last) else { return }

@@ -104,7 +104,7 @@ struct ListingWalk {
     }
 
     private func isReadable(_ status: stat, _ bits: mode_t) -> Bool {
-        form == .trusted || status.st_mode & bits == bits
+        form.readsAll || status.st_mode & bits == bits
     }
 
     private mutating func append(
@@ -159,7 +159,7 @@ struct ListingWalk {
                     || text == "security.capability"
             else { continue }
             var value = [UInt8](repeating: 0, count: 65_536)
-            let count = fgetxattr(file, name.cName, &value, value.count)
+            let count = Raw.attribute(file, name.cName, into: &value)
             name.withUnsafeBytes { sum.add($0) }
             value[..<max(0, count)].withUnsafeBytes { sum.add($0) }
         }

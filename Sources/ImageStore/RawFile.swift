@@ -32,9 +32,14 @@ enum Raw {
         let result = cl_openat2(
             root, name.path, UInt64(UInt32(bitPattern: flags | O_CLOEXEC)), 0, strictlyBeneath)
         if result >= 0 { return result }
-        switch -result {
+        var reason = -result
+        if reason == EACCES, let opened = openAsRoot(root, name.path, flags) {
+            if opened >= 0 { return opened }
+            reason = -opened
+        }
+        switch reason {
         case ENOENT, ELOOP, ENOTDIR: return nil
-        default: throw LayerError(system: -result, "open", entry: name.bytes)
+        default: throw LayerError(system: reason, "open", entry: name.bytes)
         }
     }
 
@@ -46,8 +51,15 @@ enum Raw {
             let result = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)
             if result >= 0 { return result }
             if errno == EINTR { continue }
-            if errno == ENOENT { return nil }
-            throw LayerError(system: errno, "open")
+            var reason = errno
+            if reason == EACCES, flags & O_CREAT == 0,
+                let opened = openAsRoot(directory, name, flags)
+            {
+                if opened >= 0 { return opened }
+                reason = -opened
+            }
+            if reason == ENOENT { return nil }
+            throw LayerError(system: reason, "open")
         }
     }
 
@@ -55,13 +67,28 @@ enum Raw {
         var status = stat()
         if fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 { return status }
         if errno == ENOENT || errno == ENOTDIR { return nil }
-        throw LayerError(system: errno, "stat")
+        guard errno == EACCES else { throw LayerError(system: errno, "stat") }
+        guard let opened = openAsRoot(directory, name, openPath) else {
+            throw LayerError(system: EACCES, "stat")
+        }
+        if [-ENOENT, -ENOTDIR].contains(opened) { return nil }
+        guard opened >= 0 else { throw LayerError(system: -opened, "stat") }
+        defer { close(opened) }
+        try check(fstat(opened, &status), "stat")
+        return status
     }
 
     /// readlinkat(2), whole.
     static func link(_ directory: Int32, _ name: [CChar]) throws(LayerError) -> [UInt8] {
         var buffer = [CChar](repeating: 0, count: EntryName.limit + 1)
-        let count = readlinkat(directory, name, &buffer, buffer.count)
+        var count = readlinkat(directory, name, &buffer, buffer.count)
+        if count < 0, errno == EACCES, let opened = openAsRoot(directory, name, openPath),
+            opened >= 0
+        {
+            defer { close(opened) }
+            // Empty: the link that the descriptor is open on.
+            count = readlinkat(opened, "", &buffer, buffer.count)
+        }
         guard count >= 0 else { throw LayerError(system: errno, "readlink") }
         return buffer[..<count].map { UInt8(bitPattern: $0) }
     }
@@ -134,8 +161,11 @@ enum Raw {
     /// roots are 0555.
     static func renameDirectory(_ from: String, _ to: String) -> Bool {
         if rename(from, to) == 0 { return true }
+        guard errno == EACCES else { return false }
+        if renameAsRoot(from, to) { return true }
+        errno = EACCES
         var status = stat()
-        guard errno == EACCES, stat(from, &status) == 0, chmod(from, 0o700) == 0 else {
+        guard stat(from, &status) == 0, chmod(from, 0o700) == 0 else {
             return false
         }
         let isDone = rename(from, to) == 0

@@ -5,6 +5,7 @@ internal import Glibc
 final class RootExport {
     private let tar: TarWriter
     private let records: [LayerRecord]
+    private let form: OverlayForm
     private let isCancelled: () -> Bool
     /// First name of each file that has several.
     private var links: [Inode: EntryName] = [:]
@@ -15,7 +16,11 @@ final class RootExport {
         var number: ino_t
     }
 
-    init(_ tar: TarWriter, _ records: [LayerRecord], isCancelled: @escaping () -> Bool) {
+    init(
+        _ tar: TarWriter, _ records: [LayerRecord], form: OverlayForm,
+        isCancelled: @escaping () -> Bool
+    ) {
+        self.form = form
         self.tar = tar
         self.records = records
         self.isCancelled = isCancelled
@@ -41,7 +46,7 @@ final class RootExport {
             case .file: try addFile(entry, node)
             case .directory:
                 try withOpen(node, O_RDONLY | O_DIRECTORY) { descriptor throws(LayerError) in
-                    entry.attributes = try Self.attributes(descriptor)
+                    try describe(&entry, descriptor)
                 }
                 try tar.add(entry)
             case .symbolicLink:
@@ -60,7 +65,7 @@ final class RootExport {
         if kind == .directory { path.append(UInt8(ascii: "/")) }
         var entry = TarEntry(kind: kind, path: path, mode: status.st_mode & 0o7777)
         (entry.uid, entry.gid) =
-            record(node)?.owner(node.name) ?? (status.st_uid, status.st_gid)
+            record(node)?.owner(node.name) ?? form.imageOwner(status)
         entry.modified.seconds = max(0, Int64(status.st_mtim.tv_sec))
         if kind == .characterDevice || kind == .blockDevice {
             let device = UInt64(status.st_rdev)
@@ -81,7 +86,7 @@ final class RootExport {
         }
         try withOpen(node, O_RDONLY | O_NONBLOCK) { descriptor throws(LayerError) in
             var entry = entry
-            entry.attributes = try Self.attributes(descriptor)
+            try describe(&entry, descriptor)
             try add(entry, descriptor, from: 0, size: Int64(node.status.st_size))
         }
     }
@@ -129,29 +134,17 @@ final class RootExport {
         }
     }
 
-    /// File capabilities and users' own attributes; none by which the store or the kernel steers overlays.
-    private static func attributes(_ descriptor: Int32) throws(LayerError) -> [(
-        name: [UInt8], value: [UInt8]
-    )] {
-        let size = flistxattr(descriptor, nil, 0)
-        // A file system without attributes has none.
-        guard size > 0 else { return [] }
-        var list = [CChar](repeating: 0, count: size)
-        let count = flistxattr(descriptor, &list, size)
-        guard count >= 0 else { throw LayerError(system: errno, "listxattr") }
-        var attributes: [(name: [UInt8], value: [UInt8])] = []
-        for part in list[..<count].split(separator: 0) {
-            let bytes = part.map { UInt8(bitPattern: $0) }
-            let name = String(decoding: bytes, as: UTF8.self)
-            let isOwn =
-                name.hasPrefix("user.") && !name.hasPrefix("user.overlay.")
-                && !name.hasPrefix("user.containers.") && !name.hasPrefix("user.martlet.")
-            guard isOwn || name == "security.capability" else { continue }
-            var value = [UInt8](repeating: 0, count: 64 << 10)
-            let length = fgetxattr(descriptor, bytes.cName, &value, value.count)
-            guard length >= 0 else { throw LayerError(system: errno, "getxattr") }
-            attributes.append((bytes, Array(value[..<length])))
+    /// File capabilities and users' own attributes; none by which the store or the kernel steers overlays. And whose it is where that
+    /// could only be recorded.
+    private func describe(_ entry: inout TarEntry, _ descriptor: Int32) throws(LayerError) {
+        if case .mapped = form, let owner = Raw.recordedOwner(descriptor) {
+            (entry.uid, entry.gid) = owner
         }
-        return attributes.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        entry.attributes = try Raw.attributes(descriptor) { name in
+            let name = String(decoding: name, as: UTF8.self)
+            return name == "security.capability"
+                || name.hasPrefix("user.") && !name.hasPrefix("user.overlay.")
+                    && !name.hasPrefix("user.containers.") && !name.hasPrefix("user.martlet.")
+        }
     }
 }

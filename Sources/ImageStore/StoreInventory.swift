@@ -10,7 +10,7 @@ struct StoreInventory {
     let damaged: [String]
     /// Bytes of each file below `blobs`, by name.
     let blobs: [String: Int64]
-    /// Bytes of each directory below `layers`, by name.
+    /// Bytes of each layer of whatever form, by its path in the store.
     let layers: [String: Int64]
     /// Names of blobs and layers, by the digest of the manifest that needs them.
     private let needs: [Digest: (blobs: Set<String>, layers: Set<String>)]
@@ -48,9 +48,17 @@ struct StoreInventory {
             var status = stat()
             return stat(path, &status) == 0 ? Int64(status.st_size) : 0
         }
-        let directory = store.paths.layers(store.form)
-        layers = try Self.sizes(directory) { LayerList.bytes(listedIn: store.paths.list($0)) ?? 0 }
-            .filter { !$0.key.contains(".") || $0.key.contains(LayerStore.replaced) }
+        var layers: [String: Int64] = [:]
+        for directory in store.paths.layerDirectories {
+            let sizes = try Self.sizes(store.paths.root + "/" + directory) {
+                LayerList.bytes(listedIn: store.paths.list($0)) ?? 0
+            }
+            for (name, size) in sizes
+            where !name.contains(".") || name.contains(LayerStore.replaced) {
+                layers[directory + "/" + name] = size
+            }
+        }
+        self.layers = layers
     }
 
     private static func sizes(_ directory: String, _ size: (String) -> Int64) throws(ImageError)
@@ -66,7 +74,7 @@ struct StoreInventory {
 
     func isUsed(_ manifest: Digest) -> Bool { uses.contains { $0.manifest == manifest } }
 
-    /// What is left to need once `gone` have lost their names: every image with another name, and every one in use.
+    /// What is left to need, blobs by name and layers by path, once `gone` have lost their names: every image with another name, and every one in use.
     func needed(without gone: Set<String>) -> (blobs: Set<String>, layers: Set<String>) {
         let left = records.filter { !gone.contains($0.reference) }.map(\.manifest)
         var result: (blobs: Set<String>, layers: Set<String>) = ([], [])
@@ -75,10 +83,13 @@ struct StoreInventory {
             result.blobs.formUnion(need.blobs)
             result.layers.formUnion(need.layers)
         }
+        let (keys, isUsed) = (result.layers, !uses.isEmpty)
         // One that was replaced may be mounted until no image is used any more.
-        if !uses.isEmpty {
-            result.layers.formUnion(layers.keys.filter { $0.contains(LayerStore.replaced) })
-        }
+        result.layers = Set(
+            layers.keys.filter { path in
+                keys.contains(RootedPath.split(path).name)
+                    || isUsed && path.contains(LayerStore.replaced)
+            })
         return result
     }
 

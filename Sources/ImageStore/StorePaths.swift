@@ -18,9 +18,22 @@ struct StorePaths: Sendable, Hashable {
 
     func blob(_ digest: Digest) -> String { blobs + "/" + digest.hex }
     func partial(_ digest: Digest) -> String { partials + "/" + digest.hex }
-    /// The two overlay forms never share a directory: a layer unpacked by root cannot serve a user namespace.
+    /// No two overlay forms share a directory: a layer unpacked by root cannot serve a user namespace, nor one with subordinate
+    /// ids a user namespace of others, on another machine or after the grant has changed.
     func layers(_ form: OverlayForm) -> String {
-        root + (form == .trusted ? "/layers" : "/user-layers")
+        switch form {
+        case .trusted: root + "/layers"
+        case .user: root + "/user-layers"
+        case .mapped(let ids):
+            root + "/user-layers-\(ids.users.first)-\(ids.users.count)"
+                + "-\(ids.groups.first)-\(ids.groups.count)"
+        }
+    }
+    /// The names of all of them that are there, of whatever form.
+    var layerDirectories: [String] {
+        // No store yet, no layers.
+        let names = (try? Files.names(in: root)) ?? []
+        return names.filter { $0 == "layers" || $0.hasPrefix("user-layers") }.sorted()
     }
     func layer(_ key: Digest, _ form: OverlayForm) -> String { layers(form) + "/" + key.hex }
     func lock(_ digest: Digest) -> String { locks + "/" + digest.hex }

@@ -89,14 +89,16 @@ enum TreeRemoval {
             Raw.isDirectory(status)
         {
             // Its owner may take the right to look inside.
+            if status.st_uid != geteuid() { Raw.takeBack(directory, name) }
             fchmodat(directory, name, 0o700, 0)
             descriptor = openat(directory, name, flags)
         }
         if descriptor >= 0 {
             var status = stat()
-            if fstat(descriptor, &status) == 0, status.st_mode & 0o300 != 0o300 {
-                fchmod(descriptor, 0o700)
-            }
+            guard fstat(descriptor, &status) == 0 else { return descriptor }
+            // Nobody but its owner, or root of his namespace, may remove what is in it.
+            if status.st_uid != geteuid() { Raw.takeBack(directory, name) }
+            if status.st_mode & 0o300 != 0o300 { fchmod(descriptor, 0o700) }
             return descriptor
         }
         if errno == ENOENT { return nil }

@@ -394,7 +394,7 @@ struct AttackTests {
         switch form {
         case .trusted:
             #expect(throws: LayerError.self) { try scratch.unpack(tar.archive, form: form) }
-        case .user:
+        case .user, .mapped:
             let root = try scratch.unpack(tar.archive, form: form)
             #expect(try FileManager.default.contentsOfDirectory(atPath: root).isEmpty)
         }

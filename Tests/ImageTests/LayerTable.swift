@@ -42,6 +42,8 @@ enum LayerTable {
         capabilities that cannot be set are left out and said                 | UserFormTests.ordinaryUser
         owners are numbers, whatever uname says                               | JudgeTests.layerCase
         without root: everything the user's, and the owner recorded           | UserFormTests.owners UserFormTests.ordinaryUser
+        with subordinate ids: theirs on the disk, the others' recorded        | OwnerTests.seenAsTheirs OwnerTests.givenBack OwnerTests.damage OwnerTests.killed
+        layers of one grant are never taken for those of another              | OwnerTests.notGranted OwnerTests.rootOfANamespace
         devices: their numbers checked; without root left out and said        | JudgeTests.layerCase AttackTests.refusal UserFormTests.ordinaryUser
         pipes are made; sockets cannot be in an archive                       | JudgeTests.layerCase
         sparse files, holes as holes, the map bounded                         | TarReaderTests.sparse LayerRuleTests.oldSparse AttackTests.refusal

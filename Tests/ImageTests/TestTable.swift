@@ -14,15 +14,17 @@ struct TestTable: Sendable {
         }
     }
 
-    /// The tests of this folder, read off their sources. A function is a test where no other one stands between it and the
-    /// attribute.
+    /// The tests of this folder, and those through the built executables, read off their sources. A function is a test where no
+    /// other one stands between it and the attribute.
     static func tests() throws -> Set<String> {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        let other = folder.deletingLastPathComponent().appendingPathComponent("EndToEndTests")
         var tests: Set<String> = []
-        for name in names where name.hasSuffix("Tests.swift") {
+        for file in try [folder, other].flatMap({
+            try FileManager.default.contentsOfDirectory(at: $0, includingPropertiesForKeys: nil)
+        }) where file.lastPathComponent.hasSuffix("Tests.swift") {
             var (suite, isTest) = ("", false)
-            let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+            let text = try String(contentsOf: file, encoding: .utf8)
             for line in text.split(separator: "\n") {
                 if line.contains("@Test") { isTest = true }
                 let type = word(after: "struct ", in: line) ?? word(after: "class ", in: line)
