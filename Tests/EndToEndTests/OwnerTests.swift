@@ -3,6 +3,7 @@ import Testing
 
 /// An account to which /etc/subuid and /etc/subgid grant ids, with a group of its own number.
 struct SubordinateUser: Sendable {
+    let name: String
     let uid: Int
     let first: Int
     let count: Int
@@ -21,7 +22,8 @@ struct SubordinateUser: Sendable {
                 groups.contains(line), let first = Int(fields(line)[1]),
                 let count = Int(fields(line)[2]), count >= 1000
             else { continue }
-            return SubordinateUser(uid: uid, first: first, count: count)
+            return SubordinateUser(
+                name: String(account[0]), uid: uid, first: first, count: count)
         }
         return nil
     }()
@@ -291,6 +293,37 @@ struct OwnerTests {
         #expect(removed.status == 0, "\(removed.errors)")
         #expect(try image.sandbox.martlet("image", "prune").status == 0)
         #expect(try image.leftovers() == [])
+    }
+
+    @Test(
+        "where the file system refuses them, owners are recorded, and that is said once",
+        .enabled(if: Machine.has("strace"), "needs strace"))
+    func refused() throws {
+        let image = try OwnedImage(files: 3)
+        defer { image.close() }
+        let root = image.names.root
+        // Root's strace, so that newuidmap keeps its powers.
+        let pulled = try image.maker.run([
+            "strace", "--follow-forks", "--quiet=all", "--output=/dev/null",
+            "--trace=fchown,fchownat", "--inject=fchown,fchownat:error=EPERM",
+            "--user=" + image.user.name, "env", "MARTLET_HOME=\(image.sandbox.folder)/home",
+            image.sandbox.folder + "/bin/martlet", "image", "pull", root,
+        ])
+        #expect(pulled.status == 0, "\(pulled.errors)")
+        let said = (pulled.output + pulled.errors).components(
+            separatedBy: "files belong to others, and the file system refuses that")
+        #expect(said.count == 2, "\(pulled.errors)")
+        #expect(try image.sandbox.martlet("image", "verify").status == 0)
+        let mounted = try image.sandbox.martlet(
+            "image", "mount", root, "--", "stat", "-c", "%u %a", "data/inside", "bin/suid")
+        #expect(mounted.output == "0 600\n0 4755\n", "\(mounted.errors)")
+        // What is recorded comes out again.
+        #expect(try image.sandbox.martlet("image", "export", root, "-o", "root.tar").status == 0)
+        let listed = try image.maker.run([
+            "tar", "--numeric-owner", "-tvf", image.sandbox.folder + "/root.tar",
+            "data/inside",
+        ])
+        #expect(listed.output.contains("999/999"), "\(listed.output)\(listed.errors)")
     }
 
     @Test("root of a user namespace has an ordinary user's layers")
