@@ -10,7 +10,10 @@ struct SubordinateUser: Sendable {
 
     /// One that this process can become.
     static let any: SubordinateUser? = {
-        guard Machine.isRoot, Machine.has("newuidmap", "newgidmap", "setpriv") else { return nil }
+        let capabilityTools = ["setcap", "getcap"].map { "/usr/sbin/" + $0 }
+        guard Machine.isRoot, Machine.has("newuidmap", "newgidmap", "setpriv"),
+            capabilityTools.allSatisfy(FileManager.default.isExecutableFile)
+        else { return nil }
         func fields(_ line: Substring) -> [Substring] {
             line.split(separator: ":", omittingEmptySubsequences: false)
         }
@@ -147,7 +150,7 @@ private final class OwnedImage {
     "Owners in an ordinary user's store",
     .enabled(
         if: PulledImage.isPossible && SubordinateUser.any != nil,
-        "needs what pulls need, root, and a user with subordinate ids"))
+        "needs what pulls need, root, setcap, and a user with subordinate ids"))
 struct OwnerTests {
     @Test("files of several users are theirs in a container, whoever looks")
     func seenAsTheirs() throws {
