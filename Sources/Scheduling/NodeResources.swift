@@ -2,19 +2,29 @@ public import JobModel
 
 /// What a node has and what of it is free.
 public struct NodeResources: Sendable {
-    struct NUMANode: Sendable {
-        let id: Int
-        let cpus: [Int]
-        let memory: Int64
-        /// Ascending.
-        var freeCPUs: [Int]
-        var freeMemory: Int64
+    /// What is free of cores that share a cache.
+    struct DomainRoom: Sendable, Hashable {
+        /// Threads, those of split cores included.
+        var threads: Int32
+        /// Threads of cores of which nobody has any.
+        var whole: Int32
     }
 
-    /// What a placement holds beyond its CPUs and GPUs: memory by the position of the NUMA node.
-    public struct Reservation: Sendable, Hashable {
-        var memory: [Int64]
-        var ports: [HeldPort] = []
+    struct NUMARoom: Sendable, Hashable {
+        var threads: Int32 = 0
+        var whole: Int32 = 0
+        /// Bytes.
+        var memory: Int64
+    }
+
+    /// What one job has of the node.
+    public struct Holding: Sendable, Hashable {
+        public internal(set) var tasks = 0
+        public internal(set) var cpus = 0
+        /// Bytes.
+        public internal(set) var memory: Int64 = 0
+        /// Thousandths.
+        public internal(set) var gpus = 0
     }
 
     /// A port of the node, and whose tasks have it.
@@ -25,97 +35,111 @@ public struct NodeResources: Sendable {
 
     /// Tasks that ask for no CPU (`cpus: 0`) which one node takes at once.
     public static let unpinnedLimit = 1000
+    /// Thousandths of a GPU that is nobody's.
+    static let wholeGPU = 1000
 
-    var numaNodes: [NUMANode]
-    let gpus: [String]
-    var freeGPUs: [String]
+    let shape: NodeShape
+    let gpuIDs: [String]
+    let labels: [String: String]
+    /// A bit for each thread of the shape.
+    var freeThreads: [UInt64]
+    var domains: [DomainRoom]
+    var numa: [NUMARoom]
+    /// Thousandths of each GPU.
+    var gpus: [Int16]
     var unpinned = 0
+    /// One that wanted the node for itself has it.
+    var isExclusive = false
     var heldPorts: [HeldPort] = []
+    /// What runs here, by the jobs whose it is.
+    public internal(set) var holdings: [JobID: Holding] = [:]
 
     public init(_ inventory: NodeInventory) {
-        numaNodes = inventory.numaNodes.map {
-            NUMANode(
-                id: $0.id, cpus: $0.cpus.sorted(), memory: $0.memory, freeCPUs: $0.cpus.sorted(),
-                freeMemory: $0.memory)
-        }
-        gpus = inventory.gpus.map(\.id)
-        freeGPUs = gpus
+        self.init(inventory, NodeShape(inventory))
     }
 
-    public var cpuCount: Int { numaNodes.reduce(0) { $0 + $1.cpus.count } }
-    public var freeCPUCount: Int { numaNodes.reduce(0) { $0 + $1.freeCPUs.count } }
-    public var memory: Int64 { numaNodes.reduce(0) { $0 + $1.memory } }
-    public var freeMemory: Int64 { numaNodes.reduce(0) { $0 + $1.freeMemory } }
-    public var gpuCount: Int { gpus.count }
-    public var freeGPUCount: Int { freeGPUs.count }
-
-    /// The same node with nothing running on it.
-    var emptied: NodeResources {
-        var empty = self
-        for place in numaNodes.indices {
-            empty.numaNodes[place].freeCPUs = numaNodes[place].cpus
-            empty.numaNodes[place].freeMemory = numaNodes[place].memory
-        }
-        empty.freeGPUs = gpus
-        empty.unpinned = 0
-        empty.heldPorts = []
-        return empty
+    /// - Parameter shape: made from an inventory that differs in nothing but names.
+    init(_ inventory: NodeInventory, _ shape: NodeShape) {
+        self.init(shape, gpuIDs: inventory.gpus.map(\.id), labels: inventory.labels)
     }
 
-    /// Takes what a placement names, as far as it is free: after a restart a node may have less than it had.
-    mutating func take(
-        _ placement: Placement, memory: Int64, ports: [PortMapping] = [], of job: JobID
-    ) -> Reservation {
-        if placement.cpus.isEmpty { unpinned += 1 }
-        let cpus = Set(placement.cpus)
-        for place in numaNodes.indices where !cpus.isEmpty {
-            numaNodes[place].freeCPUs.removeAll { cpus.contains($0) }
+    /// One on which nothing runs.
+    init(_ shape: NodeShape, gpuIDs: [String] = [], labels: [String: String] = [:]) {
+        self.shape = shape
+        self.gpuIDs = gpuIDs
+        self.labels = labels
+        freeThreads = Self.bits(shape.cpus.count)
+        domains = shape.domains.map {
+            DomainRoom(threads: Int32($0.threads.count), whole: Int32($0.threads.count))
         }
-        freeGPUs.removeAll { placement.gpus.contains($0) }
-        let held = ports.map { HeldPort(mapping: $0, job: job) }
-        heldPorts += held
-        return Reservation(
-            memory: takeMemory(memory, from: placement.numaNodes), ports: held)
+        numa = shape.numaNodes.map { NUMARoom(memory: $0.memory) }
+        for (place, domain) in shape.domains.enumerated() {
+            numa[domain.numa].threads += domains[place].threads
+            numa[domain.numa].whole += domains[place].whole
+        }
+        gpus = .init(repeating: Int16(Self.wholeGPU), count: shape.gpus.count)
+    }
+
+    public var cpuCount: Int { shape.cpus.count }
+    public var freeCPUCount: Int { numa.reduce(0) { $0 + Int($1.threads) } }
+    public var memory: Int64 { shape.numaNodes.reduce(0) { $0 + $1.memory } }
+    public var freeMemory: Int64 { numa.reduce(0) { $0 + $1.memory } }
+    public var gpuCount: Int { shape.gpus.count }
+    /// Those of which nobody has a part.
+    public var freeGPUCount: Int { gpus.reduce(0) { $0 + (Int($1) == Self.wholeGPU ? 1 : 0) } }
+    /// Logical CPUs that nobody has, ascending.
+    public var freeCPUs: [Int] {
+        shape.cpus.indices.filter { isFree($0) }.map { shape.cpus[$0] }.sorted()
+    }
+    public var isIdle: Bool { holdings.isEmpty }
+
+    func has(_ wanted: [String: String]) -> Bool {
+        wanted.allSatisfy { labels[$0.key] == $0.value }
     }
 
     /// Who has one of these ports, or one that keeps others from it.
     func holder(of ports: [PortMapping]) -> HeldPort? {
-        heldPorts.first { held in ports.contains { $0.conflicts(with: held.mapping) } }
+        guard !heldPorts.isEmpty else { return nil }
+        return heldPorts.first { held in ports.contains { $0.conflicts(with: held.mapping) } }
     }
 
-    /// From the placement's own NUMA nodes first, then from any.
-    private mutating func takeMemory(_ amount: Int64, from preferred: [Int]) -> [Int64] {
-        var shares = [Int64](repeating: 0, count: numaNodes.count)
-        var left = amount
-        for mine in [true, false] {
-            for place in numaNodes.indices
-            where left > 0 && preferred.contains(numaNodes[place].id) == mine {
-                let share = min(left, numaNodes[place].freeMemory)
-                numaNodes[place].freeMemory -= share
-                shares[place] += share
-                left -= share
-            }
+    // MARK: Threads
+
+    private static func bits(_ count: Int) -> [UInt64] {
+        (0..<(count + 63) / 64).map { word in
+            let left = count - word * 64
+            return left >= 64 ? .max : (1 << UInt64(left)) - 1
         }
-        return shares
     }
 
-    mutating func give(_ placement: Placement, _ reservation: Reservation) {
-        if placement.cpus.isEmpty { unpinned -= 1 }
-        let cpus = Set(placement.cpus)
-        for place in numaNodes.indices {
-            let returned = numaNodes[place].cpus.filter(cpus.contains)
-            if !returned.isEmpty {
-                numaNodes[place].freeCPUs = Set(numaNodes[place].freeCPUs + returned).sorted()
-            }
-            if reservation.memory.indices.contains(place) {
-                numaNodes[place].freeMemory += reservation.memory[place]
-            }
-        }
-        for port in reservation.ports {
-            if let place = heldPorts.firstIndex(of: port) { heldPorts.remove(at: place) }
-        }
-        // In the node's own order, so that the first free one is always the same.
-        let free = Set(freeGPUs + placement.gpus)
-        if free.count != freeGPUs.count { freeGPUs = gpus.filter(free.contains) }
+    func isFree(_ thread: Int) -> Bool { freeThreads[thread >> 6] & Self.bit(thread) != 0 }
+
+    func isWhole(_ core: Range<Int32>) -> Bool {
+        core.allSatisfy { isFree(Int($0)) }
+    }
+
+    private static func bit(_ thread: Int) -> UInt64 { 1 << UInt64(thread & 63) }
+
+    mutating func takeThread(_ thread: Int, in domain: Int) {
+        guard isFree(thread) else { return }
+        let core = shape.cores[thread]
+        let width = isWhole(core) ? Int32(core.count) : 0
+        freeThreads[thread >> 6] &= ~Self.bit(thread)
+        change(domain, threads: -1, whole: -width)
+    }
+
+    mutating func giveThread(_ thread: Int, in domain: Int) {
+        guard !isFree(thread) else { return }
+        freeThreads[thread >> 6] |= Self.bit(thread)
+        let core = shape.cores[thread]
+        change(domain, threads: 1, whole: isWhole(core) ? Int32(core.count) : 0)
+    }
+
+    private mutating func change(_ domain: Int, threads: Int32, whole: Int32) {
+        domains[domain].threads += threads
+        domains[domain].whole += whole
+        let home = shape.domains[domain].numa
+        numa[home].threads += threads
+        numa[home].whole += whole
     }
 }

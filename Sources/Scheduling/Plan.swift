@@ -7,6 +7,10 @@ public struct Plan: Sendable {
         public var demand: DemandID
         public var placement: Placement
         public var tasks: Int
+        /// Of a task on several nodes: where the ranks after the first are.
+        public var others: [Placement] = []
+        /// What was taken for it, by rank.
+        public var reservations: [NodeResources.Reservation] = []
     }
     /// More tasks for a lane that stands.
     public struct Extension: Sendable, Hashable {

@@ -1,83 +1,99 @@
-import JobModel
+public import JobModel
 
-/// From a snapshot to a plan. Its cost grows with jobs, nodes and what it places, never with the number of queued tasks.
+/// From what waits and what is free to a plan. Its cost grows with the demands and with what it places, hardly with nodes, and
+/// never with the number of queued tasks.
 public struct Scheduler {
-    private var nodes: [ClusterSnapshot.Node]
+    private var pool: NodePool
     private let lanes: [DemandID: [ClusterSnapshot.Lane]]
     private var headroom: [JobID: Int]
-    private struct Need: Hashable {
-        var request: ResourceRequest
-        var ports: [PortMapping]
-    }
+    private let waiting: [WaitingGPUs]
     /// Needs that found no room. What is free only shrinks while a plan is made, so they never will in this one.
     private var refused: Set<Need> = []
-    /// Nodes kept free for somebody who was passed by too often.
-    private var reserved: Set<String> = []
+    /// Nodes kept free for somebody who was passed by too often, by position.
+    private var reserved: Set<Int> = []
     private var plan = Plan()
 
     public static func plan(_ snapshot: ClusterSnapshot) -> Plan {
-        var scheduler = Scheduler(snapshot)
-        for demand in snapshot.demands where demand.ready > 0 { scheduler.serve(demand) }
+        var pool = NodePool(snapshot.nodes)
+        return plan(
+            snapshot.demands, lanes: snapshot.lanes, headroom: snapshot.headroom, on: &pool)
+    }
+
+    /// The same, in place: what the openings of the plan take is gone from the pool.
+    public static func plan(
+        _ demands: [ClusterSnapshot.Demand], lanes: [ClusterSnapshot.Lane] = [],
+        headroom: [JobID: Int] = [:], on pool: inout NodePool
+    ) -> Plan {
+        let waiting = WaitingGPUs.all(demands, headroom, mostGPUs: pool.mostGPUs)
+        // Moved, not copied: with a second owner every change would copy all of it.
+        var scheduler = Scheduler(NodePool(), lanes, headroom, waiting)
+        swap(&scheduler.pool, &pool)
+        defer { swap(&scheduler.pool, &pool) }
+        for demand in demands where demand.ready > 0 { scheduler.serve(demand) }
         return scheduler.plan
     }
 
-    private init(_ snapshot: ClusterSnapshot) {
-        nodes = snapshot.nodes
-        lanes = Dictionary(grouping: snapshot.lanes, by: \.demand)
-        headroom = snapshot.headroom
+    private init(
+        _ pool: NodePool, _ lanes: [ClusterSnapshot.Lane], _ headroom: [JobID: Int],
+        _ waiting: [WaitingGPUs]
+    ) {
+        self.pool = pool
+        self.lanes = Dictionary(grouping: lanes, by: \.demand)
+        self.headroom = headroom
+        self.waiting = waiting
     }
 
     private mutating func serve(_ demand: ClusterSnapshot.Demand) {
         let first = plan.openings.count
+        let need = need(demand)
         var ready = demand.ready
-        while ready > 0, headroom[demand.id.job] != 0, let placement = place(demand) {
-            plan.openings.append(
-                Plan.Opening(demand: demand.id, placement: placement, tasks: 1))
+        while ready > 0, headroom[demand.id.job] != 0, place(demand, need) {
             headroom[demand.id.job]? -= 1
             ready -= 1
         }
         if ready > 0, demand.depth > 1 { ready = fill(demand, ready, from: first) }
         guard ready == demand.ready else { return }
-        let reason = reason(demand)
+        let reason = reason(demand, need)
         plan.waits[demand.id.job] = reason
         if reason == .busy, demand.reserves { reserve(demand.request) }
     }
 
-    /// The best placement on any node, taken; nil where there is none now.
-    private mutating func place(_ demand: ClusterSnapshot.Demand) -> Placement? {
-        let request = demand.request
-        let need = Need(request: request, ports: demand.ports)
-        guard !refused.contains(need) else { return nil }
-        var best: (place: Int, fit: NodeResources.Fit)?
-        for place in nodes.indices
-        where nodes[place].acceptsWork && !reserved.contains(nodes[place].name)
-            && nodes[place].resources.holder(of: demand.ports) == nil
-        {
-            guard let fit = nodes[place].resources.fit(request, node: nodes[place].name) else {
-                continue
-            }
-            if let known = best, !isBetter((place, fit), than: known, request) { continue }
-            best = (place, fit)
-        }
-        guard let best else {
-            refused.insert(need)
-            return nil
-        }
-        _ = nodes[best.place].resources.take(
-            best.fit.placement, memory: request.memory ?? 0, ports: demand.ports, of: demand.id.job)
-        return best.fit.placement
+    private func need(_ demand: ClusterSnapshot.Demand) -> Need {
+        Need(
+            request: demand.request, ports: demand.ports,
+            waiting: demand.request.gpus.count == 0 ? waiting : [])
     }
 
-    /// Fewer NUMA nodes; then leaving GPUs to those who want them; then the tighter fit.
-    private func isBetter(
-        _ a: (place: Int, fit: NodeResources.Fit), than b: (place: Int, fit: NodeResources.Fit),
-        _ request: ResourceRequest
-    ) -> Bool {
-        func wastesGPUs(_ place: Int) -> Int {
-            request.gpus.count == 0 && nodes[place].resources.freeGPUCount > 0 ? 1 : 0
+    /// Opens a lane at the best place, on as many nodes as the task needs or on none; false where there is no room.
+    private mutating func place(_ demand: ClusterSnapshot.Demand, _ need: Need) -> Bool {
+        guard !refused.contains(need) else { return false }
+        var used = reserved
+        var taken: [(placement: Placement, held: NodeResources.Reservation)] = []
+        for _ in 0..<max(1, demand.request.nodes) {
+            guard let fit = pool.fit(need, except: used),
+                let held = take(fit.placement, demand),
+                let node = pool.place(of: fit.placement.node)
+            else {
+                for (placement, held) in taken { pool.give(placement, held) }
+                refused.insert(need)
+                return false
+            }
+            taken.append((fit.placement, held))
+            used.insert(node)
         }
-        return (a.fit.span, wastesGPUs(a.place), a.fit.leftover)
-            < (b.fit.span, wastesGPUs(b.place), b.fit.leftover)
+        plan.openings.append(
+            Plan.Opening(
+                demand: demand.id, placement: taken[0].placement, tasks: 1,
+                others: taken.dropFirst().map(\.placement), reservations: taken.map(\.held)))
+        return true
+    }
+
+    private mutating func take(_ placement: Placement, _ demand: ClusterSnapshot.Demand)
+        -> NodeResources.Reservation?
+    {
+        pool.take(
+            placement, memory: demand.request.memory ?? 0, ports: demand.ports,
+            exclusive: demand.request.exclusive, of: demand.id.job)
     }
 
     /// Fills the demand's lanes up to its depth, evenly; a lane that is still half full is left alone, so that tasks travel in
@@ -86,8 +102,8 @@ public struct Scheduler {
         -> Int
     {
         let standing = lanes[demand.id, default: []].filter { lane in
-            !lane.isStuck && !reserved.contains(lane.node)
-                && nodes.contains { $0.name == lane.node && $0.acceptsWork }
+            guard !lane.isStuck, let place = pool.place(of: lane.node) else { return false }
+            return !reserved.contains(place) && pool.nodes[place].acceptsWork
         }
         let openings = first..<plan.openings.count
         let total = standing.count + openings.count
@@ -111,15 +127,21 @@ public struct Scheduler {
     }
 
     private mutating func reserve(_ request: ResourceRequest) {
-        let able = nodes.filter { $0.acceptsWork && $0.resources.couldFit(request) }
-        let best = able.max { $0.resources.freeCPUCount < $1.resources.freeCPUCount }
-        if let best { reserved.insert(best.name) }
+        let able = pool.nodes.indices.filter { place in
+            pool.nodes[place].acceptsWork && pool.nodes[place].resources.couldFit(request)
+        }
+        let best = able.max {
+            pool.nodes[$0].resources.freeCPUCount < pool.nodes[$1].resources.freeCPUCount
+        }
+        if let best { reserved.insert(best) }
     }
+}
 
-    private func reason(_ demand: ClusterSnapshot.Demand) -> WaitReason {
-        guard !nodes.isEmpty else { return .noNode }
-        if let shortage = shortage(demand.request) { return .tooLarge(shortage) }
-        guard nodes.contains(where: \.acceptsWork) else { return .noNode }
+extension Scheduler {
+    private mutating func reason(_ demand: ClusterSnapshot.Demand, _ need: Need) -> WaitReason {
+        guard pool.nodes.contains(where: { $0.resources.cpuCount > 0 }) else { return .noNode }
+        if !pool.isPossible(need) { return .tooLarge(Shortage.text(demand.request, pool.nodes)) }
+        guard pool.accepting > 0 else { return .noNode }
         if headroom[demand.id.job] == 0 { return .parallelLimit }
         return heldPort(demand) ?? .busy
     }
@@ -127,7 +149,7 @@ public struct Scheduler {
     /// That a port is all that is missing.
     private func heldPort(_ demand: ClusterSnapshot.Demand) -> WaitReason? {
         guard !demand.ports.isEmpty else { return nil }
-        for node in nodes where node.acceptsWork {
+        for node in pool.nodes where node.acceptsWork {
             if let holder = node.resources.holder(of: demand.ports),
                 node.resources.fit(demand.request, node: node.name) != nil
             {
@@ -138,25 +160,36 @@ public struct Scheduler {
     }
 }
 
-extension Scheduler {
-    /// Why a request fits no node even when it is empty; nil where it does.
-    private func shortage(_ request: ResourceRequest) -> String? {
-        if nodes.contains(where: { $0.resources.couldFit(request) }) { return nil }
-        func most<T: Comparable>(_ amount: (NodeResources) -> T) -> T? {
-            nodes.map { amount($0.resources) }.max()
+extension WaitingGPUs {
+    /// Kinds of GPU tasks that cores are kept for; of more, those that are served first.
+    private static let most = 4
+
+    static func all(
+        _ demands: [ClusterSnapshot.Demand], _ headroom: [JobID: Int], mostGPUs: Int
+    ) -> [WaitingGPUs] {
+        var found: [WaitingGPUs] = []
+        guard mostGPUs > 0 else { return found }
+        for demand in demands {
+            let request = demand.request
+            let tasks = min(demand.ready, headroom[demand.id.job] ?? .max)
+            guard request.gpus.count > 0, request.cpus > 0, tasks > 0 else { continue }
+            let (gpus, cpus) = Self.perGPU(request)
+            let wanted = min(mostGPUs, (min(tasks, 1 << 20) * gpus + 999) / 1000)
+            if let place = found.firstIndex(where: { $0.request == request }) {
+                found[place].gpus = min(mostGPUs, found[place].gpus + wanted)
+            } else if found.count < most {
+                found.append(WaitingGPUs(request: request, cpus: cpus, gpus: wanted))
+            }
         }
-        if let cpus = most(\.cpuCount), cpus < request.cpus {
-            return "needs \(request.cpus) CPUs, the largest node has \(cpus)"
+        return found
+    }
+
+    /// Thousandths of GPUs that a task needs, and CPUs for each whole one.
+    private static func perGPU(_ request: ResourceRequest) -> (gpus: Int, cpus: Int) {
+        guard let share = request.gpus.share, share > 0 else {
+            let count = request.gpus.count
+            return (count * 1000, (request.cpus + count - 1) / count)
         }
-        if let wanted = request.memory, let memory = most(\.memory), memory < wanted {
-            return
-                "needs \(ByteText.text(wanted)) of memory, the largest node has \(ByteText.text(memory))"
-        }
-        if let gpus = most(\.gpuCount), gpus < request.gpus.count {
-            return "needs \(request.gpus.count) GPU\(request.gpus.count == 1 ? "" : "s"), "
-                + (gpus == 0 ? "no node has one" : "the node with most has \(gpus)")
-        }
-        return "needs \(request.cpus) CPUs, \(ByteText.text(request.memory ?? 0)) of memory and "
-            + "\(request.gpus.count) GPUs together, no node has all of them"
+        return (share, request.cpus * (1000 / share))
     }
 }

@@ -47,7 +47,9 @@ extension ServerState {
         let memory = opening.demand.memory ?? jobs[opening.demand.job]?.spec.resources.memory ?? 0
         let reservation = nodes.values[node].resources.take(
             opening.placement, memory: memory,
-            ports: jobs[opening.demand.job]?.spec.network.fixedPorts ?? [], of: opening.demand.job)
+            ports: jobs[opening.demand.job]?.spec.network.fixedPorts ?? [],
+            exclusive: jobs[opening.demand.job]?.spec.resources.exclusive == true,
+            of: opening.demand.job)
         nodes.values[node].lanes.insert(id)
         lanes[id] = Lane(
             demand: opening.demand, placement: opening.placement, reservation: reservation,

@@ -50,7 +50,7 @@ extension ServerState {
                 demand: lane.demand, placement: lane.placement,
                 reservation: node.resources.take(
                     lane.placement, memory: memory, ports: spec?.network.fixedPorts ?? [],
-                    of: lane.demand.job),
+                    exclusive: spec?.resources.exclusive == true, of: lane.demand.job),
                 tasks: lane.tasks)
         }
         nodes[name] = node

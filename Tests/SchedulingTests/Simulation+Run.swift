@@ -77,7 +77,7 @@ extension Simulation {
     /// Every CPU is free or in one lane.
     private mutating func checkResources() {
         guard let own = server.nodes["n"], own.resources.cpuCount > 0 else { return }
-        var cpus = own.resources.numaNodes.flatMap(\.freeCPUs)
+        var cpus = own.resources.freeCPUs
         for lane in own.lanes { cpus += server.lanes[lane]?.placement.cpus ?? [] }
         if cpus.sorted() != [0, 1, 2, 3] { violations.append("CPUs are accounted as \(cpus)") }
         for (id, lane) in server.lanes where lane.tasks.isEmpty || !own.lanes.contains(id) {

@@ -1,0 +1,147 @@
+public import JobModel
+
+/// The nodes of a cluster with what is free of them. For each need that was asked about it keeps the order of the nodes, so
+/// that the next such question costs no more than what has changed since.
+public struct NodePool: Sendable {
+    public typealias Node = ClusterSnapshot.Node
+
+    /// By name.
+    public private(set) var nodes: [Node]
+    private var places: [String: Int] = [:]
+    /// Nodes that are alike share a shape.
+    private var shapes: [NodeInventory: NodeShape] = [:]
+    private var rankings: [Need: Ranking] = [:]
+    /// Positions of changed nodes, the last of them the newest; those that all have seen are dropped.
+    private var changes: [Int32] = []
+    private var dropped = 0
+    /// The last change of each node.
+    private var lastChange: [Int]
+    private(set) var accepting: Int
+    /// GPUs of the node that has most.
+    private(set) var mostGPUs: Int
+
+    /// Needs whose order is kept; the pool begins anew beyond.
+    private static let mostRankings = 256
+
+    public init(_ nodes: [Node] = []) {
+        let isSorted = zip(nodes, nodes.dropFirst()).allSatisfy { $0.name < $1.name }
+        self.nodes = isSorted ? nodes : nodes.sorted { $0.name < $1.name }
+        lastChange = .init(repeating: -1, count: nodes.count)
+        accepting = nodes.reduce(0) { $0 + ($1.acceptsWork ? 1 : 0) }
+        mostGPUs = nodes.reduce(0) { max($0, $1.resources.gpuCount) }
+        places.reserveCapacity(nodes.count)
+        for (place, node) in self.nodes.enumerated() { places[node.name] = place }
+    }
+
+    public subscript(name: String) -> Node? { places[name].map { nodes[$0] } }
+
+    func place(of name: String) -> Int? { places[name] }
+
+    // MARK: Changes
+
+    /// Adds a node with nothing running on it, or begins one anew.
+    public mutating func set(_ name: String, _ inventory: NodeInventory, acceptsWork: Bool) {
+        let resources = NodeResources(inventory, shape(of: inventory))
+        let node = Node(name: name, resources: resources, acceptsWork: acceptsWork)
+        var all = nodes.filter { $0.name != name }
+        all.append(node)
+        let known = shapes
+        self = NodePool(all)
+        shapes = known
+    }
+
+    private mutating func shape(of inventory: NodeInventory) -> NodeShape {
+        let key = inventory.nameless
+        if let known = shapes[key] { return known }
+        let new = NodeShape(inventory)
+        shapes[key] = new
+        return new
+    }
+
+    public mutating func set(_ name: String, acceptsWork: Bool) {
+        guard let place = places[name], nodes[place].acceptsWork != acceptsWork else { return }
+        accepting += acceptsWork ? 1 : -1
+        nodes[place].acceptsWork = acceptsWork
+        note(place)
+    }
+
+    /// Takes what a placement names, as far as it is free.
+    public mutating func take(
+        _ placement: Placement, memory: Int64, ports: [PortMapping] = [], exclusive: Bool = false,
+        of job: JobID
+    ) -> NodeResources.Reservation? {
+        guard let place = places[placement.node] else { return nil }
+        note(place)
+        return nodes[place].resources.take(
+            placement, memory: memory, ports: ports, exclusive: exclusive, of: job)
+    }
+
+    public mutating func give(_ placement: Placement, _ reservation: NodeResources.Reservation) {
+        guard let place = places[placement.node] else { return }
+        note(place)
+        nodes[place].resources.give(placement, reservation)
+    }
+
+    private mutating func note(_ place: Int) {
+        lastChange[place] = dropped + changes.count
+        changes.append(Int32(place))
+        // Whoever has not looked for so long begins anew.
+        guard changes.count > 4 * nodes.count + 64 else { return }
+        let old = changes.count / 2
+        changes.removeFirst(old)
+        dropped += old
+    }
+
+    // MARK: Questions
+
+    /// The best place for one task that is not on any of some nodes; nil where there is none now.
+    mutating func fit(_ need: Need, except excluded: Set<Int> = []) -> NodeResources.Fit? {
+        withRanking(need) { ranking, nodes in
+            guard let place = ranking.best(except: excluded) else { return nil }
+            return nodes[place].resources.fit(
+                ranking.shapedNeed(nodes[place]), node: nodes[place].name)
+        }
+    }
+
+    /// Whether enough nodes could hold it when nothing else ran there.
+    mutating func isPossible(_ need: Need) -> Bool {
+        withRanking(need) { ranking, _ in ranking.able >= need.request.nodes }
+    }
+
+    private mutating func withRanking<Answer>(
+        _ need: Need, _ body: (inout Ranking, [Node]) -> Answer
+    ) -> Answer {
+        let newest = dropped + changes.count
+        if let place = rankings.index(forKey: need), rankings.values[place].seen >= dropped {
+            for change in rankings.values[place].seen..<newest {
+                let node = Int(changes[change - dropped])
+                if lastChange[node] == change { rankings.values[place].update(node, nodes[node]) }
+            }
+            rankings.values[place].seen = newest
+            return body(&rankings.values[place], nodes)
+        }
+        if rankings.count >= Self.mostRankings { rankings = [:] }
+        var new = Ranking(need, nodes, seen: newest)
+        let answer = body(&new, nodes)
+        rankings[need] = new
+        return answer
+    }
+}
+
+extension NodeInventory {
+    /// What is left where nodes that are alike are the same.
+    fileprivate var nameless: NodeInventory {
+        var plain = self
+        plain.hostname = ""
+        plain.labels = [:]
+        let numbers = Dictionary(
+            gpus.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { a, _ in a })
+        for place in gpus.indices {
+            plain.gpus[place].id = "\(place)"
+            plain.gpus[place].parent = gpus[place].parent.map { parent in
+                numbers[parent].map { "\($0)" } ?? parent
+            }
+        }
+        return plain
+    }
+}
