@@ -94,12 +94,29 @@ public struct NodePool: Sendable {
 
     // MARK: Questions
 
-    /// The best place for one task that is not on any of some nodes; nil where there is none now.
-    mutating func fit(_ need: Need, except excluded: Set<Int> = []) -> NodeResources.Fit? {
+    /// The best place for one task; nil where there is none now.
+    /// - Parameters:
+    ///   - excluded: positions of nodes that are not to be looked at.
+    ///   - rooms: what is to be taken for free of some nodes, by position, in place of what is.
+    mutating func fit(
+        _ need: Need, except excluded: Set<Int> = [], instead rooms: [Int: NodeResources] = [:]
+    ) -> NodeResources.Fit? {
         withRanking(need) { ranking, nodes in
-            guard let place = ranking.best(except: excluded) else { return nil }
-            return nodes[place].resources.fit(
-                ranking.shapedNeed(nodes[place]), node: nodes[place].name)
+            func fit(_ place: Int, _ room: NodeResources) -> NodeResources.Fit? {
+                room.fit(ranking.shapedNeed(nodes[place]), node: nodes[place].name)
+            }
+            var best: NodeResources.Fit?
+            if let place = ranking.best(except: excluded.union(rooms.keys)) {
+                best = fit(place, nodes[place].resources)
+            }
+            for (place, room) in rooms.sorted(by: { $0.key < $1.key })
+            where !excluded.contains(place) && nodes[place].acceptsWork
+                && room.holder(of: need.ports) == nil
+            {
+                guard let other = fit(place, room) else { continue }
+                if best.map({ other.score.isBetter(than: $0.score) }) ?? true { best = other }
+            }
+            return best
         }
     }
 

@@ -97,6 +97,13 @@ enum GPUText {
         return "\(number) \(noun)" + (traits.isEmpty ? "" : " (\(traits.joined(separator: ", ")))")
     }
 
+    /// `2 GPUs`, `0.25 GPU`.
+    static func amount(_ thousandths: Int) -> String {
+        let (whole, part) = thousandths.quotientAndRemainder(dividingBy: NodeResources.wholeGPU)
+        let number = "\(whole)" + (part > 0 ? ".\(digits(part))" : "")
+        return "\(number) \(whole > 1 ? "GPUs" : "GPU")"
+    }
+
     private static func digits(_ share: Int) -> String {
         var digits = String(share)
         digits = String(repeating: "0", count: max(0, 3 - digits.count)) + digits
