@@ -2,29 +2,6 @@ internal import Glibc
 internal import JobModel
 
 extension JobSpecReader {
-    func resources(_ node: SpecNode) -> ResourceRequest {
-        var request = ResourceRequest()
-        read.mapping(
-            node, "resources",
-            [
-                // 0 reserves nothing and pins to nothing.
-                "cpus": {
-                    request.cpus = self.read.integer($0, "cpus", in: 0...4096).map { Int($0) } ?? 1
-                },
-                "memory": { request.memory = self.read.size($0, "memory") },
-                "gpus": {
-                    request.gpus = GPURequest(
-                        self.read.integer($0, "gpus", in: 0...64).map { Int($0) } ?? 0)
-                },
-                "numa": {
-                    request.numa = self.read.choice($0, "numa", ResourceRequest.NUMA.self) ?? .local
-                },
-                "shm": { request.shm = self.read.size($0, "shm") },
-                "pids": { request.pids = self.read.integer($0, "pids", in: 1...4_194_304) },
-            ])
-        return request
-    }
-
     func limits(_ node: SpecNode) -> Limits {
         var limits = Limits()
         read.mapping(

@@ -67,6 +67,7 @@ final class JobSpecReader {
                     sweep = (reader.sweep(node), reader)
                 },
                 "resources": { spec.resources = self.resources($0) },
+                "priority": { spec.priority = self.priority($0) },
                 "limits": { spec.limits = self.limits($0) },
                 "retry": { spec.retry = self.retry($0) },
                 "stop": { spec.stop = self.stop($0) },

@@ -148,7 +148,23 @@ struct SpecNode {
                 ])
             }
         }
-        set(value, at: override.keyPath[...], place, append: override.mode == .append)
+        let path = expandCount(override.keyPath)
+        set(value, at: path[...], place, append: override.mode == .append)
+    }
+
+    /// `gpus: 2` is short for `gpus: {count: 2}`: flags for the other keys stand beside the number, and one for the number
+    /// leaves the other keys.
+    private mutating func expandCount(_ path: [String]) -> [String] {
+        let short = ["resources", "gpus"]
+        guard path.starts(with: short) else { return path }
+        if let resources = value(of: short[0]), let known = resources.value(of: short[1]),
+            case .scalar = known.content, !known.isNull
+        {
+            var long = SpecNode(.mapping([]), known.place)
+            long.set(known, at: ["count"], known.place, append: false)
+            set(long, at: short[...], known.place, append: false)
+        }
+        return path == short ? short + ["count"] : path
     }
 
     /// Of two keys that exclude each other, a flag's wins over the file's.

@@ -14,6 +14,10 @@ enum Schema {
         migrator.registerMigration("2 no index that nobody asks") { database in
             try database.execute(sql: "DROP INDEX active_jobs")
         }
+        migrator.registerMigration("3 parts of GPUs") { database in
+            // Thousandths of the one GPU.
+            try database.execute(sql: "ALTER TABLE tasks ADD COLUMN gpu_share INTEGER")
+        }
         return migrator
     }
 

@@ -156,7 +156,8 @@ extension StateStore {
                 Placement(
                     node: $0, cpus: NumberList.numbers(row["cpus"]),
                     numaNodes: NumberList.numbers(row["numa"]),
-                    gpus: gpus?.split(separator: ",").map(String.init) ?? [])
+                    gpus: gpus?.split(separator: ",").map(String.init) ?? [],
+                    gpuShare: row["gpu_share"])
             },
             started: time(row["started"]), ended: time(row["ended"]), code: row["code"],
             signal: row["signal"], userMicroseconds: row["user_time"],

@@ -13,10 +13,10 @@ struct Statements {
         self.database = database
         dispatched = try database.cachedStatement(
             sql: """
-                INSERT INTO tasks (job, number, attempt, state, memory, node, cpus, numa, gpus)
-                VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8)
+                INSERT INTO tasks (job, number, attempt, state, memory, node, cpus, numa, gpus, gpu_share)
+                VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)
                 ON CONFLICT (job, number) DO UPDATE SET attempt = ?3, state = 1, memory = ?4, cancelling = 0,
-                    node = ?5, cpus = ?6, numa = ?7, gpus = ?8, started = NULL, ended = NULL, code = NULL,
+                    node = ?5, cpus = ?6, numa = ?7, gpus = ?8, gpu_share = ?9, started = NULL, ended = NULL, code = NULL,
                     signal = NULL, user_time = NULL, system_time = NULL, peak_memory = NULL, enforcement = NULL,
                     metrics = NULL, reason = NULL
                 """)
@@ -49,6 +49,7 @@ struct Statements {
                     placement.node, NumberList.text(placement.cpus),
                     NumberList.text(placement.numaNodes),
                     placement.gpus.isEmpty ? nil : placement.gpus.joined(separator: ","),
+                    placement.gpuShare,
                 ])
         case .cancelling(let task):
             try database.execute(

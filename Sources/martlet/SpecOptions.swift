@@ -51,10 +51,20 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "Points to leave out: \"{width: 256, stage: warm}\".") var exclude: [String] = []
     @Option(help: "Points to add.") var include: [String] = []
 
-    @Option(help: "CPUs of a task; 0 reserves none.") var cpus: String?
+    @Option(help: "CPUs of a task, in whole cores; 0 reserves none.") var cpus: String?
     @Option(help: "Memory of a task: 8GiB.") var memory: String?
-    @Option(help: "GPUs of a task.") var gpus: String?
+    @Option(help: "GPUs of a task; 0.5 for half of one, shared by turns.") var gpus: String?
+    @Option(help: "Part of the GPUs' model: H100.") var gpuModel: String?
+    @Option(help: "Memory of each GPU: 40GiB.., ..24GiB.") var gpuMemory: String?
+    @Option(help: "any, or nvlink: each linked with each.") var gpuLink: String?
+    @Option(help: "MIG profile: 1g.10gb.") var gpuProfile: String?
     @Option(help: "local, strict, spread or none.") var numa: String?
+    @Option(help: "whole cores, or share: threads given singly.") var smt: String?
+    @Option(help: "Nodes of a task.") var nodes: String?
+    @Option(help: "pack or spread, over nodes.") var packing: String?
+    @Flag(help: "Let nothing else run on a task's node.") var exclusive = false
+    @Option(help: "NAME=VALUE that a node must have.") var label: [String] = []
+    @Option(help: "Served before lower ones, -1000 to 1000.") var priority: String?
     @Option(help: "Size of /dev/shm.") var shm: String?
     @Option(help: "Most processes of a task.") var pids: String?
     @Option(help: "Time limit of a task: 2h.") var time: String?
@@ -176,8 +186,14 @@ struct SpecOptions: ParsableArguments {
 
         for (path, value, origin) in [
             ("resources.cpus", cpus, "--cpus"), ("resources.memory", memory, "--memory"),
-            ("resources.gpus", gpus, "--gpus"),
-            ("resources.numa", numa, "--numa"), ("resources.shm", shm, "--shm"),
+            ("resources.gpus", gpus, "--gpus"), ("resources.gpus.model", gpuModel, "--gpu-model"),
+            ("resources.gpus.memory", gpuMemory, "--gpu-memory"),
+            ("resources.gpus.link", gpuLink, "--gpu-link"),
+            ("resources.gpus.profile", gpuProfile, "--gpu-profile"),
+            ("resources.numa", numa, "--numa"), ("resources.smt", smt, "--smt"),
+            ("resources.nodes", nodes, "--nodes"), ("resources.packing", packing, "--packing"),
+            ("resources.exclusive", exclusive ? "true" : nil, "--exclusive"),
+            ("priority", priority, "--priority"), ("resources.shm", shm, "--shm"),
             ("resources.pids", pids, "--pids"),
             ("limits.time", time, "--time"), ("limits.parallel", parallel, "--parallel"),
             ("limits.failures", failures, "--failures"),
@@ -189,6 +205,7 @@ struct SpecOptions: ParsableArguments {
             ("stop.signal", stopSignal, "--stop-signal"),
             ("stop.grace", grace, "--grace"),
         ] { set(path, value, origin) }
+        try pairs(["resources", "labels"], label, "--label", .text)
         append("retry.on", retryOn, "--retry-on")
         append("collect", collect, "--collect")
         try pairs(["metrics"], metric, "--metric", .text)

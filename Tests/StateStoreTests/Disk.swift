@@ -27,7 +27,8 @@ struct Disk {
         record.started = Timestamp(milliseconds: 1000)
         record.metrics = ["loss": 0.25, "odd": .infinity]
         record.enforcement = Enforcement(cpu: "a", memory: "b", pids: "c")
-        let placement = Placement(node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"])
+        let placement = Placement(
+            node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"], gpuShare: 250)
         var counts = TaskCounts()
         counts.succeeded = 1
         return [

@@ -29,7 +29,9 @@ struct StateStoreTests {
         let ended = try #require(tasks.rows.first)
         #expect(ended.state == .failed && ended.code == 3 && ended.attempt == 2)
         #expect(ended.metrics == ["loss": 0.25])
-        #expect(ended.placement == Placement(node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"]))
+        #expect(
+            ended.placement
+                == Placement(node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"], gpuShare: 250))
         #expect(ended.enforcement == Enforcement(cpu: "a", memory: "b", pids: "c"))
         #expect(tasks.rows[1].state == .running && tasks.rows[1].isCancelling)
         #expect(tasks.rows[2].reason == "its job failed" && tasks.rows[2].placement == nil)
