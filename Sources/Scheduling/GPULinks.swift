@@ -11,9 +11,6 @@ struct GPULinks: Sendable {
     private let sums: [Int32]
     private let partitions: [[Int32]]
 
-    /// GPUs by position, of a node that has no more than `tabled`.
-    typealias Small = Int
-
     /// - Parameter matrix: of the inventory; where it is empty, NUMA nodes say what they can.
     init(_ matrix: [[Int]], numa: [Int?]) {
         let count = numa.count
@@ -37,31 +34,41 @@ struct GPULinks: Sendable {
     }
 
     func weight(_ a: Int, _ b: Int) -> Int { Int(weights[a * count + b]) }
-    var isTabled: Bool { count <= Self.tabled }
-    func sum(_ set: Small) -> Int { Int(sums[set]) }
-    func partition(_ set: Small, into size: Int) -> Int { Int(partitions[size][set]) }
+    private var isTabled: Bool { count <= Self.tabled }
 
-    /// Sum over the pairs of some.
-    func sum(_ gpus: [Int]) -> Int {
+    /// Over the pairs of a set.
+    func sum(_ set: GPUSet) -> Int {
+        if isTabled { return Int(sums[Int(set.bits)]) }
         var sum = 0
-        for (place, a) in gpus.enumerated() {
-            for b in gpus[..<place] { sum += weight(a, b) }
+        for a in set {
+            for b in set where b < a { sum += weight(a, b) }
         }
         return sum
     }
 
-    /// Each has a direct link to each other.
-    func areDirect(_ gpus: [Int]) -> Bool {
-        gpus.indices.allSatisfy { place in
-            gpus[..<place].allSatisfy { weight(gpus[place], $0) >= Self.direct }
-        }
+    /// Over the pairs of one of each.
+    func sum(_ set: GPUSet, with others: GPUSet) -> Int {
+        if isTabled { return sum(set | others) - sum(set) - sum(others) }
+        var sum = 0
+        for a in set { for b in others { sum += weight(a, b) } }
+        return sum
     }
 
+    /// By how much the rest can be parted worse into sets of the same size than all could; 0 of more GPUs than are tabled.
+    func loss(taking set: GPUSet, of all: GPUSet) -> Int {
+        guard isTabled else { return 0 }
+        let best = partitions[set.count]
+        return Int(best[Int(all.bits)] - best[Int((all - set).bits)]) - sum(set)
+    }
+
+    /// Each has a direct link to each other.
+    func areDirect(_ set: GPUSet) -> Bool { set.count < 2 || weakest(set) >= Self.direct }
+
     /// Least nearness of two of them; 0 where there are no two.
-    func weakest(_ gpus: [Int]) -> Int {
+    func weakest(_ set: GPUSet) -> Int {
         var least = Int.max
-        for (place, a) in gpus.enumerated() {
-            for b in gpus[..<place] { least = min(least, weight(a, b)) }
+        for a in set {
+            for b in set where b < a { least = min(least, weight(a, b)) }
         }
         return least == .max ? 0 : least
     }

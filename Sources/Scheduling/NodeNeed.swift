@@ -9,74 +9,83 @@ struct WaitingGPUs: Hashable, Sendable {
     var gpus: Int
 }
 
-/// A request as one shape of node sees it: everything about it that does not depend on what is free.
-struct NodeNeed: Sendable {
-    let request: ResourceRequest
-    let cpus: Int
-    let memory: Int64
-    /// Thousandths of the one GPU; nil where whole ones are wanted.
-    let share: Int16?
-    /// GPUs of the shape that would do, by position.
-    let matching: [Int]
-    /// NUMA nodes that a task may lie on at most.
-    private(set) var mostSpan: Int
-    /// Whether an empty node holds it.
-    private(set) var isPossible = true
-    /// For tasks without GPUs: GPUs that others wait for, with the CPUs for each of so many.
-    private(set) var kept: [Kept] = []
-
+/// A request as one shape of node sees it: everything about it that does not depend on what is free. A class, since every
+/// look at a node passes it on.
+final class NodeNeed: Sendable {
     struct Kept: Sendable {
-        let matching: [Int]
+        let matching: GPUSet
         let labels: [String: String]
         let cpus: Int
         let gpus: Int
     }
 
-    var gpus: Int { request.gpus.count }
+    let request: ResourceRequest
+    let cpus: Int
+    let memory: Int64
+    let gpus: Int
+    /// Thousandths that a GPU must have.
+    let least: Int16
+    let takesWholeCores: Bool
+    /// GPUs of the shape that would do, whatever else has them now.
+    let matching: GPUSet
+    /// NUMA nodes that a task may lie on at most.
+    let mostSpan: Int
+    /// Whether an empty node holds it.
+    let isPossible: Bool
+    /// For tasks without GPUs: GPUs that others wait for, with the CPUs for each of so many.
+    let kept: [Kept]
 
-    init(_ request: ResourceRequest, on shape: NodeShape, keeping waiting: [WaitingGPUs] = []) {
-        self.request = request
-        cpus = request.cpus
-        memory = request.memory ?? 0
-        share = request.gpus.share.map { Int16(clamping: $0) }
-        matching = Self.matching(request.gpus, shape)
-        mostSpan = shape.numaNodes.count
+    convenience init(
+        _ request: ResourceRequest, on shape: NodeShape, keeping waiting: [WaitingGPUs] = []
+    ) {
         // With nobody waiting, whatever the labels: nodes of one shape differ in those.
+        let anywhere = NodeNeed(request, shape, span: shape.numaNodes.count, isPossible: true, [])
         let empty = NodeResources(shape, labels: request.labels)
-        guard let least = NodeSearch.best(self, on: empty)?.score.numaNodes else {
-            isPossible = false
-            return
-        }
-        switch request.numa {
-        case .local: mostSpan = least
-        case .strict:
-            mostSpan = 1
-            if least > 1 { isPossible = false }
-        case .spread, .none: break
-        }
-        guard request.gpus.count == 0 else { return }
-        for other in waiting {
+        let least = NodeSearch.best(anywhere, on: empty)?.score.numaNodes
+        let kept: [Kept] = (request.gpus.count > 0 ? [] : waiting).compactMap { other in
             let need = NodeNeed(other.request, on: shape)
-            guard need.isPossible else { continue }
-            kept.append(
-                Kept(
+            return need.isPossible
+                ? Kept(
                     matching: need.matching, labels: other.request.labels, cpus: other.cpus,
-                    gpus: other.gpus))
+                    gpus: other.gpus) : nil
+        }
+        switch (request.numa, least) {
+        case (_, nil): self.init(request, shape, span: 0, isPossible: false, kept)
+        case (.local, let least?): self.init(request, shape, span: least, isPossible: true, kept)
+        case (.strict, let least?):
+            self.init(request, shape, span: 1, isPossible: least <= 1, kept)
+        case (.spread, _), (.none, _):
+            self.init(request, shape, span: shape.numaNodes.count, isPossible: true, kept)
         }
     }
 
-    /// GPUs that would do, whatever else has them now.
-    private static func matching(_ request: GPURequest, _ shape: NodeShape) -> [Int] {
-        guard request.count > 0 else { return [] }
+    private init(
+        _ request: ResourceRequest, _ shape: NodeShape, span: Int, isPossible: Bool, _ kept: [Kept]
+    ) {
+        self.request = request
+        cpus = request.cpus
+        memory = request.memory ?? 0
+        gpus = request.gpus.count
+        least = Int16(clamping: request.gpus.share ?? NodeResources.wholeGPU)
+        takesWholeCores = request.smt == .whole
+        matching = Self.matching(request.gpus, shape)
+        mostSpan = span
+        self.isPossible = isPossible
+        self.kept = kept
+    }
+
+    private static func matching(_ request: GPURequest, _ shape: NodeShape) -> GPUSet {
+        guard request.count > 0 else { return GPUSet() }
         let model = request.model?.lowercased()
-        return shape.gpus.indices.filter { place in
-            let gpu = shape.gpus[place]
-            guard !gpu.isSliced, gpu.profile == request.profile else { return false }
-            if let model, !gpu.model.contains(model) { return false }
-            guard request.leastMemory != nil || request.mostMemory != nil else { return true }
-            // What is not known is not within bounds.
-            guard let memory = gpu.memory else { return false }
-            return (request.leastMemory ?? 0) <= memory && memory <= request.mostMemory ?? .max
-        }
+        return GPUSet(
+            shape.gpus.indices.filter { place in
+                let gpu = shape.gpus[place]
+                guard !gpu.isSliced, gpu.profile == request.profile else { return false }
+                if let model, !gpu.model.contains(model) { return false }
+                guard request.leastMemory != nil || request.mostMemory != nil else { return true }
+                // What is not known is not within bounds.
+                guard let memory = gpu.memory else { return false }
+                return (request.leastMemory ?? 0) <= memory && memory <= request.mostMemory ?? .max
+            })
     }
 }

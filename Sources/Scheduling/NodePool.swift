@@ -33,6 +33,18 @@ public struct NodePool: Sendable {
         for (place, node) in self.nodes.enumerated() { places[node.name] = place }
     }
 
+    /// Nodes with nothing running on them.
+    public init(_ inventories: [(name: String, inventory: NodeInventory)], acceptsWork: Bool) {
+        var known = NodePool()
+        let nodes = inventories.map { name, inventory in
+            Node(
+                name: name, resources: NodeResources(inventory, known.shape(of: inventory)),
+                acceptsWork: acceptsWork)
+        }
+        self.init(nodes)
+        shapes = known.shapes
+    }
+
     public subscript(name: String) -> Node? { places[name].map { nodes[$0] } }
 
     func place(of name: String) -> Int? { places[name] }

@@ -18,8 +18,6 @@ extension NodeResources {
     }
 
     func fit(_ need: NodeNeed, node: String) -> Fit? {
-        var search = NodeSearch(self, need)
-        guard let choice = search.search() else { return nil }
-        return Fit(placement: search.placement(choice, node: node), score: choice.score)
+        NodeSearch.fit(need, on: self, node: node)
     }
 }

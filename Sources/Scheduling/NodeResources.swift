@@ -60,7 +60,8 @@ public struct NodeResources: Sendable {
 
     /// - Parameter shape: made from an inventory that differs in nothing but names.
     init(_ inventory: NodeInventory, _ shape: NodeShape) {
-        self.init(shape, gpuIDs: inventory.gpus.map(\.id), labels: inventory.labels)
+        self.init(
+            shape, gpuIDs: inventory.gpus.prefix(GPUSet.most).map(\.id), labels: inventory.labels)
     }
 
     /// One on which nothing runs.
@@ -86,7 +87,17 @@ public struct NodeResources: Sendable {
     public var freeMemory: Int64 { numa.reduce(0) { $0 + $1.memory } }
     public var gpuCount: Int { shape.gpus.count }
     /// Those of which nobody has a part.
-    public var freeGPUCount: Int { gpus.reduce(0) { $0 + (Int($1) == Self.wholeGPU ? 1 : 0) } }
+    public var freeGPUCount: Int { freeGPUs.count }
+    var freeGPUs: GPUSet {
+        var free = GPUSet()
+        for (place, share) in gpus.enumerated()
+        where Int(share) == Self.wholeGPU && !shape.gpus[place].isSliced { free.insert(place) }
+        return free
+    }
+    /// How many of some have so many thousandths left.
+    func gpus(having least: Int16, of set: GPUSet) -> Int {
+        set.reduce(0) { $0 + (gpus[$1] >= least ? 1 : 0) }
+    }
     /// Logical CPUs that nobody has, ascending.
     public var freeCPUs: [Int] {
         shape.cpus.indices.filter { isFree($0) }.map { shape.cpus[$0] }.sorted()

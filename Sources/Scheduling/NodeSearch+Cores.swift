@@ -1,29 +1,26 @@
 import JobModel
 
 extension NodeSearch {
-    /// CPUs that the task may have of a cache's cores.
-    func available(_ domain: Int) -> Int32 {
-        switch kinds {
-        case .performance where shape.domains[domain].isEfficient: 0
-        case .efficiency where !shape.domains[domain].isEfficient: 0
-        default:
-            need.request.smt == .whole ? room.domains[domain].whole : room.domains[domain].threads
-        }
-    }
-
-    /// What each NUMA node has for the task, less what is kept there for those that wait for its GPUs.
+    /// What caches and NUMA nodes have for the task, less what is kept for those that wait for GPUs.
     mutating func findCapacity() {
-        for place in shape.numaNodes.indices {
-            var free: Int32 = 0
-            for domain in shape.numaNodes[place].domains { free += available(domain) }
-            capacity[place] = free
+        for place in capacity.indices { capacity[place] = 0 }
+        for (place, domain) in shape.domains.enumerated() {
+            var free =
+                need.takesWholeCores ? room.domains[place].whole : room.domains[place].threads
+            switch kinds {
+            case .performance where domain.isEfficient: free = 0
+            case .efficiency where !domain.isEfficient: free = 0
+            default: break
+            }
+            available[place] = free
+            capacity[domain.numa] += free
         }
         let waiting = need.kept.filter { room.has($0.labels) }
         guard !waiting.isEmpty else { return }
         for place in capacity.indices {
             let kept = waiting.map { waiting in
-                let free = waiting.matching.reduce(0) {
-                    $0 + (shape.gpus[$1].numa == place && room.gpus[$1] > 0 ? 1 : 0)
+                let free = (waiting.matching & shape.numaNodes[place].gpus).reduce(0) {
+                    $0 + (room.gpus[$1] > 0 ? 1 : 0)
                 }
                 return min(free, waiting.gpus) * waiting.cpus
             }.max()
@@ -39,21 +36,17 @@ extension NodeSearch {
         let isAnywhere = near & numa == 0
         let left = pick(numa, near)
         score.remoteCPUs = isAnywhere ? 0 : left
-        var (performance, efficiency) = (0, 0)
-        for domain in picked.indices where picked[domain] > 0 {
-            score.l3Domains += 1
-            score.cpus += Int(picked[domain])
-            let size = Int32(shape.domains[domain].threads.count)
-            if room.domains[domain].whole == size, picked[domain] < size { score.l3Begun += 1 }
-            if shape.domains[domain].isEfficient {
-                efficiency += Int(picked[domain])
-            } else {
-                performance += Int(picked[domain])
+        score.distance = shape.distance(numa)
+        for place in NodeShape.places(numa) where taken[place] > 0 {
+            score.cpus += Int(taken[place])
+            for domain in shape.numaNodes[place].domains where picked[domain] > 0 {
+                score.l3Domains += 1
+                let size = Int32(shape.domains[domain].threads.count)
+                if room.domains[domain].whole == size, picked[domain] < size { score.l3Begun += 1 }
+                if shape.domains[domain].isEfficient { score.efficiencyCPUs += Int(picked[domain]) }
             }
         }
-        score.coreKinds = performance > 0 && efficiency > 0 ? 2 : 1
-        score.efficiencyCPUs = efficiency
-        score.distance = shape.distance(numa)
+        score.coreKinds = score.efficiencyCPUs > 0 && score.efficiencyCPUs < score.cpus ? 2 : 1
     }
 
     /// Fills `picked` and `taken`. Returns how many CPUs are not near.
@@ -76,15 +69,11 @@ extension NodeSearch {
         var left = amount
         while left > 0 {
             var (best, bestFree) = (-1, Int32(0))
-            var places = numa
-            while places != 0 {
-                let place = places.trailingZeroBitCount
-                places &= places - 1
+            for place in NodeShape.places(numa) {
                 let most = capacity[place] - taken[place]
                 guard most > 0 else { continue }
                 for domain in shape.numaNodes[place].domains where picked[domain] == 0 {
-                    let free = min(available(domain), most)
-                    guard free > 0 else { continue }
+                    let free = min(available[domain], most)
                     let isBetter =
                         bestFree >= left ? free >= left && free < bestFree : free > bestFree
                     if isBetter { (best, bestFree) = (domain, free) }
@@ -101,8 +90,8 @@ extension NodeSearch {
 
     /// Cores are given whole, unless threads are wanted singly.
     private func rounded(_ cpus: Int32, _ domain: Int) -> Int32 {
-        guard need.request.smt == .whole else { return cpus }
+        guard need.takesWholeCores else { return cpus }
         let width = Int32(shape.domains[domain].coreWidth)
-        return min((cpus + width - 1) / width * width, available(domain))
+        return min((cpus + width - 1) / width * width, available[domain])
     }
 }

@@ -1,19 +1,18 @@
 import JobModel
 
 extension NodeSearch {
-    /// Sets of GPUs from here on are no longer all looked at.
+    /// Of more GPUs not all sets are looked at.
     private static let enumerated = 8
 
     /// Looks at the sets of GPUs that go with these NUMA nodes.
     mutating func considerGPUs(_ numa: NodeShape.NUMASet, _ score: Score) {
-        guard need.gpus > 0 else { return consider(numa, [], score) }
-        let least = need.share ?? Int16(NodeResources.wholeGPU)
-        let usable = need.matching.filter { gpu in
-            room.gpus[gpu] >= least
-                && shape.gpus[gpu].numa.map { numa & 1 << UInt64($0) != 0 } != false
-        }
+        guard need.gpus > 0 else { return consider(numa, GPUSet(), score) }
+        var usable = need.matching & shape.gpus(on: numa)
+        for gpu in usable where room.gpus[gpu] < need.least { usable = usable - GPUSet([gpu]) }
         guard usable.count >= need.gpus else { return }
-        if need.share != nil {
+        var score = score
+        score.gpus = need.gpus
+        if need.request.gpus.share != nil {
             for gpu in usable { considerShare(of: gpu, numa, score) }
         } else if need.request.gpus.profile != nil {
             considerSlices(usable, numa, score)
@@ -28,36 +27,39 @@ extension NodeSearch {
         of gpu: Int, _ numa: NodeShape.NUMASet, _ score: Score
     ) {
         var score = score
-        score.gpusBegun = isFree(gpu) ? 1 : 0
-        score.gpuShareLeft = Int(room.gpus[gpu] - (need.share ?? 0))
-        score.linksCut = isFree(gpu) ? cut([gpu]) : 0
-        score.gpus = 1
-        consider(numa, [gpu], score)
+        let isBegun = !freeGPUs.contains(gpu)
+        score.gpusBegun = isBegun ? 0 : 1
+        score.gpuShareLeft = Int(room.gpus[gpu] - need.least)
+        score.linksCut = isBegun ? 0 : cut(GPUSet([gpu]))
+        consider(numa, GPUSet([gpu]), score)
     }
 
     /// Slices of cards of which others have slices already, before whole cards are begun.
     private mutating func considerSlices(
-        _ usable: [Int], _ numa: NodeShape.NUMASet, _ score: Score
+        _ usable: GPUSet, _ numa: NodeShape.NUMASet, _ score: Score
     ) {
-        let begun = usable.map { slice in
-            shape.slices(beside: slice).contains { !isFree($0) }
-        }
-        let order = usable.indices.sorted { (begun[$0] ? 0 : 1, $0) < (begun[$1] ? 0 : 1, $1) }
+        let isIdle = usable.map { (shape.slices(beside: $0) - freeGPUs).isEmpty }
+        let order = zip(isIdle, usable).sorted { ($0.0 ? 1 : 0, $0.1) < ($1.0 ? 1 : 0, $1.1) }
         let chosen = order.prefix(need.gpus)
         var score = score
-        score.gpusBegun = chosen.reduce(0) { $0 + (begun[$1] ? 0 : 1) }
-        score.gpus = need.gpus
-        consider(numa, chosen.map { usable[$0] }.sorted(), score)
+        score.gpusBegun = chosen.reduce(0) { $0 + ($1.0 ? 1 : 0) }
+        consider(numa, GPUSet(chosen.map(\.1)), score)
     }
 
     private mutating func considerAll(
-        _ usable: [Int], _ numa: NodeShape.NUMASet, _ score: Score
+        _ usable: GPUSet, _ numa: NodeShape.NUMASet, _ score: Score
     ) {
+        let places = Array(usable)
         // Gosper's hack: all sets of one size, the lowest positions first.
         var set = (1 << need.gpus) - 1
-        while set < 1 << usable.count {
-            considerWhole(
-                usable.indices.filter { set & 1 << $0 != 0 }.map { usable[$0] }, numa, score)
+        while set < 1 << places.count {
+            var gpus = GPUSet()
+            var left = set
+            while left != 0 {
+                gpus.insert(places[left.trailingZeroBitCount])
+                left &= left - 1
+            }
+            considerWhole(gpus, numa, score)
             let low = set & -set
             let next = set + low
             set = next | ((set ^ next) >> 2) / low
@@ -65,54 +67,34 @@ extension NodeSearch {
     }
 
     private mutating func considerWhole(
-        _ gpus: [Int], _ numa: NodeShape.NUMASet, _ score: Score
+        _ gpus: GPUSet, _ numa: NodeShape.NUMASet, _ score: Score
     ) {
-        var score = score
-        score.gpus = gpus.count
         if need.request.gpus.link == .nvlink, !shape.links.areDirect(gpus) { return }
-        if shape.links.isTabled {
-            let set = gpus.reduce(0) { $0 | 1 << $1 }
-            let links = shape.links
-            score.links = links.sum(set)
-            score.linksLost =
-                links.partition(freeGPUs, into: gpus.count) - score.links
-                - links.partition(freeGPUs & ~set, into: gpus.count)
-            score.linksCut = links.sum(freeGPUs) - score.links - links.sum(freeGPUs & ~set)
-        } else {
-            score.links = shape.links.sum(gpus)
-            score.linksCut = cut(gpus)
-        }
-        score.weakestLink = shape.links.weakest(gpus)
+        var score = score
+        score.links = shape.links.sum(gpus)
+        score.linksLost = shape.links.loss(taking: gpus, of: freeGPUs)
+        score.linksCut = cut(gpus)
         consider(numa, gpus, score)
     }
 
     /// Nearness between these and the other free ones.
-    private func cut(_ gpus: [Int]) -> Int {
-        var sum = 0
-        for other in shape.gpus.indices where isFree(other) && !gpus.contains(other) {
-            for gpu in gpus { sum += shape.links.weight(gpu, other) }
-        }
-        return sum
-    }
+    private func cut(_ gpus: GPUSet) -> Int { shape.links.sum(gpus, with: freeGPUs - gpus) }
 
     /// A set that begins with one GPU, each next one the nearest to those it has; among equals the one that others miss least.
-    private func grown(from seed: Int, _ usable: [Int]) -> [Int] {
+    private func grown(from seed: Int, _ usable: GPUSet) -> GPUSet {
         let links = shape.links
-        var set = [seed]
-        var gain = usable.map { $0 == seed ? -1 : links.weight(seed, $0) }
-        let all = usable.map { gpu in usable.reduce(0) { $0 + links.weight(gpu, $1) } }
+        var set = GPUSet([seed])
         while set.count < need.gpus {
-            guard
-                let next = usable.indices.filter({ gain[$0] >= 0 }).max(by: {
-                    (gain[$0], -all[$0], -$0) < (gain[$1], -all[$1], -$1)
-                })
-            else { break }
-            set.append(usable[next])
-            gain[next] = -1
-            for place in usable.indices where gain[place] >= 0 {
-                gain[place] += links.weight(usable[next], usable[place])
+            var best: (gain: Int, missed: Int, gpu: Int)?
+            for gpu in usable - set {
+                let own = GPUSet([gpu])
+                let (gain, missed) = (links.sum(own, with: set), links.sum(own, with: usable - own))
+                if let best, (gain, -missed) <= (best.gain, -best.missed) { continue }
+                best = (gain, missed, gpu)
             }
+            guard let best else { break }
+            set.insert(best.gpu)
         }
-        return set.sorted()
+        return set
     }
 }

@@ -8,15 +8,16 @@ extension NodeSearch {
             return Placement(
                 node: node, cpus: [], numaNodes: [], gpus: gpus, gpuShare: need.request.gpus.share)
         }
-        kinds = choice.kinds
-        findCapacity()
-        _ = pick(choice.numa, choice.near)
+        if kinds != choice.kinds {
+            kinds = choice.kinds
+            findCapacity()
+        }
+        _ = pick(choice.numa, shape.homes(of: choice.gpus))
         var cpus: [Int] = []
         for domain in picked.indices where picked[domain] > 0 {
             add(Int(picked[domain]), of: domain, to: &cpus)
         }
-        let ids = shape.numaNodes.indices.filter { choice.numa & 1 << UInt64($0) != 0 }
-            .map { shape.numaNodes[$0].id }
+        let ids = NodeShape.places(choice.numa).map { shape.numaNodes[$0].id }
         return Placement(
             node: node, cpus: cpus.sorted(), numaNodes: ids.sorted(), gpus: gpus,
             gpuShare: need.request.gpus.share)
@@ -26,7 +27,7 @@ extension NodeSearch {
     private func add(_ count: Int, of domain: Int, to cpus: inout [Int]) {
         let end = cpus.count + count
         let threads = shape.domains[domain].threads
-        let takesWhole = need.request.smt == .whole
+        let takesWhole = need.takesWholeCores
         for wantsWhole in takesWhole ? [true] : [false, true] {
             var thread = threads.lowerBound
             while thread < threads.upperBound, cpus.count < end {

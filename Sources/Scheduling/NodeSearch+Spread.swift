@@ -26,7 +26,7 @@ extension NodeSearch {
     /// CPUs for each: cores are not split, and the first have one more where they do not come out even.
     private var evenly: [Int] {
         let count = max(1, spreadNodes.count)
-        let width = need.request.smt == .whole ? shape.coreWidth : 1
+        let width = need.takesWholeCores ? shape.coreWidth : 1
         let cores = (need.cpus + width - 1) / width
         return (0..<count).map { (cores / count + ($0 < cores % count ? 1 : 0)) * width }
     }
@@ -37,20 +37,19 @@ extension NodeSearch {
 
     /// What is left of the node once the cores that were picked last are gone.
     func addLeftovers(_ score: inout Score, _ numa: NodeShape.NUMASet) {
-        let free = room.freeCPUCount
         switch need.request.packing {
         case .pack: score.nodesBegun = room.isIdle ? 1 : 0
-        case .spread: score.load = (room.cpuCount - free) * 1000 / max(1, room.cpuCount)
+        case .spread: score.load = (room.cpuCount - freeCPUs) * 1000 / max(1, room.cpuCount)
         }
-        score.nodeCPUsLeft = free - score.cpus
-        if need.gpus == 0, room.freeGPUCount > 0 { score.besideGPUs = 1 }
+        score.nodeCPUsLeft = freeCPUs - score.cpus
+        if need.gpus == 0, !freeGPUs.isEmpty { score.besideGPUs = 1 }
         guard need.cpus > 0 else { return }
-        for place in shape.numaNodes.indices where numa & 1 << UInt64(place) != 0 {
+        for place in NodeShape.places(numa) {
             let total = Int32(shape.numaNodes[place].threads.count)
             let left = room.numa[place].threads - taken[place]
             score.cpusLeft += Int(left)
             if room.numa[place].threads == total, left > 0 { score.numaNodesBegun += 1 }
-            if need.gpus == 0, shape.numaNodes[place].gpus.contains(where: isFree) {
+            if need.gpus == 0, !(shape.numaNodes[place].gpus & freeGPUs).isEmpty {
                 score.cpusBesideGPUs += Int(taken[place])
             }
         }

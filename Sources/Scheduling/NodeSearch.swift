@@ -7,10 +7,7 @@ struct NodeSearch {
     struct Choice {
         var score: Score
         var numa: NodeShape.NUMASet
-        /// Positions.
-        var gpus: [Int]
-        /// NUMA nodes whose cores are taken first.
-        var near: NodeShape.NUMASet
+        var gpus: GPUSet
         var kinds: CoreKinds
     }
 
@@ -20,38 +17,56 @@ struct NodeSearch {
     let shape: NodeShape
     let need: NodeNeed
     var kinds = CoreKinds.both
-    /// CPUs that the task may have, by NUMA node.
+    /// CPUs that the task may have, by cache and by NUMA node.
+    var available: [Int32]
     var capacity: [Int32]
-    /// Taken by the cores that were looked at last, by NUMA node and by cache.
-    var taken: [Int32]
+    /// Taken by the cores that were looked at last, by cache and by NUMA node.
     var picked: [Int32]
-    /// Whole GPUs that nobody has, as a set where there are few.
-    var freeGPUs: GPULinks.Small = 0
+    var taken: [Int32]
+    /// Whole GPUs that nobody has.
+    let freeGPUs: GPUSet
+    let freeCPUs: Int
     private var best: Choice?
 
-    init(_ room: NodeResources, _ need: NodeNeed) {
+    private init(_ room: NodeResources, _ need: NodeNeed) {
         self.room = room
         self.need = need
         shape = room.shape
         capacity = .init(repeating: 0, count: shape.numaNodes.count)
         taken = capacity
-        picked = .init(repeating: 0, count: shape.domains.count)
-        guard need.gpus > 0, shape.links.isTabled else { return }
-        for place in shape.gpus.indices where isFree(place) { freeGPUs |= 1 << place }
-    }
-
-    func isFree(_ gpu: Int) -> Bool {
-        room.gpus[gpu] == Int16(NodeResources.wholeGPU) && !shape.gpus[gpu].isSliced
+        available = .init(repeating: 0, count: shape.domains.count)
+        picked = available
+        freeGPUs = room.freeGPUs
+        freeCPUs = room.freeCPUCount
     }
 
     /// The best place; nil where there is none now.
     static func best(_ need: NodeNeed, on room: NodeResources) -> Choice? {
+        guard isOpen(room, need) else { return nil }
         var search = NodeSearch(room, need)
         return search.search()
     }
 
-    mutating func search() -> Choice? {
-        guard isOpen else { return nil }
+    /// The best place with its CPUs and GPUs named; nil where there is none now.
+    static func fit(_ need: NodeNeed, on room: NodeResources, node: String) -> NodeResources.Fit? {
+        guard isOpen(room, need) else { return nil }
+        var search = NodeSearch(room, need)
+        guard let choice = search.search() else { return nil }
+        return NodeResources.Fit(
+            placement: search.placement(choice, node: node), score: choice.score)
+    }
+
+    /// What can be said without looking any closer.
+    private static func isOpen(_ room: NodeResources, _ need: NodeNeed) -> Bool {
+        guard need.isPossible, !room.isExclusive, room.freeCPUCount >= need.cpus,
+            need.memory <= room.freeMemory
+        else { return false }
+        if need.request.exclusive, !room.isIdle { return false }
+        return (need.gpus == 0 || room.gpus(having: need.least, of: need.matching) >= need.gpus)
+            && room.has(need.request.labels)
+    }
+
+    private mutating func search() -> Choice? {
         if need.cpus == 0 {
             searchUnpinned()
         } else if need.request.numa == .spread {
@@ -62,17 +77,6 @@ struct NodeSearch {
             search(.both) { $0.searchSubsets() }
         }
         return best
-    }
-
-    /// What can be said without looking any closer.
-    private var isOpen: Bool {
-        let request = need.request
-        guard need.isPossible, !room.isExclusive, !request.exclusive || room.isIdle,
-            need.memory <= room.freeMemory, room.has(request.labels)
-        else { return false }
-        guard need.gpus > 0 else { return true }
-        let least = need.share ?? Int16(NodeResources.wholeGPU)
-        return need.matching.reduce(0) { $0 + (room.gpus[$1] >= least ? 1 : 0) } >= need.gpus
     }
 
     private mutating func search(_ kinds: CoreKinds, _ body: (inout NodeSearch) -> Void) {
@@ -102,10 +106,7 @@ struct NodeSearch {
     /// Whether these NUMA nodes have the CPUs and the memory together.
     private func holds(_ numa: NodeShape.NUMASet) -> Bool {
         var (cpus, memory) = (0, Int64(0))
-        var left = numa
-        while left != 0 {
-            let place = left.trailingZeroBitCount
-            left &= left - 1
+        for place in NodeShape.places(numa) {
             cpus += Int(capacity[place])
             memory += room.numa[place].memory
         }
@@ -113,20 +114,13 @@ struct NodeSearch {
     }
 
     /// Puts a place beside the best one so far. What its cores are like is found out only where the rest is not worse.
-    mutating func consider(_ numa: NodeShape.NUMASet, _ gpus: [Int], _ score: Score) {
-        if let best, isWorse(score, best.score) { return }
-        var near: NodeShape.NUMASet = 0
-        for gpu in gpus { if let home = shape.gpus[gpu].numa { near |= 1 << UInt64(home) } }
+    mutating func consider(_ numa: NodeShape.NUMASet, _ gpus: GPUSet, _ score: Score) {
+        if let best, score.gpusAreWorse(than: best.score) { return }
         var score = score
-        if need.cpus > 0 { addCores(&score, numa, near) }
+        if need.cpus > 0 { addCores(&score, numa, shape.homes(of: gpus)) }
         addLeftovers(&score, numa)
         if let best, !score.isBetter(than: best.score) { return }
-        best = Choice(score: score, numa: numa, gpus: gpus, near: near, kinds: kinds)
-    }
-
-    /// By the lines above the cores' own.
-    private func isWorse(_ a: Score, _ b: Score) -> Bool {
-        (a.numaNodes, a.gpusBegun, a.gpuShareLeft, a.linksLost, -a.links)
-            > (b.numaNodes, b.gpusBegun, b.gpuShareLeft, b.linksLost, -b.links)
+        score.weakestLink = shape.links.weakest(gpus)
+        best = Choice(score: score, numa: numa, gpus: gpus, kinds: kinds)
     }
 }

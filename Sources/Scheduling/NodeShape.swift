@@ -18,7 +18,7 @@ final class NodeShape: Sendable {
         let memory: Int64
         let domains: Range<Int>
         let threads: Range<Int>
-        let gpus: [Int]
+        let gpus: GPUSet
     }
 
     struct GPU: Sendable {
@@ -40,6 +40,7 @@ final class NodeShape: Sendable {
     let cores: [Range<Int32>]
     private let domainOfThread: [Int32]
     let gpus: [GPU]
+    private let homelessGPUs: GPUSet
     let links: GPULinks
     /// Sets of NUMA nodes by their number, those that lie nearest to each other first.
     let subsets: [[NUMASet]]
@@ -68,21 +69,22 @@ final class NodeShape: Sendable {
         var positions = [Int32](repeating: -1, count: (layout.cpus.max() ?? -1) + 1)
         for (position, cpu) in layout.cpus.enumerated() { positions[cpu] = Int32(position) }
         self.positions = positions
-        let gpus = Self.gpus(inventory.gpus, known)
+        let gpus = Self.gpus(inventory.gpus.prefix(GPUSet.most), known)
         self.gpus = gpus
         numaNodes = known.indices.map { place in
             NUMANode(
                 id: known[place].id, memory: known[place].memory,
                 domains: layout.numa[place].domains, threads: layout.numa[place].threads,
-                gpus: gpus.indices.filter { gpus[$0].numa == place })
+                gpus: GPUSet(gpus.indices.filter { gpus[$0].numa == place }))
         }
+        homelessGPUs = GPUSet(gpus.indices.filter { gpus[$0].numa == nil })
         links = GPULinks(inventory.gpuLinks, numa: gpus.map(\.numa))
         distances = known.map(\.distances)
         subsets = Self.subsets(distances)
     }
 
     private static func gpus(
-        _ gpus: [NodeInventory.GPU], _ nodes: ArraySlice<NodeInventory.NUMANode>
+        _ gpus: ArraySlice<NodeInventory.GPU>, _ nodes: ArraySlice<NodeInventory.NUMANode>
     ) -> [GPU] {
         let parents = gpus.map { $0.parent ?? $0.id }
         let sliced = Set(gpus.compactMap(\.parent))
@@ -96,9 +98,27 @@ final class NodeShape: Sendable {
     }
 
     /// The other slices of a slice's card.
-    func slices(beside gpu: Int) -> [Int] {
-        gpus.indices.filter { gpus[$0].card == gpus[gpu].card && $0 != gpu && !gpus[$0].isSliced }
+    func slices(beside gpu: Int) -> GPUSet {
+        GPUSet(
+            gpus.indices.filter {
+                gpus[$0].card == gpus[gpu].card && $0 != gpu && !gpus[$0].isSliced
+            })
     }
+
+    /// Those of some NUMA nodes, and those that lie nowhere in particular.
+    func gpus(on numa: NUMASet) -> GPUSet {
+        Self.places(numa).reduce(homelessGPUs) { $0 | numaNodes[$1].gpus }
+    }
+
+    /// NUMA nodes of some GPUs.
+    func homes(of gpus: GPUSet) -> NUMASet {
+        var homes: NUMASet = 0
+        for gpu in gpus { if let home = self.gpus[gpu].numa { homes |= 1 << NUMASet(home) } }
+        return homes
+    }
+
+    /// Positions in a set, ascending.
+    static func places(_ set: NUMASet) -> GPUSet { GPUSet(UInt128(set)) }
 
     /// Between NUMA nodes, summed over their pairs.
     func distance(_ set: NUMASet) -> Int { Self.spread(set, distances).0 }
@@ -149,9 +169,10 @@ final class NodeShape: Sendable {
     }
 
     private static func spread(_ set: NUMASet, _ distances: [[Int]]) -> (Int, NUMASet) {
+        guard set & (set &- 1) != 0 else { return (0, lowestFirst(set)) }
         var sum = 0
-        for a in distances.indices where set & 1 << NUMASet(a) != 0 {
-            for b in 0..<a where set & 1 << NUMASet(b) != 0 { sum += distance(a, b, distances) }
+        for a in places(set) {
+            for b in places(set) where b < a { sum += distance(a, b, distances) }
         }
         // Of two equally near, the one with the lowest positions.
         return (sum, lowestFirst(set))

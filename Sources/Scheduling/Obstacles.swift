@@ -102,8 +102,7 @@ struct Obstacles {
 
     private var gpus: Obstacle? {
         guard request.gpus.count > 0 else { return nil }
-        let least = need.share ?? Int16(NodeResources.wholeGPU)
-        let free = need.matching.filter { room.gpus[$0] >= least }.count
+        let free = room.gpus(having: need.least, of: need.matching)
         guard free < request.gpus.count else { return nil }
         return passing(
             .gpus,

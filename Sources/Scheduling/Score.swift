@@ -46,6 +46,15 @@ public struct Score: Sendable, Hashable {
 }
 
 extension Score {
+    /// By the lines above those of cores.
+    func gpusAreWorse(than other: Score) -> Bool {
+        if numaNodes != other.numaNodes { return numaNodes > other.numaNodes }
+        if gpusBegun != other.gpusBegun { return gpusBegun > other.gpusBegun }
+        if gpuShareLeft != other.gpuShareLeft { return gpuShareLeft > other.gpuShareLeft }
+        if linksLost != other.linksLost { return linksLost > other.linksLost }
+        return links < other.links
+    }
+
     /// Whether the first line that differs is better here.
     func isBetter(than other: Score) -> Bool {
         if numaNodes != other.numaNodes { return numaNodes < other.numaNodes }
