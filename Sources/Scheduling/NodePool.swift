@@ -10,7 +10,8 @@ public struct NodePool: Sendable {
     private var places: [String: Int] = [:]
     /// Nodes that are alike share a shape.
     private var shapes: [NodeInventory: NodeShape] = [:]
-    private var rankings: [Need: Ranking] = [:]
+    private var rankings: [Ranking] = []
+    private var ranked: [Need: Int] = [:]
     /// Positions of changed nodes, the last of them the newest; those that all have seen are dropped.
     private var changes: [Int32] = []
     private var dropped = 0
@@ -141,20 +142,26 @@ public struct NodePool: Sendable {
         _ need: Need, _ body: (inout Ranking, [Node]) -> Answer
     ) -> Answer {
         let newest = dropped + changes.count
-        if let place = rankings.index(forKey: need), rankings.values[place].seen >= dropped {
-            for change in rankings.values[place].seen..<newest {
-                let node = Int(changes[change - dropped])
-                if lastChange[node] == change { rankings.values[place].update(node, nodes[node]) }
-            }
-            rankings.values[place].seen = newest
-            return body(&rankings.values[place], nodes)
+        if ranked[need] == nil, rankings.count >= Self.mostRankings {
+            (rankings, ranked) = ([], [:])
         }
-        if rankings.count >= Self.mostRankings { rankings = [:] }
-        var new = Ranking(need, nodes, seen: newest)
-        let answer = body(&new, nodes)
-        rankings[need] = new
-        return answer
+        let place = ranked[need] ?? rankings.count
+        if place == rankings.count {
+            rankings.append(Ranking(need, nodes, seen: newest))
+            ranked[need] = place
+        } else if rankings[place].seen < dropped {
+            rankings[place] = Ranking(need, nodes, seen: newest)
+        }
+        for change in rankings[place].seen..<newest {
+            let node = Int(changes[change - dropped])
+            if lastChange[node] == change { rankings[place].update(node, nodes[node]) }
+        }
+        rankings[place].seen = newest
+        return body(&rankings[place], nodes)
     }
+
+    /// The same need, as one that compares quickly with what is kept here.
+    func known(_ need: Need) -> Need { ranked[need].map { rankings[$0].need } ?? need }
 }
 
 extension NodeInventory {

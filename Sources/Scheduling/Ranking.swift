@@ -1,22 +1,5 @@
 import JobModel
 
-/// All that decides where a task may go.
-struct Need: Hashable, Sendable {
-    var request: ResourceRequest
-    var ports: [PortMapping] = []
-    /// Those for whose tasks cores beside GPUs are kept.
-    var waiting: [WaitingGPUs] = []
-
-    /// By what mostly differs: this is done for every demand of every plan.
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(request.cpus)
-        hasher.combine(request.memory)
-        hasher.combine(request.gpus.count)
-        hasher.combine(request.gpus.share)
-        hasher.combine(waiting.count)
-    }
-}
-
 /// The nodes in the order in which one need would have them: a tournament whose winner is at the top, of which only the games of
 /// those that changed are played anew.
 struct Ranking: Sendable {

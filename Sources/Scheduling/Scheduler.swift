@@ -59,9 +59,10 @@ public struct Scheduler {
     }
 
     private func need(_ demand: ClusterSnapshot.Demand) -> Need {
-        Need(
-            request: demand.request, ports: demand.ports,
-            waiting: demand.request.gpus.count == 0 ? waiting : [])
+        pool.known(
+            Need(
+                request: demand.request, ports: demand.ports,
+                waiting: demand.request.gpus.count == 0 ? waiting : []))
     }
 
     /// Opens a lane at the best place, on as many nodes as the task needs or on none; false where there is no room.
