@@ -6,6 +6,8 @@ public struct Explanation: Sendable {
         public let name: String
         /// The best place here; nil where there is none now.
         public let fit: NodeResources.Fit?
+        /// The best beside it, on other NUMA nodes or GPUs of this node.
+        public let nextFit: NodeResources.Fit?
         /// What is missing where there is none.
         public let obstacles: [Obstacle]
     }
@@ -50,10 +52,11 @@ extension Scheduler {
         let nodes = pool.nodes.map { node in
             let need = NodeNeed(demand.request, on: node.resources.shape, keeping: waiting)
             let isOpen = node.acceptsWork && node.resources.holder(of: demand.ports) == nil
-            let fit = isOpen ? node.resources.fit(need, node: node.name) : nil
+            let fits =
+                isOpen ? NodeSearch.twoFits(need, on: node.resources, node: node.name) : nil
             return Explanation.Node(
-                name: node.name, fit: fit,
-                obstacles: fit == nil ? Obstacles(demand, need, node).all : [])
+                name: node.name, fit: fits?.best, nextFit: fits?.next,
+                obstacles: fits == nil ? Obstacles(demand, need, node).all : [])
         }
         return Explanation(nodes: nodes.enumerated().sorted(by: isBefore).map(\.element))
     }

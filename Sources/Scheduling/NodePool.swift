@@ -141,15 +141,9 @@ public struct NodePool: Sendable {
     private mutating func withRanking<Answer>(
         _ need: Need, _ body: (inout Ranking, [Node]) -> Answer
     ) -> Answer {
+        let place = ranked[need] ?? addRanking(need)
         let newest = dropped + changes.count
-        if ranked[need] == nil, rankings.count >= Self.mostRankings {
-            (rankings, ranked) = ([], [:])
-        }
-        let place = ranked[need] ?? rankings.count
-        if place == rankings.count {
-            rankings.append(Ranking(need, nodes, seen: newest))
-            ranked[need] = place
-        } else if rankings[place].seen < dropped {
+        if rankings[place].seen < dropped {
             rankings[place] = Ranking(need, nodes, seen: newest)
         }
         for change in rankings[place].seen..<newest {
@@ -158,6 +152,13 @@ public struct NodePool: Sendable {
         }
         rankings[place].seen = newest
         return body(&rankings[place], nodes)
+    }
+
+    private mutating func addRanking(_ need: Need) -> Int {
+        if rankings.count >= Self.mostRankings { (rankings, ranked) = ([], [:]) }
+        rankings.append(Ranking(need, nodes, seen: dropped + changes.count))
+        ranked[need] = rankings.count - 1
+        return rankings.count - 1
     }
 
     /// The same need, as one that compares quickly with what is kept here.

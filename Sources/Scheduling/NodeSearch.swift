@@ -27,6 +27,8 @@ struct NodeSearch {
     let freeGPUs: GPUSet
     let freeCPUs: Int
     private var best: Choice?
+    /// Not to be found again.
+    private var avoided: Choice?
 
     private init(_ room: NodeResources, _ need: NodeNeed) {
         self.room = room
@@ -51,9 +53,23 @@ struct NodeSearch {
     static func fit(_ need: NodeNeed, on room: NodeResources, node: String) -> NodeResources.Fit? {
         guard isOpen(room, need) else { return nil }
         var search = NodeSearch(room, need)
-        guard let choice = search.search() else { return nil }
-        return NodeResources.Fit(
-            placement: search.placement(choice, node: node), score: choice.score)
+        return search.search().map { search.fit($0, node) }
+    }
+
+    /// The best place, and the best on other NUMA nodes or GPUs of the node.
+    static func twoFits(
+        _ need: NodeNeed, on room: NodeResources, node: String
+    ) -> (best: NodeResources.Fit, next: NodeResources.Fit?)? {
+        guard isOpen(room, need) else { return nil }
+        var search = NodeSearch(room, need)
+        guard let best = search.search() else { return nil }
+        var others = NodeSearch(room, need)
+        others.avoided = best
+        return (search.fit(best, node), others.search().map { others.fit($0, node) })
+    }
+
+    private mutating func fit(_ choice: Choice, _ node: String) -> NodeResources.Fit {
+        NodeResources.Fit(placement: placement(choice, node: node), score: choice.score)
     }
 
     /// What can be said without looking any closer.
@@ -116,6 +132,7 @@ struct NodeSearch {
     /// Puts a place beside the best one so far. What its cores are like is found out only where the rest is not worse.
     mutating func consider(_ numa: NodeShape.NUMASet, _ gpus: GPUSet, _ score: Score) {
         if let best, score.gpusAreWorse(than: best.score) { return }
+        if let avoided, avoided.numa == numa, avoided.gpus == gpus { return }
         var score = score
         if need.cpus > 0 { addCores(&score, numa, shape.homes(of: gpus)) }
         addLeftovers(&score, numa)

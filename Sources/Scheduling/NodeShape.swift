@@ -118,7 +118,7 @@ final class NodeShape: Sendable {
     }
 
     /// Positions in a set, ascending.
-    static func places(_ set: NUMASet) -> GPUSet { GPUSet(UInt128(set)) }
+    static func places(_ set: NUMASet) -> PositionSet { PositionSet(UInt128(set)) }
 
     /// Between NUMA nodes, summed over their pairs.
     func distance(_ set: NUMASet) -> Int { Self.spread(set, distances).0 }

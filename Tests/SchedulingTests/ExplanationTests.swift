@@ -119,5 +119,6 @@ struct ExplanationTests {
             placement, held, of: demand,
             in: ClusterSnapshot(nodes: [.init(name: "n", resources: node)], demands: []))
         #expect(explanation.best?.fit?.placement == placement)
+        #expect(explanation.best?.nextFit?.placement.cpus == [4, 5, 6, 7])
     }
 }
