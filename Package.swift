@@ -178,6 +178,11 @@ let package = Package(
             linkerSettings: fullyStatic),
         .executableTarget(name: "martlet-nvml", cSettings: strictC),
 
+        // Benchmarks
+        .executableTarget(
+            name: "PlacementDriver", dependencies: ["JobModel", "Scheduling"],
+            path: "Benchmarks/PlacementDriver", swiftSettings: strict),
+
         // Tests
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
