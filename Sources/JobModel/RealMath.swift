@@ -1,15 +1,15 @@
 internal import Glibc
 
 /// Real functions, and numbers as people write them.
-enum RealMath {
+public enum RealMath {
     static func power(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
-    static func logarithm(_ value: Double) -> Double { log(value) }
+    public static func logarithm(_ value: Double) -> Double { log(value) }
     static func decimalLogarithm(_ value: Double) -> Double { log10(value) }
-    static func exponential(_ value: Double) -> Double { exp(value) }
+    public static func exponential(_ value: Double) -> Double { exp(value) }
 
     /// Quantile of the standard normal distribution for 0 < p < 1; relative error below 1.2e-9.
     /// Rational approximation by P. J. Acklam, "An algorithm for computing the inverse normal cumulative distribution function".
-    static func normalQuantile(_ p: Double) -> Double {
+    public static func normalQuantile(_ p: Double) -> Double {
         let a = [
             -3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02,
             1.383577518672690e+02, -3.066479806614716e+01, 2.506628277459239e+00,

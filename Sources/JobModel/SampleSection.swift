@@ -49,18 +49,16 @@ public struct SampleSection: Sendable, Equatable, Codable {
     /// In [0, 1).
     func position(_ d: Int, at i: Int) -> Double {
         switch method {
-        case .random: return unit(hash(UInt64(d), UInt64(i)))
+        case .random: return SplitMix.unit(hash(UInt64(d), UInt64(i)))
         case .lhs:
             let slice = permuted(UInt64(i), of: UInt64(count), key: hash(UInt64(d), .max))
-            return (Double(slice) + unit(hash(UInt64(d), UInt64(i)))) / Double(count)
+            return (Double(slice) + SplitMix.unit(hash(UInt64(d), UInt64(i)))) / Double(count)
         case .sobol:
             let shift = UInt32(truncatingIfNeeded: hash(UInt64(d), .max))
             return Double(Sobol.coordinate(d, at: UInt32(truncatingIfNeeded: i)) ^ shift)
                 / 4_294_967_296
         }
     }
-
-    private func unit(_ bits: UInt64) -> Double { Double(bits >> 11) / 9_007_199_254_740_992 }
 
     private func hash(_ a: UInt64, _ b: UInt64) -> UInt64 {
         SplitMix.mix(SplitMix.mix(SplitMix.mix(seed) &+ a) &+ b)
@@ -81,16 +79,6 @@ public struct SampleSection: Sendable, Equatable, Codable {
             x = left << width | right
         } while x >= n
         return x
-    }
-}
-
-enum SplitMix {
-    /// SplitMix64's step and finaliser.
-    static func mix(_ value: UInt64) -> UInt64 {
-        var z = value &+ 0x9e37_79b9_7f4a_7c15
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
     }
 }
 

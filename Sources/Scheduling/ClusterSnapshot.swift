@@ -42,18 +42,25 @@ public struct ClusterSnapshot: Sendable {
         public var ready: Int
         /// Tasks that each lane should hold, the running one included; at least 1.
         public var depth: Int
-        /// Has been passed by so often that a node is kept free for it.
-        public var reserves: Bool
+        public var priority: Priority = 0
+        /// Of the cluster that its job has and had of late, and by how much each task adds to it.
+        public var share = 0.0
+        public var step = 0.0
+        /// Milliseconds that a task stays at most, as far as is known.
+        public var duration: Int64?
+        /// Room that is kept for it.
+        public var reservation: Reservation?
+        /// Milliseconds for which a lane of it stays at most, as far as is known.
+        var stay: Int64? { duration.map { $0 * Int64(depth) } }
         public init(
             id: DemandID, request: ResourceRequest, ready: Int, depth: Int = 1,
-            reserves: Bool = false, ports: [PortMapping] = []
+            ports: [PortMapping] = []
         ) {
             self.id = id
             self.request = request
             self.ports = ports
             self.ready = ready
             self.depth = depth
-            self.reserves = reserves
         }
     }
 
@@ -63,12 +70,15 @@ public struct ClusterSnapshot: Sendable {
     public var demands: [Demand]
     /// Lanes that each job may still open (`limits.parallel`); a job that is not named here has no limit.
     public var headroom: [JobID: Int]
+    public var now: Timestamp
     public init(
-        nodes: [Node], lanes: [Lane] = [], demands: [Demand], headroom: [JobID: Int] = [:]
+        nodes: [Node], lanes: [Lane] = [], demands: [Demand], headroom: [JobID: Int] = [:],
+        now: Timestamp = Timestamp(milliseconds: 0)
     ) {
         self.nodes = nodes
         self.lanes = lanes
         self.demands = demands
         self.headroom = headroom
+        self.now = now
     }
 }

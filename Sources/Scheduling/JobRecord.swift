@@ -86,13 +86,17 @@ public struct JobRecord: Sendable {
     var raised: [Int64: Deque<Int>] = [:]
     var history: [Int: History] = [:]
     var live: [Int: Live] = [:]
-    var lanes: [LaneID] = []
+    var lanes: Set<LaneID> = []
     /// Jobs that have to end first.
     var blockers: Set<JobID> = []
     /// Mean wall-clock milliseconds of recent attempts; nil before the first one ended.
     var meanDuration: Double?
-    /// Tasks of later jobs that were started while this one found no room.
+    /// Tasks of other jobs that were started while this one found no room.
     var overtaken = 0
+    var reservation: Reservation?
+    /// When one was last looked for.
+    var reservationSought: (time: Timestamp, overtaken: Int)?
+    var share = FairShare()
 
     init(_ job: NewJob) {
         id = job.id

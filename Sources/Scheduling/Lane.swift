@@ -1,9 +1,10 @@
 public import JobModel
 
 /// Names a lane for as long as the server runs.
-public struct LaneID: Hashable, Sendable {
+public struct LaneID: Hashable, Comparable, Sendable {
     let rawValue: Int
     public init(_ rawValue: Int) { self.rawValue = rawValue }
+    public static func < (a: LaneID, b: LaneID) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// Tasks of one job that use one placement, one after the other. Short tasks are sent ahead, so that the node starts the next one
@@ -12,6 +13,7 @@ struct Lane: Sendable {
     let demand: DemandID
     let placement: Placement
     let reservation: NodeResources.Reservation
+    let opened: Timestamp
     /// In the order in which they were sent.
     var tasks: [Int]
 }

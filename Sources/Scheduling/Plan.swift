@@ -22,6 +22,8 @@ public struct Plan: Sendable {
     public var extensions: [Extension] = []
     /// Of jobs with ready tasks of which not one could be placed.
     public var waits: [JobID: WaitReason] = [:]
+    /// Of those that found no room: tasks of others that were given some after their turn.
+    public var passed: [JobID: Int] = [:]
 }
 
 /// Why a ready task does not start.

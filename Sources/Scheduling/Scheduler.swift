@@ -8,54 +8,102 @@ public struct Scheduler {
     private var headroom: [JobID: Int]
     private let waiting: [WaitingGPUs]
     /// Needs that found no room. What is free only shrinks while a plan is made, so they never will in this one.
-    private var refused: Set<Need> = []
-    /// Nodes kept free for somebody who was passed by too often, by position.
-    private var reserved: Set<Int> = []
+    private var refused: Set<Refusal> = []
+    /// What is kept of nodes for those who were passed by.
+    private var kept = KeptRoom()
+    private let now: Timestamp
+    /// Of each demand: what it got.
+    private var openings: [[Int]] = []
+    /// Tasks so far, and when those had their turn who found no room.
+    private var placed = 0
+    private var placedBefore: [JobID: Int] = [:]
     private var plan = Plan()
+
+    private struct Refusal: Hashable {
+        var need: Need
+        /// Who leaves soon may use what others may not.
+        var stay: Int64?
+    }
 
     public static func plan(_ snapshot: ClusterSnapshot) -> Plan {
         var pool = NodePool(snapshot.nodes)
         return plan(
-            snapshot.demands, lanes: snapshot.lanes, headroom: snapshot.headroom, on: &pool)
+            snapshot.demands, lanes: snapshot.lanes, headroom: snapshot.headroom, now: snapshot.now,
+            on: &pool)
     }
 
     /// The same, in place: what the openings of the plan take is gone from the pool.
     public static func plan(
         _ demands: [ClusterSnapshot.Demand], lanes: [ClusterSnapshot.Lane] = [],
-        headroom: [JobID: Int] = [:], on pool: inout NodePool
+        headroom: [JobID: Int] = [:], now: Timestamp = Timestamp(milliseconds: 0),
+        on pool: inout NodePool
     ) -> Plan {
         let waiting = WaitingGPUs.all(demands, headroom, mostGPUs: pool.mostGPUs)
         // Moved, not copied: with a second owner every change would copy all of it.
-        var scheduler = Scheduler(NodePool(), lanes, headroom, waiting)
+        var scheduler = Scheduler(NodePool(), lanes, headroom, waiting, now)
         swap(&scheduler.pool, &pool)
         defer { swap(&scheduler.pool, &pool) }
-        for demand in demands where demand.ready > 0 { scheduler.serve(demand) }
+        scheduler.serve(demands)
         return scheduler.plan
+    }
+
+    private mutating func serve(_ demands: [ClusterSnapshot.Demand]) {
+        openings = .init(repeating: [], count: demands.count)
+        let needs = demands.map(need)
+        var turns = Turns(demands)
+        while let turn = turns.next {
+            if open(demands[turn], needs[turn], turn) {
+                turns.grant()
+            } else {
+                finish(demands[turn], needs[turn], turn)
+                turns.drop()
+            }
+        }
+        for (job, before) in placedBefore { plan.passed[job] = placed - before }
     }
 
     private init(
         _ pool: NodePool, _ lanes: [ClusterSnapshot.Lane], _ headroom: [JobID: Int],
-        _ waiting: [WaitingGPUs]
+        _ waiting: [WaitingGPUs], _ now: Timestamp
     ) {
         self.pool = pool
         self.lanes = Dictionary(grouping: lanes, by: \.demand)
         self.headroom = headroom
         self.waiting = waiting
+        self.now = now
     }
 
-    private mutating func serve(_ demand: ClusterSnapshot.Demand) {
-        let first = plan.openings.count
-        let need = need(demand)
-        var ready = demand.ready
-        while ready > 0, headroom[demand.id.job] != 0, place(demand, need) {
-            headroom[demand.id.job]? -= 1
-            ready -= 1
+    /// Places one more task of a demand, where there is one and room for it.
+    private mutating func open(_ demand: ClusterSnapshot.Demand, _ need: Need, _ turn: Int) -> Bool
+    {
+        guard openings[turn].count < demand.ready, headroom[demand.id.job] != 0,
+            place(demand, need)
+        else { return false }
+        openings[turn].append(plan.openings.count - 1)
+        headroom[demand.id.job]? -= 1
+        placed += 1
+        return true
+    }
+
+    /// Sends the rest of a demand ahead, or says why nothing of it starts.
+    private mutating func finish(
+        _ demand: ClusterSnapshot.Demand, _ need: Need, _ turn: Int
+    ) {
+        var ready = demand.ready - openings[turn].count
+        if ready > 0, demand.depth > 1 {
+            let left = fill(demand, ready, openings[turn])
+            placed += ready - left
+            ready = left
         }
-        if ready > 0, demand.depth > 1 { ready = fill(demand, ready, from: first) }
         guard ready == demand.ready else { return }
         let reason = reason(demand, need)
         plan.waits[demand.id.job] = reason
-        if reason == .busy, demand.reserves { reserve(demand.request) }
+        guard reason == .busy else { return }
+        placedBefore[demand.id.job] = placed
+        guard let reservation = demand.reservation, let node = pool[reservation.node] else {
+            return
+        }
+        kept.keep(reservation, on: node.resources, now)
     }
 
     private func need(_ demand: ClusterSnapshot.Demand) -> Need {
@@ -67,16 +115,20 @@ public struct Scheduler {
 
     /// Opens a lane at the best place, on as many nodes as the task needs or on none; false where there is no room.
     private mutating func place(_ demand: ClusterSnapshot.Demand, _ need: Need) -> Bool {
-        guard !refused.contains(need) else { return false }
-        var used = reserved
+        let refusal = Refusal(need: need, stay: kept.isEmpty ? nil : demand.stay)
+        guard !refused.contains(refusal) else { return false }
+        var used: Set<Int> = []
         var taken: [(placement: Placement, held: NodeResources.Reservation)] = []
         for _ in 0..<max(1, demand.request.nodes) {
-            guard let fit = pool.fit(need, except: used),
+            guard let fit = fit(demand, need, except: used),
                 let held = take(fit.placement, demand),
                 let node = pool.place(of: fit.placement.node)
             else {
-                for (placement, held) in taken { pool.give(placement, held) }
-                refused.insert(need)
+                for (placement, held) in taken {
+                    pool.give(placement, held)
+                    kept.give(placement, held)
+                }
+                refused.insert(refusal)
                 return false
             }
             taken.append((fit.placement, held))
@@ -89,24 +141,42 @@ public struct Scheduler {
         return true
     }
 
+    /// The best place: of all nodes, or where room is kept and the task stays beyond the time from which it is, of the rest.
+    private mutating func fit(
+        _ demand: ClusterSnapshot.Demand, _ need: Need, except used: Set<Int>
+    ) -> NodeResources.Fit? {
+        let closed = kept.nodes(closedFor: demand.stay)
+        guard !closed.isEmpty else { return pool.fit(need, except: used) }
+        let places = closed.compactMap { pool.place(of: $0) }
+        var best = pool.fit(need, except: used.union(places))
+        for place in places where !used.contains(place) && pool.nodes[place].acceptsWork {
+            let name = pool.nodes[place].name
+            guard let rest = kept.rest(of: name), rest.holder(of: demand.ports) == nil,
+                rest.has(demand.request.labels), let fit = rest.fit(demand.request, node: name)
+            else { continue }
+            if best.map({ fit.score.isBetter(than: $0.score) }) ?? true { best = fit }
+        }
+        return best
+    }
+
     private mutating func take(_ placement: Placement, _ demand: ClusterSnapshot.Demand)
         -> NodeResources.Reservation?
     {
-        pool.take(
+        kept.take(placement, demand)
+        return pool.take(
             placement, memory: demand.request.memory ?? 0, ports: demand.ports,
             exclusive: demand.request.exclusive, of: demand.id.job)
     }
 
     /// Fills the demand's lanes up to its depth, evenly; a lane that is still half full is left alone, so that tasks travel in
     /// batches. Returns how many stay ready.
-    private mutating func fill(_ demand: ClusterSnapshot.Demand, _ ready: Int, from first: Int)
+    private mutating func fill(_ demand: ClusterSnapshot.Demand, _ ready: Int, _ openings: [Int])
         -> Int
     {
         let standing = lanes[demand.id, default: []].filter { lane in
             guard !lane.isStuck, let place = pool.place(of: lane.node) else { return false }
-            return !reserved.contains(place) && pool.nodes[place].acceptsWork
+            return kept.isPassable(lane.node, for: demand.stay) && pool.nodes[place].acceptsWork
         }
-        let openings = first..<plan.openings.count
         let total = standing.count + openings.count
         guard total > 0 else { return ready }
         let held = standing.reduce(openings.count) { $0 + $1.depth }
@@ -125,16 +195,6 @@ public struct Scheduler {
             left -= more
         }
         return left
-    }
-
-    private mutating func reserve(_ request: ResourceRequest) {
-        let able = pool.nodes.indices.filter { place in
-            pool.nodes[place].acceptsWork && pool.nodes[place].resources.couldFit(request)
-        }
-        let best = able.max {
-            pool.nodes[$0].resources.freeCPUCount < pool.nodes[$1].resources.freeCPUCount
-        }
-        if let best { reserved.insert(best) }
     }
 }
 

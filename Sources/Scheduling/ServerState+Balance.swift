@@ -11,12 +11,12 @@ extension ServerState {
     }
 
     private func isHungry(_ id: JobID) -> Bool {
-        guard let job = jobs[id], job.isRunnable, job.demands.isEmpty else { return false }
+        guard let job = jobs[id], job.isRunnable, job.readyCount == 0 else { return false }
         guard job.lanes.contains(where: { isBacklogged($0) }) else { return false }
         if let parallel = job.spec.limits.parallel, job.lanes.count >= parallel { return false }
-        return nodes.contains { name, node in
+        return pool.nodes.contains { node in
             node.acceptsWork && node.resources.holder(of: job.spec.network.fixedPorts) == nil
-                && node.resources.fit(job.spec.resources, node: name) != nil
+                && node.resources.fit(job.spec.resources, node: node.name) != nil
         }
     }
 
@@ -42,7 +42,9 @@ extension ServerState {
     /// Asks for the tasks back that wait behind a long one.
     mutating func recallStuck(_ now: Timestamp) {
         for id in active where isHungry(id) {
-            for lane in jobs[id]?.lanes ?? [] where isBacklogged(lane) { recall(lane, of: id, now) }
+            for lane in (jobs[id]?.lanes ?? []).sorted() where isBacklogged(lane) {
+                recall(lane, of: id, now)
+            }
         }
     }
 

@@ -4,60 +4,64 @@ import JobModel
 extension ServerState {
     /// Plans, and carries the plan out on the state.
     mutating func dispatch(_ now: Timestamp) {
-        guard heldReason == nil, nodes.values.contains(where: \.acceptsWork) else { return }
-        let snapshot = snapshot(of: active, now)
-        guard !snapshot.demands.isEmpty else { return watchBalance(now) }
-        let plan = Scheduler.plan(snapshot)
-        for opening in plan.openings { open(opening) }
+        guard heldReason == nil, pool.accepting > 0 else { return }
+        reserve(now)
+        let work = work(of: active, now)
+        guard !work.demands.isEmpty else { return watchBalance(now) }
+        let plan = Scheduler.plan(
+            work.demands, lanes: work.lanes, headroom: work.headroom, now: now, on: &pool)
+        for opening in plan.openings { open(opening, now) }
         for more in plan.extensions { send(more.tasks, of: more.demand, into: more.lane) }
         noteOvertaking(plan)
         watchBalance(now)
     }
 
-    /// Ready work of these jobs, and what there is to do it with.
-    func snapshot(of ids: [JobID], _ now: Timestamp) -> ClusterSnapshot {
+    /// Ready work of jobs, with the lanes that could have more of it.
+    struct Work {
         var demands: [ClusterSnapshot.Demand] = []
+        var lanes: [ClusterSnapshot.Lane] = []
         var headroom: [JobID: Int] = [:]
-        for id in ids {
-            guard let job = jobs[id], job.isRunnable else { continue }
-            demands += job.demands
-            if let parallel = job.spec.limits.parallel {
-                headroom[id] = max(0, parallel - job.lanes.count)
-            }
-        }
-        let standing =
-            demands.isEmpty
-            ? []
-            : lanes.map { id, lane in
-                ClusterSnapshot.Lane(
-                    id: id, demand: lane.demand, node: lane.placement.node, depth: lane.tasks.count,
-                    isStuck: isStuck(lane, now))
-            }.sorted { $0.id.rawValue < $1.id.rawValue }
-        let known = nodes.sorted { $0.key < $1.key }.map { name, node in
-            ClusterSnapshot.Node(
-                name: name, resources: node.resources, acceptsWork: node.acceptsWork)
-        }
-        return ClusterSnapshot(
-            nodes: known, lanes: standing, demands: demands, headroom: headroom)
     }
 
-    private mutating func open(_ opening: Plan.Opening) {
+    func work(of ids: [JobID], _ now: Timestamp) -> Work {
+        var work = Work()
+        for id in ids {
+            guard let job = jobs[id], job.isRunnable, job.readyCount > 0 else { continue }
+            for var demand in job.demands {
+                demand.share = job.share.share(of: capacity, now)
+                demand.step = Usage(demand.request).share(of: capacity)
+                work.demands.append(demand)
+            }
+            if job.laneDepth > 1 { work.lanes += standingLanes(of: job, now) }
+            if let parallel = job.spec.limits.parallel {
+                work.headroom[id] = max(0, parallel - job.lanes.count)
+            }
+        }
+        return work
+    }
+
+    private func standingLanes(of job: JobRecord, _ now: Timestamp) -> [ClusterSnapshot.Lane] {
+        job.lanes.sorted().compactMap { id in
+            lanes[id].map { lane in
+                ClusterSnapshot.Lane(
+                    id: id, demand: lane.demand, node: lane.placement.node,
+                    depth: lane.tasks.count, isStuck: isStuck(lane, now))
+            }
+        }
+    }
+
+    private mutating func open(_ opening: Plan.Opening, _ now: Timestamp) {
         let id = nextLane()
-        guard let node = nodes.index(forKey: opening.placement.node) else { return }
-        let memory = opening.demand.memory ?? jobs[opening.demand.job]?.spec.resources.memory ?? 0
-        let reservation = nodes.values[node].resources.take(
-            opening.placement, memory: memory,
-            ports: jobs[opening.demand.job]?.spec.network.fixedPorts ?? [],
-            exclusive: jobs[opening.demand.job]?.spec.resources.exclusive == true,
-            of: opening.demand.job)
-        nodes.values[node].lanes.insert(id)
+        guard let reservation = opening.reservations.first else { return }
+        nodes[opening.placement.node]?.lanes.insert(id)
         lanes[id] = Lane(
             demand: opening.demand, placement: opening.placement, reservation: reservation,
-            tasks: [])
-        jobs[opening.demand.job]?.lanes.append(id)
+            opened: now, tasks: [])
+        jobs[opening.demand.job]?.lanes.insert(id)
+        jobs[opening.demand.job]?.share.change(Usage(opening.placement), 1, now)
         send(opening.tasks, of: opening.demand, into: id)
         // The queue may have held fewer than it counted.
-        if lanes[id]?.tasks.isEmpty == true { close(id) }
+        if lanes[id]?.tasks.isEmpty == true { close(id, now) }
     }
 
     mutating func nextLane() -> LaneID {
@@ -89,30 +93,18 @@ extension ServerState {
     }
 
     /// A task has left its lane; an empty lane gives its placement back.
-    mutating func leave(_ lane: LaneID, _ index: Int) {
+    mutating func leave(_ lane: LaneID, _ index: Int, _ now: Timestamp) {
         guard let place = lanes[lane]?.tasks.firstIndex(of: index) else { return }
         lanes[lane]?.tasks.remove(at: place)
-        if lanes[lane]?.tasks.isEmpty == true { close(lane) }
+        if lanes[lane]?.tasks.isEmpty == true { close(lane, now) }
     }
 
-    private mutating func close(_ id: LaneID) {
+    private mutating func close(_ id: LaneID, _ now: Timestamp) {
         guard let lane = lanes.removeValue(forKey: id) else { return }
-        jobs[lane.demand.job]?.lanes.removeAll { $0 == id }
-        guard let node = nodes.index(forKey: lane.placement.node) else { return }
-        nodes.values[node].lanes.remove(id)
-        nodes.values[node].resources.give(lane.placement, lane.reservation)
-    }
-
-    /// Counts how often a job that found no room was passed by.
-    private mutating func noteOvertaking(_ plan: Plan) {
-        for opening in plan.openings { jobs[opening.demand.job]?.overtaken = 0 }
-        guard !plan.waits.isEmpty else { return }
-        for (id, reason) in plan.waits where reason == .busy {
-            let passed =
-                plan.openings.lazy.filter { $0.demand.job > id }.reduce(0) { $0 + $1.tasks }
-                + plan.extensions.lazy.filter { $0.demand.job > id }.reduce(0) { $0 + $1.tasks }
-            jobs[id]?.overtaken += passed
-        }
+        jobs[lane.demand.job]?.lanes.remove(id)
+        jobs[lane.demand.job]?.share.change(Usage(lane.placement), -1, now)
+        nodes[lane.placement.node]?.lanes.remove(id)
+        pool.give(lane.placement, lane.reservation)
     }
 }
 
@@ -121,8 +113,10 @@ extension ServerState.Node {
 }
 
 extension JobRecord {
-    /// Tasks of later jobs that may pass one that waits for room, before a node is kept free for it.
-    private static let patience = 64
+    /// Queued tasks that wait for nothing but room.
+    var readyCount: Int {
+        untouched + again.count + raised.values.reduce(0) { $0 + $1.count }
+    }
 
     /// What is ready, by how much memory it needs.
     var demands: [ClusterSnapshot.Demand] {
@@ -131,11 +125,16 @@ extension JobRecord {
             guard ready > 0 else { return }
             var request = spec.resources
             if let memory { request.memory = memory }
+            let demand = DemandID(job: id, memory: memory)
             demands.append(
                 ClusterSnapshot.Demand(
-                    id: DemandID(job: id, memory: memory), request: request, ready: ready,
-                    depth: laneDepth, reserves: overtaken >= Self.patience,
+                    id: demand, request: request, ready: ready, depth: laneDepth,
                     ports: spec.network.fixedPorts))
+            demands[demands.count - 1].priority = spec.priority
+            demands[demands.count - 1].duration = expectedDuration
+            if reservation?.demand == demand {
+                demands[demands.count - 1].reservation = reservation
+            }
         }
         add(nil, untouched + again.count)
         for (memory, waiting) in raised.sorted(by: { $0.key < $1.key }) {

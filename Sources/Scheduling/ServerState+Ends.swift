@@ -31,7 +31,7 @@ extension ServerState {
             live.attempt == record.attempt.number
         else { return }
         jobs.values[place].live[task.index] = nil
-        leave(live.lane, task.index)
+        leave(live.lane, task.index, now)
         noteFirstStart(task.job) { $0.noteDuration(of: record) }
         let spec = jobs.values[place].spec
         let history = jobs.values[place].history[task.index]
@@ -141,7 +141,7 @@ extension ServerState {
     }
 
     /// Bytes of the largest node; nil where none is known.
-    private var largestMemory: Int64? { nodes.values.map(\.resources.memory).max() }
+    private var largestMemory: Int64? { pool.nodes.map(\.resources.memory).max() }
 }
 
 extension JobRecord {

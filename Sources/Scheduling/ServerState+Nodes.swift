@@ -19,7 +19,7 @@ extension ServerState {
     mutating func disconnect(_ name: String, _ reason: String) {
         guard nodes[name]?.isConnected == true else { return }
         nodes[name]?.isConnected = false
-        nodes[name]?.heldReason = nil
+        hold(name, nil)
         for job in active { outbox.changed.insert(job) }
     }
 
@@ -28,32 +28,38 @@ extension ServerState {
         // One that cannot be told goes on with them.
         guard nodes[name]?.isConnected == true else { return }
         bringBack(name, except: [], remembers: true, isStopping: true, now)
-        nodes[name]?.heldReason = "it is being stopped"
+        hold(name, "it is being stopped")
+    }
+
+    /// - Parameter reason: why the node takes no work; nil where nothing keeps it from that but its connection.
+    mutating func hold(_ name: String, _ reason: String?) {
+        nodes[name]?.heldReason = reason
+        pool.set(name, acceptsWork: nodes[name]?.acceptsWork == true)
     }
 
     /// Takes the node's inventory, with its lanes laid anew onto what there is now.
     private mutating func adopt(_ name: String, _ hello: NodeHello) {
-        var node =
-            nodes[name]
-            ?? Node(inventory: hello.inventory, resources: NodeResources(hello.inventory))
+        var node = nodes[name] ?? Node(inventory: hello.inventory)
         node.isConnected = true
         node.connection += 1
         node.heldReason = nil
         node.incarnation = hello.incarnation
         node.inventory = hello.inventory
-        node.resources = NodeResources(hello.inventory)
+        pool.set(name, hello.inventory, acceptsWork: true)
         for id in node.lanes.sorted(by: { $0.rawValue < $1.rawValue }) {
             guard let lane = lanes[id] else { continue }
             let spec = jobs[lane.demand.job]?.spec
             let memory = lane.demand.memory ?? spec?.resources.memory ?? 0
             lanes[id] = Lane(
                 demand: lane.demand, placement: lane.placement,
-                reservation: node.resources.take(
+                reservation: pool.take(
                     lane.placement, memory: memory, ports: spec?.network.fixedPorts ?? [],
-                    exclusive: spec?.resources.exclusive == true, of: lane.demand.job),
-                tasks: lane.tasks)
+                    exclusive: spec?.resources.exclusive == true, of: lane.demand.job)
+                    ?? lane.reservation,
+                opened: lane.opened, tasks: lane.tasks)
         }
         nodes[name] = node
+        capacity = nodes.values.reduce(Usage()) { $0 + Usage($1.inventory) }
     }
 
     /// Attempts that were sent and that the node does not have: a node that remembers never started them; otherwise they
@@ -71,7 +77,7 @@ extension ServerState {
                 if accepted.contains(attempt) { continue }
                 if isStopping || remembers && live.started == nil {
                     jobs[task.job]?.live[index] = nil
-                    leave(id, index)
+                    leave(id, index, now)
                     conclude(
                         attempt, live.cancelRequested ? .final(.cancelled) : .requeue, nil, now)
                 } else {

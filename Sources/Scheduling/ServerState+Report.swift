@@ -8,6 +8,14 @@ extension ServerState {
     public var activeJobs: [JobID] { active }
     public func job(_ id: JobID) -> JobRecord? { jobs[id] }
 
+    /// Whether tasks could start now, if there were room, whose request is such a one.
+    public func hasReadyTask(where isWanted: (ResourceRequest) -> Bool = { _ in true }) -> Bool {
+        active.contains { id in
+            guard let job = jobs[id], job.isRunnable, job.readyCount > 0 else { return false }
+            return isWanted(job.spec.resources)
+        }
+    }
+
     /// State of one task; nil beyond the job and where only counts are known.
     public func taskState(_ task: TaskID) -> TaskState? {
         guard let job = jobs[task.job], job.isLoaded, (0..<job.taskCount).contains(task.index)
@@ -62,7 +70,11 @@ extension ServerState {
         if !held.isEmpty, !nodes.values.contains(where: \.acceptsWork) {
             return (.held, held.min())
         }
-        guard let wait = Scheduler.plan(snapshot(of: [id], now)).waits[id] else {
+        let work = work(of: [id], now)
+        var pool = pool
+        let plan = Scheduler.plan(
+            work.demands, lanes: work.lanes, headroom: work.headroom, now: now, on: &pool)
+        guard let wait = plan.waits[id] else {
             return (job.state, nil)
         }
         return (wait.isNever ? .held : job.state, wait.description)
@@ -70,7 +82,7 @@ extension ServerState {
 
     /// Ports of nodes that tasks have.
     public var heldPorts: [PortMapping] {
-        nodes.values.flatMap { $0.resources.heldPorts.map(\.mapping) }
+        pool.nodes.flatMap { $0.resources.heldPorts.map(\.mapping) }
     }
 
     /// Nodes by name, with what is free of them.
@@ -78,7 +90,7 @@ extension ServerState {
         nodes.sorted { $0.key < $1.key }.map { name, node in
             NodeReport(
                 name: name, isConnected: node.isConnected, heldReason: node.heldReason,
-                resources: node.resources,
+                resources: pool[name]?.resources ?? NodeResources(node.inventory),
                 tasks: node.lanes.reduce(0) { $0 + (lanes[$1]?.tasks.count ?? 0) })
         }
     }

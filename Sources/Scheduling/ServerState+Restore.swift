@@ -53,11 +53,9 @@ extension ServerState {
         _ restored: [RestoredJob], nodes incarnations: [String: NodeIncarnation], now: Timestamp
     ) -> [Effect] {
         for (name, incarnation) in incarnations {
-            var node = Node(
-                inventory: NodeInventory(hostname: name, numaNodes: [], gpus: []),
-                resources: NodeResources(NodeInventory(hostname: name, numaNodes: [], gpus: [])))
-            node.incarnation = incarnation
-            nodes[name] = node
+            let inventory = NodeInventory(hostname: name, numaNodes: [])
+            nodes[name] = Node(inventory: inventory, incarnation: incarnation)
+            pool.set(name, inventory, acceptsWork: false)
         }
         for job in restored.sorted(by: { $0.job.id < $1.job.id }) {
             add(job, now)
@@ -121,7 +119,7 @@ extension ServerState {
         if let placement = task.placement, task.state == .running {
             jobs.values[place].tasks[task.index] = .dispatched
             let demand = DemandID(job: id, memory: budget.memory)
-            let lane = restoredLane(demand, placement)
+            let lane = restoredLane(demand, placement, now)
             lanes[lane]?.tasks.append(task.index)
             jobs.values[place].live[task.index] = JobRecord.Live(
                 attempt: budget.attempt, lane: lane, cancelRequested: task.cancelRequested)
@@ -143,7 +141,9 @@ extension ServerState {
     }
 
     /// Tasks that were sent to the same placement wait for one another.
-    private mutating func restoredLane(_ demand: DemandID, _ placement: Placement) -> LaneID {
+    private mutating func restoredLane(
+        _ demand: DemandID, _ placement: Placement, _ now: Timestamp
+    ) -> LaneID {
         let standing = jobs[demand.job]?.lanes.first {
             lanes[$0]?.demand == demand && lanes[$0]?.placement == placement
                 && !placement.cpus.isEmpty
@@ -151,8 +151,10 @@ extension ServerState {
         if let standing { return standing }
         let id = nextLane()
         lanes[id] = Lane(
-            demand: demand, placement: placement, reservation: .init(memory: []), tasks: [])
-        jobs[demand.job]?.lanes.append(id)
+            demand: demand, placement: placement, reservation: .init(memory: []),
+            opened: now, tasks: [])
+        jobs[demand.job]?.lanes.insert(id)
+        jobs[demand.job]?.share.change(Usage(placement), 1, now)
         nodes[placement.node]?.lanes.insert(id)
         return id
     }

@@ -8,7 +8,6 @@ public struct ServerState: Sendable {
     /// A node as the server knows it.
     struct Node: Sendable {
         var inventory: NodeInventory
-        var resources: NodeResources
         var incarnation: NodeIncarnation?
         var isConnected = false
         /// Counts connections: what was meant for an earlier one is void.
@@ -28,6 +27,10 @@ public struct ServerState: Sendable {
     /// Those that have not ended, in the order in which they are served.
     var active: [JobID] = []
     var nodes: [String: Node] = [:]
+    /// What is free of the nodes.
+    var pool = NodePool()
+    /// Of all nodes that are known.
+    var capacity = Usage()
     var lanes: [LaneID: Lane] = [:]
     var lastLane = 0
     /// Jobs that wait for the key to end (`ok`, `any`) or for its tasks (`each`).
@@ -64,7 +67,7 @@ public struct ServerState: Sendable {
         case .jobFailed(let job, let reason): fail(job, reason, now)
         case .nodeConnected(let node, let hello): connect(node, hello, now)
         case .nodeDisconnected(let node, let reason): disconnect(node, reason)
-        case .nodeHeld(let node, let reason): nodes[node]?.heldReason = reason
+        case .nodeHeld(let node, let reason): hold(node, reason)
         case .nodeStopping(let node): stop(node, now)
         case .started(_, let records): for record in records { start(record) }
         case .exited(let node, let records): for record in records { end(record, on: node, now) }

@@ -72,7 +72,7 @@ struct LaneTests {
         var cluster = Cluster()
         cluster.connect("n", [2])
         cluster.submit(100_000)
-        let demands = cluster.state.snapshot(of: cluster.state.active, cluster.now).demands
+        let demands = cluster.state.work(of: cluster.state.active, cluster.now).demands
         #expect(demands.map(\.ready) == [99_998])
     }
 }

@@ -5,20 +5,8 @@ import Testing
 
 /// A server, its disk, its node and the wire between them, driven by one random number after the other. Every step
 /// checks what must hold at any moment.
-struct Simulation {
-    struct Random: RandomNumberGenerator {
-        var state: UInt64
-        /// SplitMix64.
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
-    var random: Random
+struct FaultRound {
+    var random: SplitMix
     var server = ServerState()
     var disk = SimulatedDisk()
     var node = SimulatedNode()
@@ -36,7 +24,7 @@ struct Simulation {
     var nextJob: Int64 = 1
     var violations: [String] = []
 
-    init(seed: UInt64) { random = Random(state: seed) }
+    init(seed: UInt64) { random = SplitMix(seed: seed) }
 
     mutating func chance(_ percent: Int) -> Bool {
         Int.random(in: 0..<100, using: &random) < percent

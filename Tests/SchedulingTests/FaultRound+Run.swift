@@ -2,7 +2,7 @@ import JobModel
 
 @testable import Scheduling
 
-extension Simulation {
+extension FaultRound {
     /// One thing happens.
     mutating func step(withFaults: Bool) {
         now = Timestamp(milliseconds: now.milliseconds + Int64.random(in: 0...40, using: &random))
@@ -76,8 +76,10 @@ extension Simulation {
 
     /// Every CPU is free or in one lane.
     private mutating func checkResources() {
-        guard let own = server.nodes["n"], own.resources.cpuCount > 0 else { return }
-        var cpus = own.resources.freeCPUs
+        guard let own = server.nodes["n"], let room = server.pool["n"]?.resources,
+            room.cpuCount > 0
+        else { return }
+        var cpus = room.freeCPUs
         for lane in own.lanes { cpus += server.lanes[lane]?.placement.cpus ?? [] }
         if cpus.sorted() != [0, 1, 2, 3] { violations.append("CPUs are accounted as \(cpus)") }
         for (id, lane) in server.lanes where lane.tasks.isEmpty || !own.lanes.contains(id) {

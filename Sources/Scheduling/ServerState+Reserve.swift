@@ -1,0 +1,152 @@
+import JobModel
+
+extension ServerState {
+    /// Nodes that are looked at closely for a reservation: of more, those with most room free.
+    private static let reservationNodes = 16
+    /// Milliseconds at least between two reservations that are looked for on behalf of one job; of long tasks a 64th of their time.
+    /// Where nobody knows how long they are, also when it was passed by twice as often.
+    private static let reservationInterval: Int64 = 1000
+    /// Tasks of other jobs that may pass one that waits, before a node is kept free for it without knowing until when.
+    private static let patience = 64
+
+    /// Jobs that found no room and were passed by get room reserved, at the earliest time at which it is expected.
+    mutating func reserve(_ now: Timestamp) {
+        for id in active {
+            guard let place = jobs.index(forKey: id), jobs.values[place].overtaken > 0 else {
+                continue
+            }
+            if let reservation = jobs.values[place].reservation, isValid(reservation, now) {
+                continue
+            }
+            let overtaken = jobs.values[place].overtaken
+            let expected = jobs.values[place].expectedDuration
+            let interval = max(Self.reservationInterval, (expected ?? 0) / 64)
+            if let last = jobs.values[place].reservationSought,
+                expected != nil || overtaken < 2 * last.overtaken,
+                now.milliseconds - last.time.milliseconds < interval
+            {
+                continue
+            }
+            jobs.values[place].reservationSought = (now, overtaken)
+            jobs.values[place].reservation = jobs.values[place].demands.first.flatMap {
+                reservation(for: $0, passed: overtaken, now)
+            }
+        }
+    }
+
+    private func isValid(_ reservation: Reservation, _ now: Timestamp) -> Bool {
+        guard nodes[reservation.node]?.acceptsWork == true else { return false }
+        return reservation.start.map { now <= $0 } ?? true
+    }
+
+    private func reservation(
+        for demand: ClusterSnapshot.Demand, passed: Int, _ now: Timestamp
+    ) -> Reservation? {
+        let able = roomiest(for: demand, now)
+        let memory = demand.request.memory ?? 0
+        var best: (start: Timestamp, placement: Placement)?
+        for name in able {
+            best = earliestStart(demand.request, on: name, before: best?.start, now) ?? best
+        }
+        if let best {
+            return Reservation(
+                demand: demand.id, node: best.placement.node, start: best.start,
+                placement: best.placement, memory: memory,
+                made: now)
+        }
+        guard passed >= Self.patience, let first = able.first else { return nil }
+        return Reservation(
+            demand: demand.id, node: first, memory: memory,
+            made: now)
+    }
+
+    /// Nodes that could hold the request, those with most of what it wants free first.
+    private func roomiest(for demand: ClusterSnapshot.Demand, _ now: Timestamp) -> [String] {
+        let request = demand.request
+        let taken = reservedNodes(before: demand, now)
+        let able = pool.nodes.filter {
+            $0.acceptsWork && !taken.contains($0.name) && $0.resources.couldFit(request)
+        }
+        func free(_ node: NodePool.Node) -> Int {
+            request.gpus.count > 0 ? node.resources.freeGPUCount : node.resources.freeCPUCount
+        }
+        return able.map { (free: free($0), name: $0.name) }.sorted {
+            ($0.free, $1.name) > ($1.free, $0.name)
+        }.prefix(Self.reservationNodes).map(\.name)
+    }
+
+    /// Where others have room reserved that this one must not make later.
+    private func reservedNodes(before demand: ClusterSnapshot.Demand, _ now: Timestamp) -> Set<
+        String
+    > {
+        Set(
+            active.compactMap { id in
+                guard id != demand.id.job, let job = jobs[id], let reservation = job.reservation,
+                    job.spec.priority >= demand.priority, isValid(reservation, now)
+                else { return nil }
+                return reservation.node
+            })
+    }
+
+    /// When enough of a node's lanes will have ended; nil where that cannot be said, and where it is not before a time.
+    private func earliestStart(
+        _ request: ResourceRequest, on name: String, before latest: Timestamp?, _ now: Timestamp
+    ) -> (start: Timestamp, placement: Placement)? {
+        guard let node = nodes[name], let room = pool[name]?.resources else { return nil }
+        let ends = node.lanes.compactMap { id -> (end: Timestamp, id: LaneID)? in
+            lanes[id].flatMap { expectedEnd($0, now) }.map { ($0, id) }
+        }.filter { latest.map { later in $0.end < later } ?? true }.sorted {
+            ($0.end, $0.id.rawValue) < ($1.end, $1.id.rawValue)
+        }
+        /// What fits once so many of them have ended.
+        func fit(after count: Int) -> Placement? {
+            var resources = room
+            for (_, id) in ends.prefix(count) {
+                guard let lane = lanes[id] else { continue }
+                resources.give(lane.placement, lane.reservation)
+            }
+            return resources.fit(request, node: name)?.placement
+        }
+        // The more have ended, the more fits.
+        var (low, high) = (0, ends.count)
+        guard var placement = fit(after: high) else { return nil }
+        while low < high {
+            let middle = (low + high) / 2
+            if let found = fit(after: middle) {
+                (placement, high) = (found, middle)
+            } else {
+                low = middle + 1
+            }
+        }
+        return (low == 0 ? now : ends[low - 1].end, placement)
+    }
+
+    /// When the last of a lane's tasks is expected to end; nil where nothing is known of how long they run.
+    func expectedEnd(_ lane: Lane, _ now: Timestamp) -> Timestamp? {
+        guard let job = jobs[lane.demand.job], let duration = job.expectedDuration else {
+            return nil
+        }
+        let started = lane.tasks.lazy.compactMap { job.live[$0]?.started }.first ?? lane.opened
+        var first = started.milliseconds + duration
+        // One that is late is given a little more time, again and again.
+        if first < now.milliseconds { first = now.milliseconds + max(1000, duration / 8) }
+        let further = Int64(max(0, lane.tasks.count - 1))
+        return Timestamp(milliseconds: first + further * duration)
+    }
+
+    /// Adds up how often a job that found no room was passed by, and forgets it for those that found some.
+    mutating func noteOvertaking(_ plan: Plan) {
+        for opening in plan.openings where jobs[opening.demand.job]?.overtaken != 0 {
+            jobs[opening.demand.job]?.overtaken = 0
+            jobs[opening.demand.job]?.reservation = nil
+        }
+        for (id, tasks) in plan.passed where tasks > 0 { jobs[id]?.overtaken += tasks }
+    }
+}
+
+extension JobRecord {
+    /// Milliseconds that a task is expected to run at most: its limit, or lacking that the mean seen so far.
+    var expectedDuration: Int64? {
+        spec.limits.time ?? meanDuration.map { Int64($0.rounded(.up)) }
+    }
+}
