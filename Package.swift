@@ -91,6 +91,14 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "JobModel", "Scheduling",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ], swiftSettings: strict),
+
         // Platform
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: quickStart),
 
@@ -189,8 +197,8 @@ let package = Package(
         .testTarget(
             name: "SpecFileTests", dependencies: ["JobModel", "SpecFile"], swiftSettings: strict),
         .testTarget(
-            name: "SchedulingTests", dependencies: ["JobModel", "Scheduling"], swiftSettings: strict
-        ),
+            name: "SchedulingTests", dependencies: ["JobModel", "Scheduling", "Simulation"],
+            swiftSettings: strict),
         .testTarget(
             name: "StateStoreTests",
             dependencies: [
