@@ -105,7 +105,9 @@ let package = Package(
         // Parts
         .target(
             name: "SpecFile",
-            dependencies: ["JobModel", "LinuxSystem", "OCIRuntimeSpec", "OCISpec", "Yams"],
+            dependencies: [
+                "JobModel", "LinuxSystem", "OCIRuntimeSpec", "OCISpec", "Simulation", "Yams",
+            ],
             swiftSettings: strict),
         .target(
             name: "Topology", dependencies: ["JobModel", "LinuxSystem", "OCIRuntimeSpec"],
@@ -169,8 +171,8 @@ let package = Package(
             dependencies: [
                 "ContainerRuntime", "ImageStore", "JobModel", "JobServer", "LinuxSystem",
                 "NodeAgent", "NodeLink",
-                "OCISpec", "Registry", "ServerAPI", "SpecFile", "TerminalUI", "Topology",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "OCISpec", "Registry", "ServerAPI", "Simulation", "SpecFile", "TerminalUI",
+                "Topology", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
@@ -195,7 +197,8 @@ let package = Package(
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
         .testTarget(
-            name: "SpecFileTests", dependencies: ["JobModel", "SpecFile"], swiftSettings: strict),
+            name: "SpecFileTests", dependencies: ["JobModel", "Simulation", "SpecFile"],
+            swiftSettings: strict),
         .testTarget(
             name: "SchedulingTests", dependencies: ["JobModel", "Scheduling", "Simulation"],
             swiftSettings: strict),

@@ -44,11 +44,7 @@ extension ServerState {
     ) -> Reservation? {
         let able = roomiest(for: demand, now)
         let memory = demand.request.memory ?? 0
-        var best: (start: Timestamp, placement: Placement)?
-        for name in able {
-            best = earliestStart(demand.request, on: name, before: best?.start, now) ?? best
-        }
-        if let best {
+        if let best = earliest(demand, on: able, now) {
             return Reservation(
                 demand: demand.id, node: best.placement.node, start: best.start,
                 placement: best.placement, memory: memory,
@@ -60,8 +56,17 @@ extension ServerState {
             made: now)
     }
 
+    /// Where there will be room first.
+    func earliest(_ demand: ClusterSnapshot.Demand, on names: [String], _ now: Timestamp) -> (
+        start: Timestamp, placement: Placement
+    )? {
+        names.reduce(nil) { best, name in
+            earliestStart(demand.request, on: name, before: best?.start, now) ?? best
+        }
+    }
+
     /// Nodes that could hold the request, those with most of what it wants free first.
-    private func roomiest(for demand: ClusterSnapshot.Demand, _ now: Timestamp) -> [String] {
+    func roomiest(for demand: ClusterSnapshot.Demand, _ now: Timestamp) -> [String] {
         let request = demand.request
         let taken = reservedNodes(before: demand, now)
         let able = pool.nodes.filter {
@@ -95,7 +100,7 @@ extension ServerState {
         guard let node = nodes[name], let room = pool[name]?.resources else { return nil }
         let ends = node.lanes.compactMap { id -> (end: Timestamp, id: LaneID)? in
             lanes[id].flatMap { expectedEnd($0, now) }.map { ($0, id) }
-        }.filter { latest.map { later in $0.end < later } ?? true }.sorted {
+        }.filter { end in latest.map { end.end < $0 } ?? true }.sorted {
             ($0.end, $0.id.rawValue) < ($1.end, $1.id.rawValue)
         }
         /// What fits once so many of them have ended.

@@ -25,6 +25,10 @@ public struct APIClient: Sendable {
         try post("/jobs", request)
     }
     public func summary(_ job: JobID) throws -> JobSummary { try get("/jobs/\(job)") }
+    /// Of one task, or of the job.
+    public func explanation(_ job: JobID, index: Int?) throws -> ExplanationReport {
+        try get("/jobs/\(job)/explanation" + (index.map { "?task=\($0)" } ?? ""))
+    }
     /// All points; several answers put together where they are many.
     public func results(_ job: JobID) throws -> ResultsReport {
         var whole: ResultsReport = try get("/jobs/\(job)/results")

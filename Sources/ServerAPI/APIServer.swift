@@ -81,6 +81,12 @@ public struct APIServer: Sendable {
                     try Self.job(context), after: query.get("after", as: Int64.self) ?? 0,
                     milliseconds: min(30_000, query.get("wait", as: Int64.self) ?? 0)))
         }
+        v1.get("jobs/:id/explanation") { request, context in
+            try JSONReply(
+                try await jobs.explain(
+                    try Self.job(context),
+                    index: request.uri.queryParameters.get("task", as: Int.self)))
+        }
         v1.post("report") { request, _ in
             let body: ReportRequest = try await Self.body(request)
             return try JSONReply(

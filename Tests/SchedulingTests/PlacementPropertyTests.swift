@@ -8,14 +8,14 @@ import Testing
 struct PlacementPropertyTests {
     /// Tasks that come and go on machines that are drawn at random.
     struct Round {
-        var random: Simulation.Random
+        var random: SplitMix
         var pool: NodePool
         let inventories: [String: NodeInventory]
         var running:
             [(request: ResourceRequest, placement: Placement, held: NodeResources.Reservation)] = []
 
         init(seed: UInt64) {
-            var random = Simulation.Random(state: seed)
+            var random = SplitMix(seed: seed)
             var inventories: [String: NodeInventory] = [:]
             for number in 0..<Int.random(in: 1...3, using: &random) {
                 inventories["n\(number)"] = Self.machine(&random)
@@ -28,7 +28,7 @@ struct PlacementPropertyTests {
             self.inventories = inventories
         }
 
-        private static func machine(_ random: inout Simulation.Random) -> NodeInventory {
+        private static func machine(_ random: inout SplitMix) -> NodeInventory {
             let links: [Machine.Links] = [.unknown, .nvlink(18), .pairs(4)]
             return Machine.of(
                 numa: [1, 2, 4, 8].randomElement(using: &random)!,

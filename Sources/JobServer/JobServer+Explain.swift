@@ -1,0 +1,22 @@
+public import JobModel
+internal import Scheduling
+
+extension JobServer {
+    /// Why it waits, and why it runs where it runs.
+    /// - Parameter index: of one task; nil asks about the job.
+    public func explain(_ id: JobID, index: Int?) async throws(ErrorReport) -> ExplanationReport {
+        let job = try job(id)
+        if job.isFinal, !job.isLoaded, let index, index < job.taskCount {
+            var report = ExplanationReport(job: id, name: job.name, state: job.state)
+            report.index = index
+            report.reason = "it has ended; `martlet show \(id)_\(index)` tells how"
+            return report
+        }
+        guard let report = state.explanation(of: id, index: index, now: now) else {
+            throw ErrorReport(
+                error: "job \(id) has no task \(index ?? 0)",
+                hint: "it has \(job.taskCount), from 0 on", isUsage: true)
+        }
+        return report
+    }
+}
