@@ -101,6 +101,10 @@ int cl_set_mempolicy(int mode, const unsigned long *mask, unsigned long bits) {
     return result(syscall(SYS_set_mempolicy, mode, mask, bits));
 }
 
+int cl_mbind(void *address, unsigned long length, int mode, const unsigned long *mask, unsigned long bits) {
+    return result(syscall(SYS_mbind, address, length, mode, mask, bits, 0));
+}
+
 // glibc 2.36 has no declaration; linux/sched/types.h clashes with its sched.h.
 struct scheduling {
     uint32_t size, policy;

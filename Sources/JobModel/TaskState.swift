@@ -44,10 +44,29 @@ public struct Enforcement: Sendable, Hashable, Codable {
     public var cpu: String
     public var memory: String
     public var pids: String
+    /// What keeps it on its very CPUs: `cgroup-v2`, `cgroup-v1`, `affinity`, which a task can widen, or `none`.
+    public var cpuBinding = "none"
+    /// What keeps its memory on its NUMA nodes whatever it does: `cgroup-v2`, `cgroup-v1` or `none`.
+    public var memoryBinding = "none"
+    /// The policy that it was started with: `bind`, `preferred-many`, `preferred` (before Linux 5.15, of one node), `interleave`
+    /// or `none`.
+    public var memoryPolicy = "none"
     public init(cpu: String, memory: String, pids: String) {
         self.cpu = cpu
         self.memory = memory
         self.pids = pids
+    }
+
+    /// Older agents told nothing of binding.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        func word(_ key: CodingKeys) throws -> String {
+            try container.decodeIfPresent(String.self, forKey: key) ?? "none"
+        }
+        self.init(cpu: try word(.cpu), memory: try word(.memory), pids: try word(.pids))
+        cpuBinding = try word(.cpuBinding)
+        memoryBinding = try word(.memoryBinding)
+        memoryPolicy = try word(.memoryPolicy)
     }
 }
 

@@ -176,9 +176,7 @@ extension Agent {
         else { return }
         var record = StartRecord(
             attempt: id, started: Timestamp(milliseconds: start.at),
-            enforcement: Enforcement(
-                cpu: start.enforcement.cpu, memory: start.enforcement.memory,
-                pids: start.enforcement.pids))
+            enforcement: Enforcement(start.enforcement))
         if !start.ports.isEmpty { record.ports = start.ports.map(PortMapping.init) }
         live[id, default: Live(phase: .withLauncher)].started = record
         report(record)

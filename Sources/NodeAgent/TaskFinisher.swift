@@ -69,8 +69,7 @@ struct TaskFinisher {
         record.userMicroseconds = exit.userMicroseconds
         record.systemMicroseconds = exit.systemMicroseconds
         record.peakMemory = exit.peakMemory
-        record.enforcement = Enforcement(
-            cpu: exit.enforcement.cpu, memory: exit.enforcement.memory, pids: exit.enforcement.pids)
+        record.enforcement = Enforcement(exit.enforcement)
         return record
     }
 
@@ -84,5 +83,14 @@ struct TaskFinisher {
             try Files.writeAll(file.raw, json + [10], new)
             try checkErrno(rename(new, directories.exitRecord), "rename", new)
         } catch { unlink(new) }
+    }
+}
+
+extension Enforcement {
+    init(_ reached: EnforcementReached) {
+        self.init(cpu: reached.cpu, memory: reached.memory, pids: reached.pids)
+        cpuBinding = reached.cpuBinding
+        memoryBinding = reached.memoryBinding
+        memoryPolicy = reached.memoryPolicy
     }
 }

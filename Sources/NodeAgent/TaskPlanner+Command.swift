@@ -15,7 +15,7 @@ extension TaskPlanner {
         spec.identity = .named(command.user ?? container.user)
         spec.terminal = interaction.terminal.map(TerminalSize.init)
         spec.cpus = container.cpus
-        spec.numaNodes = container.numaNodes
+        spec.memoryPolicy = container.memoryPolicy
         return spec
     }
 

@@ -60,7 +60,8 @@ public struct TaskPlanner: Sendable {
         container.mounts = mounts(directories, places, withScript: script(for: task) != nil)
         container.shmSize = spec.resources.shm
         container.cpus = task.placement.cpus
-        container.numaNodes = spec.resources.numa == .none ? [] : task.placement.numaNodes
+        container.memoryPolicy = memoryPolicy(task.placement)
+        if spec.resources.numa == .strict { container.memoryNodes = task.placement.numaNodes }
         container.memoryLimit = task.memory ?? spec.resources.memory
         container.pidsLimit = spec.resources.pids
         let terminal = spec.interaction?.terminal
@@ -70,6 +71,17 @@ public struct TaskPlanner: Sendable {
         container.terminal = terminal.map(TerminalSize.init)
         container.environment = environment(for: task, image, places)
         return container
+    }
+
+    private func memoryPolicy(_ placement: Placement) -> MemoryPolicy? {
+        let nodes = placement.numaNodes
+        guard !nodes.isEmpty else { return nil }
+        switch template.spec.resources.numa {
+        case .local: return MemoryPolicy(.preferredMany, nodes)
+        case .strict: return MemoryPolicy(.bind, nodes)
+        case .spread: return MemoryPolicy(.interleave, nodes)
+        case .none: return nil
+        }
     }
 
     private var isOnHost: Bool { if case .host = template.root { true } else { false } }

@@ -162,8 +162,7 @@ extension StateStore {
             started: time(row["started"]), ended: time(row["ended"]), code: row["code"],
             signal: row["signal"], userMicroseconds: row["user_time"],
             systemMicroseconds: row["system_time"], peakMemory: row["peak_memory"],
-            enforcement: enforcement.flatMap {
-                $0.count == 3 ? Enforcement(cpu: $0[0], memory: $0[1], pids: $0[2]) : nil
-            }, metrics: try Metrics.values(row["metrics"]), reason: row["reason"])
+            enforcement: enforcement.flatMap(Enforcement.init(words:)),
+            metrics: try Metrics.values(row["metrics"]), reason: row["reason"])
     }
 }

@@ -88,7 +88,7 @@ struct Statements {
                 record.attempt.number, StateCode.code(state), failures, memory,
                 record.started?.milliseconds, record.ended.milliseconds, code, signal,
                 record.userMicroseconds, record.systemMicroseconds, record.peakMemory,
-                record.enforcement.map { "\($0.cpu),\($0.memory),\($0.pids)" },
+                record.enforcement?.words.joined(separator: ","),
                 record.metrics.isEmpty ? nil : try Metrics.text(record.metrics), reason,
             ])
     }

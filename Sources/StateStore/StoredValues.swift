@@ -119,6 +119,19 @@ public struct TaskRow: Sendable, Hashable {
     public var reason: String?
 }
 
+extension Enforcement {
+    /// As they are stored, one after the other.
+    var words: [String] { [cpu, memory, pids, cpuBinding, memoryBinding, memoryPolicy] }
+
+    /// Older rows have the first three.
+    init?(words: [String]) {
+        guard [3, 6].contains(words.count) else { return nil }
+        self.init(cpu: words[0], memory: words[1], pids: words[2])
+        guard words.count == 6 else { return }
+        (cpuBinding, memoryBinding, memoryPolicy) = (words[3], words[4], words[5])
+    }
+}
+
 /// States as numbers: never renumbered, they are in people's databases.
 enum StateCode {
     static func code(_ state: TaskState) -> Int {

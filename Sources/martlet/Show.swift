@@ -68,6 +68,7 @@ struct Show: ParsableCommand {
         if let held = task.enforcement {
             rows.append(
                 ("enforced", "cpu by \(held.cpu), memory by \(held.memory), pids by \(held.pids)"))
+            rows.append(("bound", Self.binding(held)))
         }
         if let peak = task.peakMemory, peak > 0 {
             rows.append(("memory", "\(Words.size(peak)) at most"))
@@ -81,6 +82,14 @@ struct Show: ParsableCommand {
                 "  " + name + String(repeating: " ", count: max(1, 12 - name.count)) + (value ?? "")
                     + "\n")
         }
+    }
+
+    /// `CPUs by cgroup-v1, memory policy bind, memory by cgroup-v1`; empty where it is bound to nothing.
+    private static func binding(_ held: Enforcement) -> String {
+        [
+            ("CPUs by", held.cpuBinding), ("memory policy", held.memoryPolicy),
+            ("memory by", held.memoryBinding),
+        ].filter { $0.1 != "none" }.map { "\($0) \($1)" }.joined(separator: ", ")
     }
 
     private static func ports(_ task: TaskReport) -> String {

@@ -37,7 +37,8 @@ import Testing
         ]
         spec.shmSize = 1 << 40
         spec.cpus = [0, 7]
-        spec.numaNodes = [1]
+        spec.memoryPolicy = MemoryPolicy(.bind, [1, 70])
+        spec.memoryNodes = [1, 70]
         spec.memoryLimit = .max
         spec.pidsLimit = 3
         spec.resourceLimits = [.init(resource: 7, soft: 1, hard: .max)]
@@ -58,7 +59,7 @@ import Testing
         named.terminal = TerminalSize(rows: 1, columns: 2)
         named.resourceLimits = [.init(resource: 7, soft: 1, hard: .max)]
         named.cpus = [3]
-        named.numaNodes = [0, 1]
+        named.memoryPolicy = MemoryPolicy(.preferredMany, [0, 1])
         var numbered = ExecSpec(arguments: ["x"])
         numbered.identity = .ids(uid: 1, gid: .max - 1, groups: [5, 6])
         numbered.privileges = .sets(
@@ -74,6 +75,9 @@ import Testing
         exit.peakMemory = 5
         exit.outOfMemory = true
         exit.enforcement.memory = "cgroup-v2"
+        exit.enforcement.cpuBinding = "affinity"
+        exit.enforcement.memoryBinding = "cgroup-v1"
+        exit.enforcement.memoryPolicy = "bind"
         return exit
     }()
 

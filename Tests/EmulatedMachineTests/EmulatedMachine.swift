@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// A machine of four CPUs on two NUMA nodes with cgroup v2 alone, emulated by qemu, on which a test is root and may do
+/// A machine of four CPUs on two or four NUMA nodes with cgroup v2 alone, emulated by qemu, on which a test is root and may do
 /// what it likes. Its programs are this machine's, read-only; all else lies in its memory.
 ///
 ///     let out = try EmulatedMachine.shared.run("cat /sys/fs/cgroup/cgroup.controllers")
@@ -16,16 +16,25 @@ final class EmulatedMachine: Sendable {
         case debian
     }
 
+    /// What a machine is to be like.
+    struct Model: Hashable {
+        var root = Root.host
+        /// Two or four, each with as much memory and as many CPUs as the others.
+        var numaNodes = 2
+        /// The Debian package that has it.
+        var kernel = "linux-image-amd64"
+    }
+
     /// The folder shared with the guest, as /results.
     let folder: String
     private let process: QEMU
     private let requests = Mutex(0)
 
     /// Boots in the background: the first script waits for it.
-    init(_ root: Root = .host, kernel: String = "linux-image-amd64") throws {
+    init(_ model: Model) throws {
         folder = "/tmp/martlet-test-machine-" + UUID().uuidString.prefix(8).lowercased()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        process = try QEMU(root, kernel: kernel, sharing: folder)
+        process = try QEMU(model, sharing: folder)
     }
 
     /// Runs a script by `sh -eu` as root, in a folder that holds `files` and takes its findings.
@@ -83,18 +92,22 @@ extension EmulatedMachine {
     static let isLong = ProcessInfo.processInfo.environment["MARTLET_TEST_LONG"] != nil
 
     /// Those that this process has booted, ended with it.
-    private static let booted = Mutex<[Root: EmulatedMachine]>([:])
+    private static let booted = Mutex<[Model: EmulatedMachine]>([:])
 
     /// The one that all tests share; another one in its place where it has ended.
     static var shared: EmulatedMachine { get throws { try shared(.host) } }
 
     static func shared(_ root: Root) throws -> EmulatedMachine {
+        try shared(Model(root: root))
+    }
+
+    static func shared(_ model: Model) throws -> EmulatedMachine {
         try booted.withLock { machines in
-            if let machine = machines[root], machine.isRunning { return machine }
+            if let machine = machines[model], machine.isRunning { return machine }
             if machines.isEmpty { atexit { EmulatedMachine.removeAll() } }
-            machines[root]?.remove()
-            let machine = try EmulatedMachine(root)
-            machines[root] = machine
+            machines[model]?.remove()
+            let machine = try EmulatedMachine(model)
+            machines[model] = machine
             return machine
         }
     }

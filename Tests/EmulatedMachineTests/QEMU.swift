@@ -14,9 +14,10 @@ struct QEMU: Sendable {
     private let input: FileHandle
     private let output: FileHandle
 
-    init(_ root: EmulatedMachine.Root, kernel: String, sharing folder: String) throws {
-        let place = Self.repository + "/.build/machine/" + kernel
-        try Self.prepare("kernel", kernel)
+    init(_ model: EmulatedMachine.Model, sharing folder: String) throws {
+        let root = model.root
+        let place = Self.repository + "/.build/machine/" + model.kernel
+        try Self.prepare("kernel", model.kernel)
         if root == .debian { try Self.prepare("debian") }
         let swift = try Self.swiftLibraries()
         consoleFile = folder + "/console"
@@ -32,6 +33,7 @@ struct QEMU: Sendable {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
         process.arguments =
             ["--signal=KILL", "3600", Self.program ?? "qemu-system-x86_64"] + Self.hardware
+            + Self.memory(model.numaNodes)
             + [
                 "-kernel", place + "/vmlinuz", "-initrd", place + "/initramfs",
                 "-append",
@@ -59,15 +61,27 @@ struct QEMU: Sendable {
     private static let hardware = [
         "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "4",
         "-m", "1024M",
-        "-object", "memory-backend-ram,id=memory0,size=512M",
-        "-object", "memory-backend-ram,id=memory1,size=512M",
-        "-numa", "node,nodeid=0,cpus=0-1,memdev=memory0",
-        "-numa", "node,nodeid=1,cpus=2-3,memdev=memory1",
-        "-numa", "dist,src=0,dst=1,val=20",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
         "-chardev", "stdio,id=port,signal=off", "-device", "virtserialport,chardev=port",
     ]
+
+    /// Each node with its CPUs; of four, two and two lie in one package.
+    private static func memory(_ nodes: Int) -> [String] {
+        let cpus = 4 / nodes
+        let each = (0..<nodes).flatMap { node in
+            [
+                "-object", "memory-backend-ram,id=memory\(node),size=\(1024 / nodes)M", "-numa",
+                "node,nodeid=\(node),cpus=\(node * cpus)-\((node + 1) * cpus - 1),memdev=memory\(node)",
+            ]
+        }
+        let pairs = (0..<nodes).flatMap { a in (a + 1..<nodes).map { (a, $0) } }
+        return each
+            + pairs.flatMap { a, b in
+                let isNear = nodes > 2 && a / 2 == b / 2
+                return ["-numa", "dist,src=\(a),dst=\(b),val=\(isNear ? 12 : 20)"]
+            }
+    }
 
     private static func prepare(_ what: String...) throws {
         let outcome = try command(repository + "/.ci/machine", what)

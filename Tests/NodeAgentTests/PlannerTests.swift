@@ -53,6 +53,20 @@ struct PlannerTests {
         #expect(Set(names).count == names.count)
     }
 
+    @Test(
+        arguments: [
+            (.local, MemoryPolicy(.preferredMany, [0]), []),
+            (.strict, MemoryPolicy(.bind, [0]), [0]),
+            (.spread, MemoryPolicy(.interleave, [0]), []), (.none, nil, []),
+        ] as [(ResourceRequest.NUMA, MemoryPolicy?, [Int])])
+    func memoryComesFromWhereTheTaskWasPlaced(
+        numa: ResourceRequest.NUMA, policy: MemoryPolicy?, wall: [Int]
+    ) {
+        let container = Self.container(Self.template { $0.resources.numa = numa })
+        #expect(container.memoryPolicy == policy)
+        #expect(container.memoryNodes == wall)
+    }
+
     @Test func whatTheKernelWouldNotTakeIsRefusedByName() {
         let long = String(repeating: "x", count: 128 << 10)
         var many = Self.container(Self.template { $0.env = ["FINE": "1"] })

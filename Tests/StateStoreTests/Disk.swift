@@ -19,6 +19,14 @@ struct Disk {
 
     func open() throws -> StateStore { try StateStore(path: path) { _ in } }
 
+    static let enforcement = {
+        var enforcement = Enforcement(cpu: "a", memory: "b", pids: "c")
+        enforcement.cpuBinding = "d"
+        enforcement.memoryBinding = "e"
+        enforcement.memoryPolicy = "f"
+        return enforcement
+    }()
+
     /// One of each kind of write.
     static func everything(of job: JobID) -> [StoreWrite] {
         var record = ExitRecord(
@@ -26,7 +34,7 @@ struct Disk {
             ended: Timestamp(milliseconds: 2000))
         record.started = Timestamp(milliseconds: 1000)
         record.metrics = ["loss": 0.25, "odd": .infinity]
-        record.enforcement = Enforcement(cpu: "a", memory: "b", pids: "c")
+        record.enforcement = enforcement
         let placement = Placement(
             node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"], gpuShare: 250)
         var counts = TaskCounts()

@@ -32,7 +32,7 @@ struct StateStoreTests {
         #expect(
             ended.placement
                 == Placement(node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"], gpuShare: 250))
-        #expect(ended.enforcement == Enforcement(cpu: "a", memory: "b", pids: "c"))
+        #expect(ended.enforcement == Disk.enforcement)
         #expect(tasks.rows[1].state == .running && tasks.rows[1].isCancelling)
         #expect(tasks.rows[2].reason == "its job failed" && tasks.rows[2].placement == nil)
     }

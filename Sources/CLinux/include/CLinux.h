@@ -42,6 +42,8 @@ int cl_fsconfig(int fs, unsigned command, const char *key, const void *value, in
 int cl_fsmount(int fs, unsigned attributes);
 
 int cl_set_mempolicy(int mode, const unsigned long *mask, unsigned long bits);
+/// mbind(2) without flags: pages that are there already stay where they are.
+int cl_mbind(void *address, unsigned long length, int mode, const unsigned long *mask, unsigned long bits);
 /// sched_setattr(2) on the calling thread; times are nanoseconds.
 int cl_sched_setattr(uint32_t policy, uint64_t flags, int32_t nice, uint32_t priority, uint64_t runtime, uint64_t deadline,
                      uint64_t period);

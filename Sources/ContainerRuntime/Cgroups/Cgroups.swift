@@ -39,7 +39,8 @@ struct Cgroups {
         case .none: return nil
         case .v1(let bases):
             // Affinity alone could be changed by the task, and is not what MPI's binding looks at.
-            let hasPlace = !spec.cpus.isEmpty && bases["cpuset"] != nil
+            let hasPlace =
+                !(spec.cpus.isEmpty && spec.memoryNodes.isEmpty) && bases["cpuset"] != nil
             if spec.memoryLimit == nil, spec.pidsLimit == nil, !hasPlace { return nil }
         case .v2: break
         }
@@ -79,11 +80,10 @@ struct Cgroups {
         if let pids = spec.pidsLimit, controllers.contains("pids") {
             try CgroupFile.write(directory + "/pids.max", "\(pids)")
         }
-        guard !spec.cpus.isEmpty else { return }
         if controllers.contains("cpuset") {
-            try limitCPUs(directory, list(spec.cpus))
-            try limitNodes(directory, spec.numaNodes)
-        } else if controllers.contains("cpu") {
+            if !spec.cpus.isEmpty { try limitCPUs(directory, list(spec.cpus)) }
+            if !spec.memoryNodes.isEmpty { try limitNodes(directory, list(spec.memoryNodes)) }
+        } else if controllers.contains("cpu"), !spec.cpus.isEmpty {
             try CgroupFile.write(directory + "/cpu.max", "\(quota(spec.cpus)) \(period)")
         }
     }
@@ -99,14 +99,14 @@ struct Cgroups {
         }
     }
 
-    /// Beside the task's policy, which it may change, and which only prefers.
-    private static func limitNodes(_ directory: String, _ nodes: [Int]) throws(SystemError) {
-        guard !nodes.isEmpty else { return }
+    private static func limitNodes(_ directory: String, _ nodes: String) throws(SystemError) {
         do throws(SystemError) {
-            try CgroupFile.write(directory + "/cpuset.mems", list(nodes))
+            try CgroupFile.write(directory + "/cpuset.mems", nodes)
         } catch {
-            // One of them has CPUs and no memory, which then has to come from elsewhere.
-            guard error.errno == EINVAL else { throw error }
+            guard [EINVAL, ERANGE, EACCES].contains(error.errno) else { throw error }
+            throw SystemError(
+                "cpuset.mems", nodes, errno: EINVAL,
+                hint: "not all of these NUMA nodes have memory, or are the launcher's")
         }
     }
 
@@ -127,10 +127,10 @@ struct Cgroups {
             try CgroupFile.write(pids + "/pids.max", spec.pidsLimit.map(String.init) ?? "max")
         }
         if let cpuset = directories["cpuset"], let base = bases["cpuset"] {
-            let all = try Files.text(base + "/cpuset.cpus")
-            try limitCPUs(cpuset, spec.cpus.isEmpty ? all : list(spec.cpus))
-            try CgroupFile.write(cpuset + "/cpuset.mems", try Files.text(base + "/cpuset.mems"))
-            if !spec.cpus.isEmpty { try limitNodes(cpuset, spec.numaNodes) }
+            func all(_ file: String) throws(SystemError) -> String { try Files.text(base + file) }
+            try limitCPUs(cpuset, spec.cpus.isEmpty ? all("/cpuset.cpus") : list(spec.cpus))
+            try limitNodes(
+                cpuset, spec.memoryNodes.isEmpty ? all("/cpuset.mems") : list(spec.memoryNodes))
         } else if let cpu = directories["cpu"] {
             try CgroupFile.write(
                 cpu + "/cpu.cfs_quota_us", spec.cpus.isEmpty ? "-1" : "\(quota(spec.cpus))")
@@ -198,7 +198,7 @@ struct Cgroups {
 
     func reached(_ spec: ContainerSpec, _ slot: Slot?) -> EnforcementReached {
         var reached = EnforcementReached()
-        if !spec.cpus.isEmpty { reached.cpu = "affinity" }
+        if !spec.cpus.isEmpty { (reached.cpu, reached.cpuBinding) = ("affinity", "affinity") }
         var (name, controllers): (String, Set<String>) = ("none", [])
         switch (mode, slot) {
         case (.v2(_, let enabled), .some): (name, controllers) = ("cgroup-v2", enabled)
@@ -207,6 +207,10 @@ struct Cgroups {
         }
         if !spec.cpus.isEmpty, !controllers.isDisjoint(with: ["cpuset", "cpu"]) {
             reached.cpu = name
+        }
+        if controllers.contains("cpuset") {
+            if !spec.cpus.isEmpty { reached.cpuBinding = name }
+            if !spec.memoryNodes.isEmpty { reached.memoryBinding = name }
         }
         if spec.memoryLimit != nil {
             reached.memory = controllers.contains("memory") ? name : "rlimit"

@@ -30,7 +30,8 @@ extension ContainerSpec {
         }
         out.put(shmSize)
         out.put(cpus) { $0.put($1) }
-        out.put(numaNodes) { $0.put($1) }
+        MemoryPolicy.write(memoryPolicy, to: &out)
+        out.put(memoryNodes) { $0.put($1) }
         out.put(memoryLimit)
         out.put(pidsLimit)
         out.put(resourceLimits) { $1.write(to: &$0) }
@@ -63,7 +64,8 @@ extension ContainerSpec {
         }
         shmSize = try wire.optionalInt64()
         cpus = try wire.list { try $0.int() }
-        numaNodes = try wire.list { try $0.int() }
+        memoryPolicy = try MemoryPolicy.read(from: &wire)
+        memoryNodes = try wire.list { try $0.int() }
         memoryLimit = try wire.optionalInt64()
         pidsLimit = try wire.optionalInt64()
         resourceLimits = try wire.list { try ResourceLimit(from: &$0) }
@@ -106,6 +108,23 @@ extension ContainerSpec.ResourceLimit {
         self.init(
             resource: try wire.int32(), soft: UInt64(bitPattern: try wire.int64()),
             hard: UInt64(bitPattern: try wire.int64()))
+    }
+}
+
+extension MemoryPolicy {
+    static func write(_ policy: MemoryPolicy?, to out: inout WireWriter) {
+        out.put(policy?.mode.rawValue ?? 0)
+        out.put(policy?.nodes ?? []) { $0.put($1) }
+    }
+
+    static func read(from wire: inout WireReader) throws -> MemoryPolicy? {
+        let (number, nodes) = (try wire.int32(), try wire.list { try $0.int() })
+        if number == 0 { return nil }
+        guard let mode = Mode(rawValue: number), !nodes.isEmpty,
+            // MAX_NUMNODES is 1024 at most.
+            nodes.allSatisfy({ (0..<1 << 16).contains($0) })
+        else { throw WireReader.Malformed() }
+        return MemoryPolicy(mode, nodes)
     }
 }
 

@@ -20,7 +20,7 @@ extension ExecSpec {
         TerminalSize.write(terminal, to: &out)
         out.put(resourceLimits) { $1.write(to: &$0) }
         out.put(cpus) { $0.put($1) }
-        out.put(numaNodes) { $0.put($1) }
+        MemoryPolicy.write(memoryPolicy, to: &out)
     }
 
     init(from wire: inout WireReader) throws {
@@ -34,7 +34,7 @@ extension ExecSpec {
         terminal = try TerminalSize.read(from: &wire)
         resourceLimits = try wire.list { try ContainerSpec.ResourceLimit(from: &$0) }
         cpus = try wire.list { try $0.int() }
-        numaNodes = try wire.list { try $0.int() }
+        memoryPolicy = try MemoryPolicy.read(from: &wire)
     }
 }
 

@@ -50,7 +50,7 @@ extension Launcher {
         let target = try check(cl_pidfd_open(pid), "pidfd_open", running.start.id)
         defer { close(target) }
         let plan = ContainerPlan(
-            exec: adapted(spec, running),
+            exec: try adapted(spec, running),
             into: ExecTarget(
                 namespaces: try NamespaceKind.apart(from: pid),
                 cgroups: Self.v1Directories(running.slot), canSetGroups: trees.host.canSetGroups,
@@ -77,8 +77,10 @@ extension Launcher {
     }
 
     /// With the container's own limits beneath, and with its privileges.
-    private func adapted(_ spec: ExecSpec, _ running: Running) -> ExecSpec {
+    private func adapted(_ spec: ExecSpec, _ running: Running) throws(SystemError) -> ExecSpec {
         var spec = spec
+        spec.memoryPolicy = try spec.memoryPolicy?.accepted(
+            isWalled: running.start.enforcement.memoryBinding != "none")
         spec.resourceLimits = running.limits + spec.resourceLimits
         if running.isPrivileged {
             spec.privileges = .sets(.inherited(trees.host.capabilities))

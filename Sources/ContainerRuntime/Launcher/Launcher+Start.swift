@@ -75,9 +75,12 @@ extension Launcher {
                 hint: "a launcher of an ordinary user has no privileges to give")
         }
         let before = slot.map { cgroups.usage($0).kills } ?? 0
-        let enforcement = cgroups.reached(request.spec, slot)
+        var enforcement = cgroups.reached(request.spec, slot)
         let layer = request.spec.root == .host ? nil : layers?.next()
         var spec = limited(request.spec, enforcement)
+        spec.memoryPolicy = try spec.memoryPolicy?.accepted(
+            isWalled: enforcement.memoryBinding != "none")
+        enforcement.memoryPolicy = spec.memoryPolicy?.mode.name ?? "none"
         let network = try prepareNetwork(&spec)
         let filter = try filters.filter(spec.seccomp)
         let entry = try table.begin()

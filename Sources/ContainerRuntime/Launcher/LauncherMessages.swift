@@ -128,12 +128,18 @@ extension EnforcementReached {
         out.put(cpu)
         out.put(memory)
         out.put(pids)
+        out.put(cpuBinding)
+        out.put(memoryBinding)
+        out.put(memoryPolicy)
     }
     init(from wire: inout WireReader) throws {
         self.init()
         cpu = try wire.string()
         memory = try wire.string()
         pids = try wire.string()
+        cpuBinding = try wire.string()
+        memoryBinding = try wire.string()
+        memoryPolicy = try wire.string()
     }
 }
 

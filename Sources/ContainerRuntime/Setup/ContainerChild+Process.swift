@@ -32,15 +32,6 @@ extension ContainerChild {
         words.map { strdup($0) } + [nil]
     }
 
-    /// Preferred and not bound: a task rather gets memory from further away than none. Kernels before 5.15 know no
-    /// MPOL_PREFERRED_MANY; there the policy stays the default, which is local.
-    func setMemoryPolicy(_ nodes: [Int]) {
-        let preferredMany: Int32 = 5
-        var mask: UInt = 0
-        for node in nodes where node < UInt.bitWidth { mask |= 1 << UInt(node) }
-        _ = cl_set_mempolicy(preferredMany, &mask, UInt(UInt.bitWidth + 1))
-    }
-
     mutating func become(_ user: String, setGroups: Bool) throws(SystemError) {
         let account = try UserLookup(user, root: root)
         try become(account.uid, account.gid, setGroups ? account.groups : nil)

@@ -20,7 +20,8 @@ extension ContainerChild {
                 "class \(spec.schedulingClass), priority \(spec.priority)")
         case .personality(let domain):
             try check(cl_personality(domain), "linux.personality")
-        case .memoryPolicy(let mode, let nodes): try setMemoryPolicy(mode, nodes)
+        case .memoryPolicy(let mode, let nodes):
+            try check(MemoryPolicy.set(mode, nodes), "linux.memoryPolicy", "\(nodes)")
         case .sessionKeyring(let id): try joinKeyring(of: id)
         case .namespaceRoot(let setsGroups): try becomeNamespaceRoot(setsGroups)
         case .ownNull: ownNull()
@@ -99,14 +100,6 @@ extension ContainerChild {
             cl_sched_setattr(
                 spec.policy, spec.flags, spec.nice, spec.priority, spec.runtime, spec.deadline,
                 spec.period), "process.scheduler", "policy \(spec.policy)")
-    }
-
-    private func setMemoryPolicy(_ mode: Int32, _ nodes: [Int]) throws(SystemError) {
-        var words = [UInt](repeating: 0, count: (nodes.max() ?? 0) / UInt.bitWidth + 1)
-        for node in nodes { words[node / UInt.bitWidth] |= 1 << UInt(node % UInt.bitWidth) }
-        // The kernel reads one bit less than it is told (set_mempolicy(2), "maxnode").
-        let bits = nodes.isEmpty ? 0 : UInt(words.count * UInt.bitWidth + 1)
-        try check(cl_set_mempolicy(mode, words, bits), "linux.memoryPolicy", "\(nodes)")
     }
 
     /// Its caller's would show the container keys of the machine (keyrings(7)). A kernel without keys, and a filter around the

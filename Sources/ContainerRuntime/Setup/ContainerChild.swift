@@ -92,7 +92,9 @@ struct ContainerChild: ~Copyable {
         case .pivot: try pivot()
         case .resourceLimits(let limits): try setLimits(limits)
         case .affinity(let cpus): try setAffinity(cpus)
-        case .memoryPolicy(let nodes): setMemoryPolicy(nodes)
+        case .memoryPolicy(let policy):
+            try check(
+                MemoryPolicy.set(policy.mode.rawValue, policy.nodes), "set_mempolicy", "\(policy)")
         case .identity(let user, let groups): try become(user, setGroups: groups)
         case .capabilities(let keep): try keepOnly(keep)
         case .makeWorkingDirectory(let path): try makeWorkingDirectory(path)

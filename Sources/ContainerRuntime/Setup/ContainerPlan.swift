@@ -70,7 +70,7 @@ public struct ContainerPlan: Sendable {
         if !host.inUserNamespace, !spec.isPrivileged { steps.append(.process(.ownNull)) }
         if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
-        if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
+        if let policy = spec.memoryPolicy { steps.append(.memoryPolicy(policy)) }
         if spec.isPrivileged { steps.append(.keepCapabilities) }
         steps.append(.identity(user: spec.user, groups: host.canSetGroups))
         steps.append(
@@ -110,7 +110,7 @@ public struct ContainerPlan: Sendable {
         if let size = spec.terminal { steps.append(.terminal(size, onConsole: false)) }
         if !spec.resourceLimits.isEmpty { steps.append(.resourceLimits(spec.resourceLimits)) }
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
-        if !spec.numaNodes.isEmpty { steps.append(.memoryPolicy(spec.numaNodes)) }
+        if let policy = spec.memoryPolicy { steps.append(.memoryPolicy(policy)) }
         steps.append(.umask(spec.umask))
         if case .sets = spec.privileges { steps.append(.keepCapabilities) }
         switch spec.identity {
@@ -210,7 +210,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case pivot
     case resourceLimits([ContainerSpec.ResourceLimit])
     case affinity([Int])
-    case memoryPolicy([Int])
+    case memoryPolicy(MemoryPolicy)
     case identity(user: String, groups: Bool)
     case capabilities(UInt64)
     case workingDirectory(String)
@@ -276,8 +276,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
             "rlimits       "
                 + limits.map { "\($0.resource)=\($0.soft):\($0.hard)" }.joined(separator: " ")
         case .affinity(let cpus): "cpus          \(cpus.map(String.init).joined(separator: ","))"
-        case .memoryPolicy(let nodes):
-            "memory        prefer NUMA nodes \(nodes.map(String.init).joined(separator: ","))"
+        case .memoryPolicy(let policy): "memory        \(policy)"
         case .identity(let user, _): "user          \(user.isEmpty ? "root" : user)"
         case .capabilities(let set):
             "capabilities  \(Capabilities.names(in: set).joined(separator: " "))"

@@ -105,8 +105,10 @@ public struct ContainerSpec: Sendable, Hashable {
     public var shmSize: Int64?
     /// CPUs to run on; empty means all.
     public var cpus: [Int] = []
-    /// NUMA nodes to prefer for memory; empty means no policy.
-    public var numaNodes: [Int] = []
+    public var memoryPolicy: MemoryPolicy?
+    /// NUMA nodes from which alone memory may come, whatever policy the task gives itself, where a cgroup can see to it; empty
+    /// means all.
+    public var memoryNodes: [Int] = []
     /// Bytes.
     public var memoryLimit: Int64?
     public var pidsLimit: Int64?
@@ -161,9 +163,16 @@ public struct ContainerStart: Sendable, Hashable {
 
 /// The strongest means that hold: `cgroup-v2`, `cgroup-v1`, `rlimit`, `affinity`, `none`.
 public struct EnforcementReached: Sendable, Hashable {
+    /// Of its share of time: a cpuset, a quota, or affinity alone.
     public var cpu = "none"
     public var memory = "none"
     public var pids = "none"
+    /// What keeps it on its very CPUs.
+    public var cpuBinding = "none"
+    /// What keeps its memory on its NUMA nodes: a cgroup, or nothing.
+    public var memoryBinding = "none"
+    /// `MemoryPolicy.Mode.name`.
+    public var memoryPolicy = "none"
     public init() {}
 }
 

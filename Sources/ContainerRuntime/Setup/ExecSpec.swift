@@ -26,8 +26,7 @@ public struct ExecSpec: Sendable, Hashable {
     public var resourceLimits: [ContainerSpec.ResourceLimit] = []
     /// CPUs to run on; empty means as many as its cgroups and its parent allow.
     public var cpus: [Int] = []
-    /// NUMA nodes to prefer for memory; empty means no policy.
-    public var numaNodes: [Int] = []
+    public var memoryPolicy: MemoryPolicy?
 
     public init(arguments: [String]) { self.arguments = arguments }
 }
