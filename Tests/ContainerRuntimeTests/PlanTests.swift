@@ -47,6 +47,28 @@ import Testing
             ])
     }
 
+    /// Before what a user mounts: nothing that Martlet writes for a driver may land in a directory of the user's.
+    @Test(arguments: [PlanTests.root, PlanTests.user])
+    func devicesComeBeforeMountsAndAreSealed(host: HostFacts) throws {
+        var spec = ContainerSpec(root: .layers(["/l"]), arguments: ["x"])
+        spec.mounts = [.init(source: "/data", destination: "/etc")]
+        spec.devices.nodes = [.init(path: "/dev/g", source: "/m/g", major: 1, minor: 5)]
+        spec.devices.mounts = [.init("/m/lib/a", on: "/lib/a/b", options: ["ro"])]
+        spec.devices.mounts.append(.init("/m/lib", on: "/lib", options: ["ro", "rbind"]))
+        spec.devices.libraries = [.init("a.so.1", at: "/lib/a.so.1")]
+        spec.devices.groups = [44]
+        let lines = lines(spec, host)
+        let begin = try #require(lines.firstIndex { $0.hasPrefix("mount /dev of its own") })
+        let end = try #require(lines.firstIndex { $0.hasPrefix("bind /data") })
+        let taken = host.inUserNamespace ? ["take /m/g"] : []
+        #expect(
+            Array(lines[begin..<end].dropFirst(2)) == taken + [
+                "device /dev/g", "take /m/lib", "bind /m/lib on /lib", "take /m/lib/a",
+                "bind /m/lib/a on /lib/a/b", "libraries a.so.1", "read-only /dev from here on",
+            ])
+        #expect(lines.contains("groups 44") != host.inUserNamespace)
+    }
+
     @Test func ofAPrivilegedContainerNothingIsTaken() {
         var spec = ContainerSpec(root: .layers(["/l"]), arguments: ["run"])
         spec.isPrivileged = true

@@ -39,6 +39,16 @@ import Testing
         spec.cpus = [0, 7]
         spec.memoryPolicy = MemoryPolicy(.bind, [1, 70])
         spec.memoryNodes = [1, 70]
+        spec.devices.nodes = [
+            .init(
+                path: "/dev/a", source: "/b", kind: .block, major: 1, minor: 1 << 19, mode: 0o600,
+                uid: .max, gid: 7)
+        ]
+        spec.devices.mounts = [.init("/s", on: "/d", options: ["ro", "nosuid"])]
+        spec.devices.links = [.init("/l", to: "t")]
+        spec.devices.files = [.init("/proc/f", "text\n")]
+        spec.devices.libraries = [.init("l.so.1", at: "/l.so.1")]
+        spec.devices.groups = [1, .max]
         spec.memoryLimit = .max
         spec.pidsLimit = 3
         spec.resourceLimits = [.init(resource: 7, soft: 1, hard: .max)]

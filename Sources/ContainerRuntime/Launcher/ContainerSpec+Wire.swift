@@ -32,6 +32,7 @@ extension ContainerSpec {
         out.put(cpus) { $0.put($1) }
         MemoryPolicy.write(memoryPolicy, to: &out)
         out.put(memoryNodes) { $0.put($1) }
+        devices.write(to: &out)
         out.put(memoryLimit)
         out.put(pidsLimit)
         out.put(resourceLimits) { $1.write(to: &$0) }
@@ -66,6 +67,7 @@ extension ContainerSpec {
         cpus = try wire.list { try $0.int() }
         memoryPolicy = try MemoryPolicy.read(from: &wire)
         memoryNodes = try wire.list { try $0.int() }
+        devices = try DeviceInjection(from: &wire)
         memoryLimit = try wire.optionalInt64()
         pidsLimit = try wire.optionalInt64()
         resourceLimits = try wire.list { try ResourceLimit(from: &$0) }

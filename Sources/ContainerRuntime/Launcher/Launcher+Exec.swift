@@ -49,12 +49,15 @@ extension Launcher {
         // Reaped by nobody but this thread: the pid is the container's for as long as this takes. A bare number, as in a start.
         let target = try check(cl_pidfd_open(pid), "pidfd_open", running.start.id)
         defer { close(target) }
+        var into = ExecTarget(
+            namespaces: try NamespaceKind.apart(from: pid),
+            cgroups: Self.v1Directories(running.slot), canSetGroups: trees.host.canSetGroups,
+            diesWithLauncher: true)
+        into.deviceGroups = running.deviceGroups
+        into.isInUserNamespace = trees.host.inUserNamespace
         let plan = ContainerPlan(
-            exec: try adapted(spec, running),
-            into: ExecTarget(
-                namespaces: try NamespaceKind.apart(from: pid),
-                cgroups: Self.v1Directories(running.slot), canSetGroups: trees.host.canSetGroups,
-                diesWithLauncher: true), seccomp: try filters.filter(running.seccomp))
+            exec: try adapted(spec, running), into: into,
+            seccomp: try filters.filter(running.seccomp))
         let between = try table.begin()
         var entry: Int?
         do throws(SystemError) {

@@ -100,6 +100,7 @@ extension Launcher {
         running[id] = Running(
             pid: pid, entry: entry, rule: rule, hasInit: request.spec.withInit, slot: slot,
             limits: spec.resourceLimits, seccomp: spec.seccomp, isPrivileged: spec.isPrivileged,
+            deviceGroups: spec.devices.groups,
             killsBefore: before,
             start: ContainerStart(
                 id: id, at: Clock.now(), enforcement: enforcement, ports: network?.ports ?? []),

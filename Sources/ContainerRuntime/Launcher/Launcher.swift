@@ -17,6 +17,8 @@ public final class Launcher {
         let limits: [ContainerSpec.ResourceLimit]
         let seccomp: ContainerSpec.Seccomp
         let isPrivileged: Bool
+        /// `DeviceInjection.groups`.
+        let deviceGroups: [UInt32]
         let killsBefore: Int64
         var start: ContainerStart
         /// Where the child tells a failing step; -1 once it has run exec.

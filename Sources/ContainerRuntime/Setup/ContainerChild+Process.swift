@@ -34,7 +34,8 @@ extension ContainerChild {
 
     mutating func become(_ user: String, setGroups: Bool) throws(SystemError) {
         let account = try UserLookup(user, root: root)
-        try become(account.uid, account.gid, setGroups ? account.groups : nil)
+        try become(
+            account.uid, account.gid, setGroups ? account.groups + furtherGroups : nil)
         self.account = account
     }
 

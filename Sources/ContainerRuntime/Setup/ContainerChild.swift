@@ -21,6 +21,8 @@ struct ContainerChild: ~Copyable {
     /// Trees of the machine that are to be mounted, by slot.
     var taken: [Int: Int32] = [:]
     var account: UserLookup?
+    /// That the process gets besides those of its user.
+    var furtherGroups: [UInt32] = []
     /// A pidfd of a process of the container that is joined.
     var target: Int32 = -1
     /// Where the kernel is to write the pid of the process that is cloned into a container.
@@ -121,6 +123,7 @@ struct ContainerChild: ~Copyable {
         case .capabilitySets(let sets): try sets.apply()
         case .mount(let step): try perform(step)
         case .process(let step): try perform(step)
+        case .device(let step): try perform(step)
         }
     }
 
@@ -315,7 +318,7 @@ extension ContainerChild {
             checking: cl_open_tree(AT_FDCWD, path, openTreeClone | atRecursive), "open_tree", path)
     }
 
-    private func mountDev(_ tree: borrowing OwnedFD, _ shm: Int64?, _ ownTerminalGroup: Bool)
+    func mountDev(_ tree: borrowing OwnedFD, _ shm: Int64?, _ ownTerminalGroup: Bool)
         throws(SystemError)
     {
         try attach(tree, at: "/dev", followLinks: false)

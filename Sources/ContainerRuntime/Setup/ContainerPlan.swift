@@ -40,10 +40,17 @@ public struct ContainerPlan: Sendable {
         if spec.isPrivileged {
             steps += [.machineDevices(shm: spec.shmSize), .machineSys]
         } else {
-            steps.append(.dev(shm: spec.shmSize, ownTerminalGroup: !host.inUserNamespace))
+            let ownTerminalGroup = !host.inUserNamespace
+            steps.append(
+                spec.devices.isEmpty
+                    ? .dev(shm: spec.shmSize, ownTerminalGroup: ownTerminalGroup)
+                    : .device(.directory(shm: spec.shmSize, ownTerminalGroup: ownTerminalGroup)))
             steps.append(.sys)
         }
         if case .host = spec.root { steps.append(.tmpfs("/tmp", size: nil)) }
+        if !spec.devices.isEmpty {
+            steps += spec.devices.steps(on: host, isPrivileged: spec.isPrivileged)
+        }
         // Parents before what is mounted within them.
         let mounts = spec.mounts.enumerated().sorted {
             let (a, b) = (Self.depth($0.element.destination), Self.depth($1.element.destination))
@@ -72,7 +79,9 @@ public struct ContainerPlan: Sendable {
         if !spec.cpus.isEmpty { steps.append(.affinity(spec.cpus)) }
         if let policy = spec.memoryPolicy { steps.append(.memoryPolicy(policy)) }
         if spec.isPrivileged { steps.append(.keepCapabilities) }
-        steps.append(.identity(user: spec.user, groups: host.canSetGroups))
+        steps += Self.identity(
+            spec.user, spec.devices.groups, canSetGroups: host.canSetGroups,
+            keepsGroups: host.inUserNamespace)
         steps.append(
             spec.isPrivileged
                 ? .capabilitySets(.inherited(host.capabilities))
@@ -115,7 +124,9 @@ public struct ContainerPlan: Sendable {
         if case .sets = spec.privileges { steps.append(.keepCapabilities) }
         switch spec.identity {
         case .named(let user):
-            steps.append(.identity(user: user, groups: target.canSetGroups))
+            steps += Self.identity(
+                user, target.deviceGroups, canSetGroups: target.canSetGroups,
+                keepsGroups: target.isInUserNamespace)
         case .ids(let uid, let gid, let groups):
             steps.append(
                 .ids(uid: uid, gid: gid, groups: target.canSetGroups ? groups : nil))
@@ -131,6 +142,15 @@ public struct ContainerPlan: Sendable {
         }
         steps.append(.exec(spec.arguments, spec.environment))
         self.steps = steps
+    }
+
+    /// In a user namespace no group of the machine can be given; there the process keeps those that its launcher's user has.
+    private static func identity(
+        _ user: String, _ deviceGroups: [UInt32], canSetGroups: Bool, keepsGroups: Bool
+    ) -> [SetupStep] {
+        guard !deviceGroups.isEmpty else { return [.identity(user: user, groups: canSetGroups)] }
+        if keepsGroups { return [.identity(user: user, groups: false)] }
+        return [.device(.groups(deviceGroups)), .identity(user: user, groups: canSetGroups)]
     }
 
     /// Number of components of a path.
@@ -236,6 +256,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case capabilitySets(CapabilitySets)
     case mount(MountStep)
     case process(ProcessStep)
+    case device(DeviceStep)
 
     public var description: String {
         switch self {
@@ -306,6 +327,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .capabilitySets(let sets): "capabilities  \(sets)"
         case .mount(let step): step.description
         case .process(let step): step.description
+        case .device(let step): step.description
         }
     }
 }

@@ -109,6 +109,7 @@ public struct ContainerSpec: Sendable, Hashable {
     /// NUMA nodes from which alone memory may come, whatever policy the task gives itself, where a cgroup can see to it; empty
     /// means all.
     public var memoryNodes: [Int] = []
+    public var devices = DeviceInjection()
     /// Bytes.
     public var memoryLimit: Int64?
     public var pidsLimit: Int64?

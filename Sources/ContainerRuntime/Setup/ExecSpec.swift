@@ -41,6 +41,10 @@ public struct ExecTarget: Sendable, Hashable {
     public var canSetGroups: Bool
     /// The parent is a launcher, whose end is the process's end.
     public var diesWithLauncher: Bool
+    /// As the container's first process has them, `DeviceInjection.groups`.
+    public var deviceGroups: [UInt32] = []
+    /// The parent is in a user namespace, and the container with it.
+    public var isInUserNamespace = false
 
     public init(
         namespaces: UInt64, cgroups: [String] = [], canSetGroups: Bool = true,

@@ -16,6 +16,12 @@ public struct PreparedTrees: Sendable {
         ("tty", 5, 0),
     ]
 
+    /// What /dev has besides devices, runtime-linux.md, "Dev symbolic links".
+    static let links = [
+        ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"), ("ptmx", "pts/ptmx"),
+    ]
+
     /// Enters a user namespace where the caller is not root, then a mount namespace, and builds the trees.
     /// The process must have one thread, and cannot go back.
     public init(directory: String, runDirectory: String) throws(SystemError) {
@@ -68,10 +74,7 @@ public struct PreparedTrees: Sendable {
                 cl_move_mount(source.raw, "", AT_FDCWD, dev + "/" + name, moveFromEmptyPath),
                 "move_mount", dev + "/" + name)
         }
-        for (name, target) in [
-            ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
-            ("stderr", "/proc/self/fd/2"), ("ptmx", "pts/ptmx"),
-        ] {
+        for (name, target) in links {
             try checkErrno(symlink(target, dev + "/" + name), "symlink", dev + "/" + name)
         }
         for name in ["pts", "shm", "mqueue"] { try Files.makeDirectories(dev + "/" + name) }
