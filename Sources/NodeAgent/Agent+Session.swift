@@ -85,7 +85,9 @@ extension Agent {
         let planner = TaskPlanner(
             template: template, secrets: try Secrets.read(template.spec.secrets))
         let directories = TaskDirectories(job: template.directory, attempt: attempt)
-        let spec = planner.command(command, beside: task, directories, interaction)
+        let spec = planner.command(
+            command, beside: task, directories, interaction,
+            try devices.grant(task.placement.gpus, isOnHost: planner.isOnHost))
         let session = Session(loop) { [unowned self] in
             self.sessions.open[id] = nil
             self.sessions.names[id] = nil

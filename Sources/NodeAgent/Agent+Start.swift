@@ -25,10 +25,13 @@ extension Agent {
             }
             try Self.checkPrivilege(template.spec.confinement)
             let directories = TaskDirectories(job: template.directory, attempt: id)
-            let planner = TaskPlanner(
+            var planner = TaskPlanner(
                 template: template, secrets: try Secrets.read(template.spec.secrets),
                 seccomp: try templates.seccomp(of: template))
-            let spec = planner.container(for: task, directories: directories)
+            planner.memoryNodes = devices.topology.memoryNodesOfProcessors
+            let spec = planner.container(
+                for: task, directories: directories,
+                devices: try devices.grant(task.placement.gpus, isOnHost: planner.isOnHost))
             try StartSize.check(spec)
             let (stdout, stderr) = try taskFiles.make(
                 directories, script: planner.script(for: task), user: spec.user)

@@ -38,6 +38,7 @@ public final class Agent {
     let loop: EventLoop
     let directories: Directories
     let inventory: NodeInventory
+    let devices: MachineDevices
     /// Changes with every agent process.
     let epoch: String
     let startLauncher: () throws(SystemError) -> Void
@@ -117,6 +118,7 @@ public final class Agent {
             systemRoot == "/"
             ? try NodeTopology.readThisMachine() : try NodeTopology.read(root: systemRoot)
         inventory = node.inventory(hostname: Self.hostname())
+        devices = MachineDevices(root: systemRoot, topology: node)
         signal(SIGPIPE, SIG_IGN)
         // A launcher that ends is this process's child, and nobody waits for it.
         signal(SIGCHLD, SIG_IGN)

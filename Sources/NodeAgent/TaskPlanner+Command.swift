@@ -6,9 +6,9 @@ extension TaskPlanner {
     /// A command in the surroundings of a task: its environment, user, directory and CPUs, unless it says otherwise.
     func command(
         _ command: SessionCommand, beside task: RunTask, _ directories: TaskDirectories,
-        _ interaction: Interaction
+        _ interaction: Interaction, _ devices: DeviceGrant = DeviceGrant()
     ) -> ExecSpec {
-        let container = container(for: task, directories: directories)
+        let container = container(for: task, directories: directories, devices: devices)
         var spec = ExecSpec(arguments: command.arguments)
         spec.environment = Self.laid(command.environment, over: container.environment)
         spec.workingDirectory = command.directory ?? container.workingDirectory

@@ -4,12 +4,18 @@ internal import OCISpec
 internal import Topology
 
 extension TaskPlanner {
-    /// Later entries win: image, spec, secrets, and then what Martlet itself says.
-    func environment(for task: RunTask, _ image: ImageProcess, _ places: Places) -> [String] {
+    /// Later entries win: image, devices, spec, secrets, and then what Martlet itself says.
+    func environment(
+        for task: RunTask, _ image: ImageProcess, _ places: Places, _ devices: DeviceGrant
+    ) -> [String] {
         var values: [(String, String)] = image.environment.compactMap { entry in
             guard let equals = entry.firstIndex(of: "=") else { return nil }
             return (String(entry[..<equals]), String(entry[entry.index(after: equals)...]))
         }
+        // An image cannot ask for GPUs, and is not to look as if it had some.
+        let asked = "NVIDIA_VISIBLE_DEVICES"
+        if values.contains(where: { $0.0 == asked }) { values.append((asked, "void")) }
+        values += devices.environment.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         let placeholders = Placeholders(point: task.point, task: task.attempt.task)
         values += template.spec.env.sorted { $0.key < $1.key }.map {
             ($0.key, placeholders.expand($0.value))

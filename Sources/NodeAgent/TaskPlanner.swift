@@ -12,6 +12,8 @@ public struct TaskPlanner: Sendable {
     public let secrets: [String: String]
     /// `Confinement.seccomp`.
     public let seccomp: ContainerSpec.Seccomp
+    /// NUMA nodes from which tasks may have memory at all; empty means all of them.
+    public var memoryNodes: [Int] = []
 
     public init(
         template: JobTemplate, secrets: [String: String],
@@ -43,7 +45,9 @@ public struct TaskPlanner: Sendable {
         return Placeholders(point: task.point, task: task.attempt.task).expandScript(script)
     }
 
-    public func container(for task: RunTask, directories: TaskDirectories) -> ContainerSpec {
+    public func container(
+        for task: RunTask, directories: TaskDirectories, devices: DeviceGrant = DeviceGrant()
+    ) -> ContainerSpec {
         let spec = template.spec
         let (root, image) = self.root
         let places = Places(directories, onHost: isOnHost)
@@ -61,7 +65,9 @@ public struct TaskPlanner: Sendable {
         container.shmSize = spec.resources.shm
         container.cpus = task.placement.cpus
         container.memoryPolicy = memoryPolicy(task.placement)
-        if spec.resources.numa == .strict { container.memoryNodes = task.placement.numaNodes }
+        container.memoryNodes =
+            spec.resources.numa == .strict ? task.placement.numaNodes : memoryNodes
+        container.devices = devices.injection
         container.memoryLimit = task.memory ?? spec.resources.memory
         container.pidsLimit = spec.resources.pids
         let terminal = spec.interaction?.terminal
@@ -69,7 +75,7 @@ public struct TaskPlanner: Sendable {
         // (pid_namespaces(7)).
         container.withInit = spec.`init` || terminal != nil
         container.terminal = terminal.map(TerminalSize.init)
-        container.environment = environment(for: task, image, places)
+        container.environment = environment(for: task, image, places, devices)
         return container
     }
 
@@ -84,7 +90,7 @@ public struct TaskPlanner: Sendable {
         }
     }
 
-    private var isOnHost: Bool { if case .host = template.root { true } else { false } }
+    var isOnHost: Bool { if case .host = template.root { true } else { false } }
 
     private var root: (ContainerSpec.Root, ImageProcess) {
         switch template.root {

@@ -36,7 +36,11 @@ final class AgentUnderTest: Sendable {
     let folder: Folder
     let directories: Directories
 
-    init() throws {
+    /// Where the agent reads what the machine has.
+    let systemRoot: String
+
+    init(systemRoot: String = "/") throws {
+        self.systemRoot = systemRoot
         folder = try Folder()
         directories = Directories(environment: ["MARTLET_HOME": folder.path + "/home"], uid: 0)
         try Files.makePrivateDirectory(directories.run)
@@ -52,8 +56,8 @@ final class AgentUnderTest: Sendable {
         guard let binaries = Self.binaries else { return }
         try Daemon.start(
             [
-                "/usr/bin/env", "MARTLET_HOME=\(folder.path)/home", binaries + "/martlet-agent",
-                "serve",
+                "/usr/bin/env", "MARTLET_HOME=\(folder.path)/home", "MARTLET_SYSROOT=\(systemRoot)",
+                binaries + "/martlet-agent", "serve",
             ], log: directories.run + "/agent.log")
     }
 
