@@ -4,11 +4,27 @@
 struct YAMLScanner {
     typealias Problem = JSONScanner.Problem
     let bytes: [UInt8]
+    /// Where each line begins.
+    private let lineStarts: [Int]
     var at = 0
     var json: [UInt8] = []
     var depth = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        let ends = bytes.indices.filter { bytes[$0] == UInt8(ascii: "\n") }
+        lineStarts = [0] + ends.map { $0 + 1 }
+    }
+
+    /// Of the line in which the next byte is.
+    var lineStart: Int {
+        var (low, high) = (0, lineStarts.count - 1)
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if lineStarts[middle] <= at { low = middle } else { high = middle - 1 }
+        }
+        return lineStarts[low]
+    }
 
     mutating func scan() throws(Problem) {
         for (offset, byte) in bytes.enumerated() where byte < 0x20 || byte == 0x7F {
@@ -163,11 +179,6 @@ extension YAMLScanner {
         }
     }
 
-    var lineStart: Int {
-        var start = at
-        while start > 0, bytes[start - 1] != UInt8(ascii: "\n") { start -= 1 }
-        return start
-    }
     /// From 0, in bytes.
     var column: Int { at - lineStart }
 
