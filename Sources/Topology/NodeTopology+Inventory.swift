@@ -26,6 +26,19 @@ extension NodeTopology {
         return inventory
     }
 
+    /// The device files that a task needs with a GPU of the inventory: its own, those of the GPU that it is a part of, and those
+    /// of its vendor's driver. Nil where no GPU has this id.
+    public func deviceNodes(ofGPU id: String) -> [DeviceNode]? {
+        for gpu in gpus {
+            let driver = driverNodes[gpu.vendor] ?? []
+            if gpu.id == id { return gpu.deviceNodes + driver }
+            if let slice = gpu.mig.first(where: { $0.uuid == id }) {
+                return gpu.deviceNodes + slice.deviceNodes + driver
+            }
+        }
+        return nil
+    }
+
     // MARK: NUMA nodes
 
     /// A node with the CPUs to which its memory is the nearest.

@@ -163,6 +163,15 @@ struct GPUTests {
                 DeviceNode(path: "/dev/nvidia-caps/nvidia-cap966", major: 236, minor: 966),
                 DeviceNode(path: "/dev/nvidia-caps/nvidia-cap967", major: 236, minor: 967),
             ])
+        // The driver's files come last.
+        let paths = node.deviceNodes(ofGPU: "MIG-GPU-0/1/0")?.map(\.path)
+        #expect(
+            paths?.prefix(4) == [
+                "/dev/nvidia7", "/dev/nvidia-caps/nvidia-cap957", "/dev/nvidia-caps/nvidia-cap958",
+                "/dev/nvidiactl",
+            ])
+        #expect(node.deviceNodes(ofGPU: "GPU-1")?.first?.path == "/dev/nvidia6")
+        #expect(node.deviceNodes(ofGPU: "GPU-x") == nil)
         let inventory = node.inventory(hostname: "dgx")
         #expect(inventory.gpus.count == 9)
         #expect(inventory.gpus.prefix(3).map(\.profile) == ["mig", "mig", nil])
