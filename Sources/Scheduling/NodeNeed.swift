@@ -3,8 +3,9 @@ import JobModel
 /// GPU tasks that wait, for whom cores beside free GPUs are kept.
 struct WaitingGPUs: Hashable, Sendable {
     var request: ResourceRequest
-    /// For each GPU.
+    /// For each GPU, of each of so many tasks that share it.
     var cpus: Int
+    var sharers: Int
     /// In all, or as many as any node has.
     var gpus: Int
 }
@@ -44,9 +45,12 @@ final class NodeNeed: Sendable {
         let least = NodeSearch.best(anywhere, on: empty)?.score.numaNodes
         let kept: [Kept] = (request.gpus.count > 0 ? [] : waiting).compactMap { other in
             let need = NodeNeed(other.request, on: shape)
+            // They will want whole cores.
+            let width = need.takesWholeCores ? shape.coreWidth : 1
+            let cpus = (other.cpus + width - 1) / width * width * other.sharers
             return need.isPossible
                 ? Kept(
-                    matching: need.matching, labels: other.request.labels, cpus: other.cpus,
+                    matching: need.matching, labels: other.request.labels, cpus: cpus,
                     gpus: other.gpus) : nil
         }
         switch (request.numa, least) {

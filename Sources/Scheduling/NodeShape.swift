@@ -88,9 +88,12 @@ final class NodeShape: Sendable {
     ) -> [GPU] {
         let parents = gpus.map { $0.parent ?? $0.id }
         let sliced = Set(gpus.compactMap(\.parent))
+        // Firmware that has one NUMA node often does not say that devices are on it.
+        let only = nodes.count == 1 ? 0 : nil
         return gpus.enumerated().map { place, gpu in
             GPU(
-                numa: nodes.firstIndex { $0.id == gpu.numaNode }, model: gpu.model.lowercased(),
+                numa: nodes.firstIndex { $0.id == gpu.numaNode } ?? only,
+                model: gpu.model.lowercased(),
                 memory: gpu.memory, profile: gpu.profile,
                 card: parents.firstIndex(of: parents[place]) ?? place,
                 isSliced: sliced.contains(gpu.id))

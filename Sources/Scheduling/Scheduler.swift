@@ -234,23 +234,18 @@ extension WaitingGPUs {
             let request = demand.request
             let tasks = min(demand.ready, headroom[demand.id.job] ?? .max)
             guard request.gpus.count > 0, request.cpus > 0, tasks > 0 else { continue }
-            let (gpus, cpus) = Self.perGPU(request)
-            let wanted = min(mostGPUs, (min(tasks, 1 << 20) * gpus + 999) / 1000)
+            let share = max(1, request.gpus.share ?? request.gpus.count * 1000)
+            let wanted = min(mostGPUs, (min(tasks, 1 << 20) * share + 999) / 1000)
             if let place = found.firstIndex(where: { $0.request == request }) {
                 found[place].gpus = min(mostGPUs, found[place].gpus + wanted)
             } else if found.count < most {
-                found.append(WaitingGPUs(request: request, cpus: cpus, gpus: wanted))
+                let count = request.gpus.count
+                found.append(
+                    WaitingGPUs(
+                        request: request, cpus: (request.cpus + count - 1) / count,
+                        sharers: min(tasks, max(1, 1000 / share)), gpus: wanted))
             }
         }
         return found
-    }
-
-    /// Thousandths of GPUs that a task needs, and CPUs for each whole one.
-    private static func perGPU(_ request: ResourceRequest) -> (gpus: Int, cpus: Int) {
-        guard let share = request.gpus.share, share > 0 else {
-            let count = request.gpus.count
-            return (count * 1000, (request.cpus + count - 1) / count)
-        }
-        return (share, request.cpus * (1000 / share))
     }
 }

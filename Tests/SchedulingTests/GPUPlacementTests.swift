@@ -128,6 +128,36 @@ struct GPUPlacementTests {
         #expect(node.place(.of(1, gpus: slice))?.placement.gpus == ["MIG-1"])
     }
 
+    @Test(
+        "as many whole cores are kept as the GPU tasks will take, wherever the GPUs say that they lie",
+        arguments: [0, nil] as [Int?])
+    func keptCores(numaNode: Int?) {
+        let node = NodeResources(
+            Machine.of(numa: 1, cores: 8, threads: 2, gpus: 2) { inventory in
+                for place in inventory.gpus.indices { inventory.gpus[place].numaNode = numaNode }
+            })
+        func demand(_ job: Int64, _ request: ResourceRequest, _ ready: Int)
+            -> ClusterSnapshot.Demand
+        {
+            ClusterSnapshot.Demand(id: DemandID(job: JobID(job)), request: request, ready: ready)
+        }
+        func placed(_ gpus: GPURequest, cpus: Int, _ ready: Int) -> [Int] {
+            let plan = Scheduler.plan(
+                ClusterSnapshot(
+                    nodes: [.init(name: "n", resources: node)],
+                    demands: [demand(1, .of(1), 99), demand(2, .of(cpus, gpus: gpus), ready)]))
+            return [1, 2].map { job in
+                plan.openings.count { $0.demand.job == JobID(job) }
+            }
+        }
+        // Two cores for each of two GPUs; and of eight tenths of one GPU, a core each.
+        #expect(placed(1, cpus: 3, 5) == [4, 2])
+        var tenth = GPURequest(1)
+        tenth.share = 100
+        #expect(placed(tenth, cpus: 1, 3) == [5, 3])
+        #expect(placed(1, cpus: 99, 5) == [8, 0])
+    }
+
     @Test("a GPU whose NUMA node has no CPU to give is given with others")
     func restrictedCPUs() {
         let node = NodeResources(
