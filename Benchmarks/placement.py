@@ -58,6 +58,7 @@ def show(found):
     if "million" in found:
         row = found["million"]
         print(f"\n{row['tasks']:,} tasks over {row['nodes']:,} nodes, placement alone: {row['seconds']:.1f} s, "
+              f"{row['cpu_seconds']:.1f} s of one core, "
               f"{row['decisions_per_second']:,.0f} decisions/s (bar for the whole simulation: {BARS['million_s']} s)")
     if "quality" in found:
         quality(found["quality"])
