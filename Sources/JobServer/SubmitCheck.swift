@@ -21,6 +21,9 @@ enum SubmitCheck {
                     error: "secret \(name): there is no file \(path)", isUsage: true)
             }
         }
+        guard spec.resources.nodes == 1 else {
+            throw ErrorReport(error: "several nodes per task are not here yet", isUsage: true)
+        }
         try confinement(spec.confinement)
         return try await points(of: spec)
     }

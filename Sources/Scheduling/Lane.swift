@@ -14,6 +14,8 @@ struct Lane: Sendable {
     let placement: Placement
     let reservation: NodeResources.Reservation
     let opened: Timestamp
+    /// When the task of it that runs began; nil where that is not known.
+    var started: Timestamp?
     /// In the order in which they were sent.
     var tasks: [Int]
 }

@@ -145,18 +145,18 @@ public struct Scheduler {
     private mutating func fit(
         _ demand: ClusterSnapshot.Demand, _ need: Need, except used: Set<Int>
     ) -> NodeResources.Fit? {
-        let closed = kept.nodes(closedFor: demand.stay)
-        guard !closed.isEmpty else { return pool.fit(need, except: used) }
-        let places = closed.compactMap { pool.place(of: $0) }
-        var best = pool.fit(need, except: used.union(places))
-        for place in places where !used.contains(place) && pool.nodes[place].acceptsWork {
-            let name = pool.nodes[place].name
-            guard let rest = kept.rest(of: name), rest.holder(of: demand.ports) == nil,
-                rest.has(demand.request.labels), let fit = rest.fit(demand.request, node: name)
-            else { continue }
-            if best.map({ fit.score.isBetter(than: $0.score) }) ?? true { best = fit }
+        guard !kept.isEmpty else { return pool.fit(need, except: used) }
+        var closed = used
+        var rooms: [Int: NodeResources] = [:]
+        for place in kept.nodes(closedFor: demand.stay).compactMap({ pool.place(of: $0) }) {
+            let rest = kept.rest(of: pool.nodes[place].name)
+            if let rest, rest.has(demand.request.labels) {
+                rooms[place] = rest
+            } else {
+                closed.insert(place)
+            }
         }
-        return best
+        return pool.fit(need, except: closed, instead: rooms)
     }
 
     private mutating func take(_ placement: Placement, _ demand: ClusterSnapshot.Demand)

@@ -11,7 +11,12 @@ extension ServerState {
     }
 
     private func isHungry(_ id: JobID) -> Bool {
-        guard let job = jobs[id], job.isRunnable, job.readyCount == 0 else { return false }
+        // Where each lane has one task, none has one behind it.
+        guard let place = jobs.index(forKey: id), jobs.values[place].readyCount == 0,
+            jobs.values[place].live.count > jobs.values[place].lanes.count
+        else { return false }
+        let job = jobs.values[place]
+        guard job.isRunnable else { return false }
         guard job.lanes.contains(where: { isBacklogged($0) }) else { return false }
         if let parallel = job.spec.limits.parallel, job.lanes.count >= parallel { return false }
         return pool.nodes.contains { node in

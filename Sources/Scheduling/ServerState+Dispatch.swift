@@ -26,15 +26,21 @@ extension ServerState {
     func work(of ids: [JobID], _ now: Timestamp) -> Work {
         var work = Work()
         for id in ids {
-            guard let job = jobs[id], job.isRunnable, job.readyCount > 0 else { continue }
-            for var demand in job.demands {
-                demand.share = job.share.share(of: capacity, now)
+            // In place: a job is large to copy.
+            guard let place = jobs.index(forKey: id), jobs.values[place].readyCount > 0,
+                jobs.values[place].isRunnable
+            else { continue }
+            let share = jobs.values[place].share.share(of: capacity, now)
+            for var demand in jobs.values[place].demands {
+                demand.share = share
                 demand.step = Usage(demand.request).share(of: capacity)
                 work.demands.append(demand)
             }
-            if job.laneDepth > 1 { work.lanes += standingLanes(of: job, now) }
-            if let parallel = job.spec.limits.parallel {
-                work.headroom[id] = max(0, parallel - job.lanes.count)
+            if jobs.values[place].laneDepth > 1 {
+                work.lanes += standingLanes(of: jobs.values[place], now)
+            }
+            if let parallel = jobs.values[place].spec.limits.parallel {
+                work.headroom[id] = max(0, parallel - jobs.values[place].lanes.count)
             }
         }
         return work
@@ -52,6 +58,10 @@ extension ServerState {
 
     private mutating func open(_ opening: Plan.Opening, _ now: Timestamp) {
         let id = nextLane()
+        // Tasks on several nodes are not here yet: specs that want them are refused.
+        for (other, held) in zip(opening.others, opening.reservations.dropFirst()) {
+            pool.give(other, held)
+        }
         guard let reservation = opening.reservations.first else { return }
         nodes[opening.placement.node]?.lanes.insert(id)
         lanes[id] = Lane(
@@ -96,6 +106,7 @@ extension ServerState {
     mutating func leave(_ lane: LaneID, _ index: Int, _ now: Timestamp) {
         guard let place = lanes[lane]?.tasks.firstIndex(of: index) else { return }
         lanes[lane]?.tasks.remove(at: place)
+        lanes[lane]?.started = now
         if lanes[lane]?.tasks.isEmpty == true { close(lane, now) }
     }
 

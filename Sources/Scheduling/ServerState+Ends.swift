@@ -8,6 +8,7 @@ extension ServerState {
             live.started == nil
         else { return }
         jobs[task.job]?.live[task.index]?.started = record.started
+        lanes[live.lane]?.started = record.started
         jobs[task.job]?.live[task.index]?.ports = record.ports ?? []
         jobs[task.job]?.tasks[task.index] = .running
         noteFirstStart(task.job) { $0.noteStart(record.started) }
@@ -33,11 +34,11 @@ extension ServerState {
         jobs.values[place].live[task.index] = nil
         leave(live.lane, task.index, now)
         noteFirstStart(task.job) { $0.noteDuration(of: record) }
-        let spec = jobs.values[place].spec
         let history = jobs.values[place].history[task.index]
-        let memory = history?.memory ?? spec.resources.memory
+        let memory = history?.memory ?? jobs.values[place].spec.resources.memory
         let verdict = Verdict(
-            record, policy: spec.retry, failures: history?.failures ?? 0, memory: memory,
+            record, policy: jobs.values[place].spec.retry, failures: history?.failures ?? 0,
+            memory: memory,
             cancelRequested: live.cancelRequested)
         conclude(record.attempt, verdict, (record, memory), now)
     }
@@ -92,10 +93,12 @@ extension ServerState {
     /// A task is in a final state: others may go on, too many failures end the job, and the last task ends it anyway.
     mutating func taskEnded(_ task: TaskID, _ now: Timestamp) {
         releaseIndexed(task, now)
-        guard let job = jobs[task.job] else { return }
-        if job.failure == nil, let limit = job.spec.limits.failures {
-            let failures = job.counts.failed + job.counts.lost
-            if failures > limit.tolerated(of: job.taskCount) {
+        guard let place = jobs.index(forKey: task.job) else { return }
+        if jobs.values[place].failure == nil,
+            let limit = jobs.values[place].spec.limits.failures
+        {
+            let failures = jobs.values[place].counts.failed + jobs.values[place].counts.lost
+            if failures > limit.tolerated(of: jobs.values[place].taskCount) {
                 fail(task.job, "\(failures) tasks failed: limits.failures is passed", now)
             }
         }
@@ -103,9 +106,10 @@ extension ServerState {
     }
 
     mutating func finishIfDone(_ id: JobID, _ now: Timestamp) {
-        guard let job = jobs[id], job.ended == nil, job.counts.finished == job.taskCount else {
-            return
-        }
+        guard let place = jobs.index(forKey: id), jobs.values[place].ended == nil,
+            jobs.values[place].counts.finished == jobs.values[place].taskCount
+        else { return }
+        let notify = jobs.values[place].spec.notify
         jobs[id]?.ended = now
         jobs[id]?.again = []
         jobs[id]?.raised = [:]
@@ -114,7 +118,7 @@ extension ServerState {
         outbox.jobs.insert(id)
         outbox.changed.insert(id)
         outbox.later.append(.forget(id))
-        if let state = jobs[id]?.state, let notify = job.spec.notify,
+        if let state = jobs[id]?.state, let notify,
             notify.on.contains(.finished) || notify.on.contains(.failed) && state == .failed
         {
             outbox.later.append(.notify(id, state))

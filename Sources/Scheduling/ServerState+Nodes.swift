@@ -56,7 +56,7 @@ extension ServerState {
                     lane.placement, memory: memory, ports: spec?.network.fixedPorts ?? [],
                     exclusive: spec?.resources.exclusive == true, of: lane.demand.job)
                     ?? lane.reservation,
-                opened: lane.opened, tasks: lane.tasks)
+                opened: lane.opened, started: lane.started, tasks: lane.tasks)
         }
         nodes[name] = node
         capacity = nodes.values.reduce(Usage()) { $0 + Usage($1.inventory) }

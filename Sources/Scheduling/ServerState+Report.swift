@@ -11,8 +11,10 @@ extension ServerState {
     /// Whether tasks could start now, if there were room, whose request is such a one.
     public func hasReadyTask(where isWanted: (ResourceRequest) -> Bool = { _ in true }) -> Bool {
         active.contains { id in
-            guard let job = jobs[id], job.isRunnable, job.readyCount > 0 else { return false }
-            return isWanted(job.spec.resources)
+            guard let place = jobs.index(forKey: id), jobs.values[place].readyCount > 0,
+                jobs.values[place].isRunnable
+            else { return false }
+            return isWanted(jobs.values[place].spec.resources)
         }
     }
 

@@ -12,9 +12,9 @@ extension ServerState {
     /// Jobs that found no room and were passed by get room reserved, at the earliest time at which it is expected.
     mutating func reserve(_ now: Timestamp) {
         for id in active {
-            guard let place = jobs.index(forKey: id), jobs.values[place].overtaken > 0 else {
-                continue
-            }
+            guard let place = jobs.index(forKey: id), jobs.values[place].overtaken > 0,
+                jobs.values[place].readyCount > 0
+            else { continue }
             if let reservation = jobs.values[place].reservation, isValid(reservation, now) {
                 continue
             }
@@ -60,8 +60,11 @@ extension ServerState {
     func earliest(_ demand: ClusterSnapshot.Demand, on names: [String], _ now: Timestamp) -> (
         start: Timestamp, placement: Placement
     )? {
-        names.reduce(nil) { best, name in
-            earliestStart(demand.request, on: name, before: best?.start, now) ?? best
+        // Once for all lanes: a job is large to copy.
+        var durations: [JobID: Int64] = [:]
+        for id in active { durations[id] = jobs[id]?.expectedDuration }
+        return names.reduce(nil) { best, name in
+            earliestStart(demand.request, on: name, durations, before: best?.start, now) ?? best
         }
     }
 
@@ -69,8 +72,16 @@ extension ServerState {
     func roomiest(for demand: ClusterSnapshot.Demand, _ now: Timestamp) -> [String] {
         let request = demand.request
         let taken = reservedNodes(before: demand, now)
-        let able = pool.nodes.filter {
-            $0.acceptsWork && !taken.contains($0.name) && $0.resources.couldFit(request)
+        // Nodes that are alike share a shape, and those of one shape the answer.
+        var known: [ObjectIdentifier: Bool] = [:]
+        let able = pool.nodes.filter { node in
+            guard node.acceptsWork, !taken.contains(node.name), node.resources.has(request.labels)
+            else { return false }
+            let shape = ObjectIdentifier(node.resources.shape)
+            if let answer = known[shape] { return answer }
+            let answer = node.resources.couldFit(request)
+            known[shape] = answer
+            return answer
         }
         func free(_ node: NodePool.Node) -> Int {
             request.gpus.count > 0 ? node.resources.freeGPUCount : node.resources.freeCPUCount
@@ -95,11 +106,15 @@ extension ServerState {
 
     /// When enough of a node's lanes will have ended; nil where that cannot be said, and where it is not before a time.
     private func earliestStart(
-        _ request: ResourceRequest, on name: String, before latest: Timestamp?, _ now: Timestamp
+        _ request: ResourceRequest, on name: String, _ durations: [JobID: Int64],
+        before latest: Timestamp?, _ now: Timestamp
     ) -> (start: Timestamp, placement: Placement)? {
         guard let node = nodes[name], let room = pool[name]?.resources else { return nil }
         let ends = node.lanes.compactMap { id -> (end: Timestamp, id: LaneID)? in
-            lanes[id].flatMap { expectedEnd($0, now) }.map { ($0, id) }
+            guard let lane = lanes[id], let duration = durations[lane.demand.job] else {
+                return nil
+            }
+            return (Self.expectedEnd(lane, duration, now), id)
         }.filter { end in latest.map { end.end < $0 } ?? true }.sorted {
             ($0.end, $0.id.rawValue) < ($1.end, $1.id.rawValue)
         }
@@ -128,10 +143,12 @@ extension ServerState {
 
     /// When the last of a lane's tasks is expected to end; nil where nothing is known of how long they run.
     func expectedEnd(_ lane: Lane, _ now: Timestamp) -> Timestamp? {
-        guard let job = jobs[lane.demand.job], let duration = job.expectedDuration else {
-            return nil
-        }
-        let started = lane.tasks.lazy.compactMap { job.live[$0]?.started }.first ?? lane.opened
+        jobs[lane.demand.job]?.expectedDuration.map { Self.expectedEnd(lane, $0, now) }
+    }
+
+    private static func expectedEnd(_ lane: Lane, _ duration: Int64, _ now: Timestamp) -> Timestamp
+    {
+        let started = lane.started ?? lane.opened
         var first = started.milliseconds + duration
         // One that is late is given a little more time, again and again.
         if first < now.milliseconds { first = now.milliseconds + max(1000, duration / 8) }

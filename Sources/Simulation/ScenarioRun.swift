@@ -17,10 +17,10 @@ public struct ScenarioRun: Sendable {
     var timeline: Timeline
 
     /// The whole of it.
-    public static func outcome(of scenario: Scenario) -> Outcome {
+    public static func outcome(of scenario: Scenario) -> ScenarioOutcome {
         var run = ScenarioRun(scenario)
         while run.step() {}
-        return Outcome(run)
+        return ScenarioOutcome(run)
     }
 
     init(_ scenario: Scenario) {

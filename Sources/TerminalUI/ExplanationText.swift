@@ -41,7 +41,7 @@ public struct ExplanationText {
                 "expected", "\(expected)\(node)" + (wait.isReserved ? ", kept for it" : ""))
         } else if wait.isReserved, let node = wait.expectedNode {
             lines += field("expected", "nobody knows when; \(node) is kept for it")
-        } else {
+        } else if wait.nodes.contains(where: { !$0.obstacles.contains(where: \.isForGood) }) {
             lines += field(
                 "expected", "nobody knows: set limits.time, or let some tasks end")
         }

@@ -43,7 +43,7 @@ struct Simulate: ParsableCommand {
         let scenario = Scenario(
             nodes: try file.groups.flatMap(nodes), jobs: try specs.map { try job($0, file) },
             seed: seed ?? file.seed)
-        var outcome: Outcome?
+        var outcome: ScenarioOutcome?
         let time = ContinuousClock().measure { outcome = ScenarioRun.outcome(of: scenario) }
         guard var outcome else { return }
         let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
@@ -92,7 +92,7 @@ struct Simulate: ParsableCommand {
 
 /// What a person reads of a simulation.
 struct SimulationReport {
-    let outcome: Outcome
+    let outcome: ScenarioOutcome
     let width: Int
 
     func write(isDrawn: Bool) {
@@ -104,37 +104,48 @@ struct SimulationReport {
             }
         }
         guard isDrawn, let chart = outcome.chart, outcome.decisions > 0 else { return }
-        Terminal.write(
-            "\n" + chart.text(width: width, paint: Terminal.hasColour ? Self.paint : nil))
+        var paint: ((String, Int?) -> String)?
+        if Terminal.hasColour { paint = Self.paint }
+        Terminal.write("\n" + chart.text(width: width, paint: paint))
     }
 
     private var head: [String] {
-        let share = { (value: Double) in "\(Words.number((value * 1000).rounded() / 10)) %" }
-        func line(_ name: String, _ text: String) -> String {
-            "  " + name + String(repeating: " ", count: max(1, 15 - name.count)) + text
-        }
-        func both(_ value: Outcome.Share) -> String {
-            "CPU \(share(value.cpu))" + (value.gpu.map { ", GPU \(share($0))" } ?? "")
-        }
-        var lines = [
-            "\(outcome.nodes) node\(outcome.nodes == 1 ? "" : "s"), \(outcome.cpus) CPUs, \(outcome.gpus) GPUs; seed \(outcome.seed)",
-            line("makespan", Chart.time(outcome.makespan)),
-            line("utilisation", both(outcome.utilisation)),
-            line("fragmentation", both(outcome.fragmentation) + " idle while tasks waited"),
-            line(
-                "waiting",
-                "mean \(Chart.time(outcome.waiting.mean)), p95 \(Chart.time(outcome.waiting.p95)), longest \(Chart.time(outcome.waiting.longest))"
-            ),
-        ]
+        let noun = outcome.nodes == 1 ? "node" : "nodes"
+        let size = "\(outcome.nodes) \(noun), \(outcome.cpus) CPUs, \(outcome.gpus) GPUs"
+        var lines = [size + "; seed \(outcome.seed)"]
+        lines.append(Self.line("makespan", Chart.time(outcome.makespan)))
+        lines.append(Self.line("utilisation", Self.both(outcome.utilisation)))
+        let idle = Self.both(outcome.fragmentation)
+        lines.append(Self.line("fragmentation", idle + " idle while tasks waited"))
+        lines.append(Self.line("waiting", waiting))
         if outcome.nodeFailures > 0 {
-            lines.append(
-                line(
-                    "failures",
-                    "\(outcome.nodeFailures) of nodes, \(outcome.lostAttempts) attempts lost"))
+            let lost = "\(outcome.nodeFailures) of nodes, \(outcome.lostAttempts) attempts lost"
+            lines.append(Self.line("failures", lost))
         }
-        let rate = outcome.decisionsPerSecond.map { ", \(Int($0)) a second" } ?? ""
-        lines.append(line("decisions", "\(outcome.decisions)" + rate))
+        var decisions = String(outcome.decisions)
+        if let rate = outcome.decisionsPerSecond { decisions += ", \(Int(rate)) a second" }
+        lines.append(Self.line("decisions", decisions))
         return lines
+    }
+
+    private var waiting: String {
+        let mean = Chart.time(outcome.waiting.mean)
+        let (late, longest) = (Chart.time(outcome.waiting.p95), Chart.time(outcome.waiting.longest))
+        return "mean \(mean), p95 \(late), longest \(longest)"
+    }
+
+    private static func line(_ name: String, _ text: String) -> String {
+        "  " + name + String(repeating: " ", count: max(1, 15 - name.count)) + text
+    }
+
+    private static func both(_ value: ScenarioOutcome.Share) -> String {
+        let cpu = "CPU \(percent(value.cpu))"
+        guard let gpu = value.gpu else { return cpu }
+        return cpu + ", GPU \(percent(gpu))"
+    }
+
+    private static func percent(_ share: Double) -> String {
+        Words.number((share * 1000).rounded() / 10) + " %"
     }
 
     private var jobs: Table {

@@ -152,7 +152,7 @@ struct ScenarioTests {
 
     @Test("with time limits small jobs fill the gaps before a large one, and it is no later for it")
     func backfill() {
-        func outcome(_ withSmall: Bool) -> Outcome {
+        func outcome(_ withSmall: Bool) -> ScenarioOutcome {
             var large = Self.job("large", 1, cpus: 16, .constant(600_000)) {
                 $0.limits.time = 600_000
                 $0.priority = 1

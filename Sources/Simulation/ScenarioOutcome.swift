@@ -2,7 +2,7 @@ public import JobModel
 import Scheduling
 
 /// What came of a scenario. Field names are the public schema of `martlet simulate --json`; times are in seconds, shares in 0 ... 1.
-public struct Outcome: Sendable, Codable {
+public struct ScenarioOutcome: Sendable, Codable {
     public struct Waiting: Sendable, Hashable, Codable {
         public var mean: Double
         public var p95: Double
@@ -57,7 +57,7 @@ public struct Outcome: Sendable, Codable {
     }
 }
 
-extension Outcome {
+extension ScenarioOutcome {
     init(_ run: ScenarioRun) {
         let meter = run.meter
         let first = run.state.allJobs.map(\.submitted.milliseconds).min() ?? 0
@@ -83,7 +83,7 @@ extension Outcome {
     }
 }
 
-extension Outcome.Waiting {
+extension ScenarioOutcome.Waiting {
     /// - Parameter waits: milliseconds.
     init(of waits: [Int64]) {
         let ordered = waits.sorted()
@@ -100,7 +100,7 @@ extension Outcome.Waiting {
     }
 }
 
-extension Outcome.Job {
+extension ScenarioOutcome.Job {
     init(_ job: JobRecord, _ run: ScenarioRun) {
         id = job.id
         name = job.name
@@ -111,7 +111,7 @@ extension Outcome.Job {
         submitted = Double(job.submitted.milliseconds) / 1000
         started = job.started.map { Double($0.milliseconds) / 1000 }
         ended = job.ended.map { Double($0.milliseconds) / 1000 }
-        waiting = Outcome.Waiting(of: run.meter.waits[job.id] ?? [])
+        waiting = ScenarioOutcome.Waiting(of: run.meter.waits[job.id] ?? [])
         let use = run.meter.jobUse[job.id] ?? Meter.Amount()
         cpuHours = use.cpus / 3_600_000
         gpuHours = use.gpus / 3_600_000
