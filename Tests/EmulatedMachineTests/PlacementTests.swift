@@ -98,12 +98,13 @@ struct PlacementTests {
         #expect(job.task.enforcement?["memoryBinding"] == binding)
     }
 
+    /// Roughly: a node that has little left gives less.
     private func expectEvenPages(_ job: Job) {
         let all = job.pages.values.reduce(0, +)
         #expect(Set(job.pages.keys) == Set(job.task.numaNodes))
         for (node, pages) in job.pages {
             let share = Double(pages * job.task.numaNodes.count) / Double(all)
-            #expect((0.8...1.25).contains(share), "node \(node): \(pages) of \(all)")
+            #expect((0.5...1.5).contains(share), "node \(node): \(pages) of \(all)")
         }
     }
 
