@@ -46,7 +46,9 @@ extension NVIDIADriver {
         var driver = NVIDIADriver(version: version)
         driver.parameters = files.text(parametersPath)
         driver.libraries = libraries(files, version)
-        driver.programs = programNames.compactMap { file("/usr/bin/" + $0, files) }
+        driver.programs = programNames.compactMap { name in
+            file("/usr/bin/" + name, files) ?? file("/usr/local/nvidia/bin/" + name, files)
+        }
         driver.settings = settingPaths.compactMap { file($0, files) }
         driver.sockets = socketPaths.compactMap { file($0, files) }
         return driver
@@ -77,10 +79,11 @@ extension NVIDIADriver {
         private static let triplet = "aarch64-linux-gnu"
     #endif
 
-    /// Where distributions keep them: Debian's, the others', and a link from before /usr was one.
+    /// Where distributions keep them: Debian's, the others', and a link from before /usr was one; and where a machine that is
+    /// itself a container is given them.
     static let libraryDirectories = [
         "/usr/lib/\(triplet)", "/usr/lib/\(triplet)/nvidia/current", "/usr/lib64", "/usr/lib",
-        "/lib/\(triplet)", "/lib64", "/lib",
+        "/lib/\(triplet)", "/lib64", "/lib", "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib",
     ]
 
     /// All of the driver's version, since which ones a program loads is the driver's affair; once each, by where they really lie.

@@ -79,6 +79,18 @@ struct InjectionTests {
         #expect(without.output.isEmpty)
     }
 
+    @Test(arguments: Runner.everybody)
+    func onTheMachinesOwnRootTheOthersAreHiddenToo(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let zero = try Machine(launcher).device("zero", minor: 5)
+        var spec = ContainerSpec(
+            root: .host, arguments: ["/bin/sh", "-c", "head -c 3 /dev/gpu0 | wc -c; ls /dev/kmsg"])
+        spec.devices.nodes = [node("/dev/gpu0", zero, minor: 5)]
+        let ended = try launcher.run(spec)
+        #expect(ended.output == "3\n", "\(ended)")
+        #expect(ended.errors.contains("No such file"))
+    }
+
     @Test(arguments: Runner.ordinary)
     func aDeviceThatIsAnotherOneIsRefused(runner: Runner) throws {
         let launcher = try LauncherUnderTest(runner)
