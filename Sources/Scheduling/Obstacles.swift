@@ -70,7 +70,8 @@ struct Obstacles {
         let free = room.numa.map { Int(request.smt == .whole ? $0.whole : $0.threads) }
         let all = free.reduce(0, +)
         let unit =
-            request.smt == .whole && room.shape.coreWidth > 1 ? "CPUs in whole cores" : "CPUs"
+            (request.cpus == 1 ? "CPU" : "CPUs")
+            + (request.smt == .whole && room.shape.coreWidth > 1 ? " in whole cores" : "")
         if all < request.cpus {
             return passing(
                 .cpus, "needs \(request.cpus) \(unit), \(all) of \(room.cpuCount) are free",

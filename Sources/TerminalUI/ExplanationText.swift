@@ -38,7 +38,8 @@ public struct ExplanationText {
         if let expected = wait.expected {
             let node = wait.expectedNode.map { " on \($0)" } ?? ""
             lines += field(
-                "expected", "\(expected)\(node)" + (wait.isReserved ? ", kept for it" : ""))
+                "expected",
+                "\(Self.second(expected))\(node)" + (wait.isReserved ? ", kept for it" : ""))
         } else if wait.isReserved, let node = wait.expectedNode {
             lines += field("expected", "nobody knows when; \(node) is kept for it")
         } else if wait.nodes.contains(where: { !$0.obstacles.contains(where: \.isForGood) }) {
@@ -57,6 +58,9 @@ public struct ExplanationText {
         return lines
     }
 
+    /// A time without its milliseconds: nobody expects so exactly.
+    private static func second(_ time: String) -> Substring { time.prefix(19) }
+
     private func list(_ jobs: [JobID]) -> String {
         let shown = jobs.prefix(8).map { "\($0)" }.joined(separator: ", ")
         return jobs.count > 8 ? "\(shown) and \(jobs.count - 8) more" : shown
@@ -73,7 +77,7 @@ public struct ExplanationText {
                 obstacle.isForGood ? Style.bad($0, isColoured) : Style.warning($0, isColoured)
             }
             for holder in obstacle.holders.prefix(4) {
-                let when = holder.expected.map { ", the first free at \($0)" } ?? ""
+                let when = holder.expected.map { ", the first free at \(Self.second($0))" } ?? ""
                 lines += wrapped(
                     "job \(holder.job) \(holder.name) has \(holder.amount)\(when)", indent: 6)
             }
@@ -92,7 +96,7 @@ public struct ExplanationText {
         }
         if !place.gpus.isEmpty { lines += field("GPUs", place.gpus.joined(separator: " ")) }
         if let end = place.expectedEnd {
-            lines += field("ends", "\(end) at the latest, as expected")
+            lines += field("ends", "\(Self.second(end)) at the latest, as expected")
         }
         guard !place.score.isEmpty else { return lines }
         lines += [""] + scoreLines(place)
