@@ -90,3 +90,44 @@ public struct NodeInventory: Sendable, Hashable, Codable {
     public var cpuCount: Int { numaNodes.reduce(0) { $0 + $1.cpus.count } }
     public var memory: Int64 { numaNodes.reduce(0) { $0 + $1.memory } }
 }
+
+// Agents of an older version that still run tell less: nothing of cores, links and labels, and of GPUs their UUIDs alone.
+extension NodeInventory {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        hostname = try container.decode(String.self, forKey: .hostname)
+        numaNodes = try container.decode([NUMANode].self, forKey: .numaNodes)
+        cores = try container.decodeIfPresent([Core].self, forKey: .cores) ?? []
+        gpus = try container.decode([GPU].self, forKey: .gpus)
+        gpuLinks = try container.decodeIfPresent([[Int]].self, forKey: .gpuLinks) ?? []
+        labels = try container.decodeIfPresent([String: String].self, forKey: .labels) ?? [:]
+    }
+}
+
+extension NodeInventory.NUMANode {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(Int.self, forKey: .id)
+        cpus = try container.decode([Int].self, forKey: .cpus)
+        memory = try container.decode(Int64.self, forKey: .memory)
+        distances = try container.decodeIfPresent([Int].self, forKey: .distances) ?? []
+    }
+}
+
+extension NodeInventory.GPU {
+    public init(from decoder: any Decoder) throws {
+        if let id = try? decoder.singleValueContainer().decode(String.self) {
+            self.init(id: id)
+            return
+        }
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            id: try container.decode(String.self, forKey: .id),
+            vendor: try container.decode(Vendor.self, forKey: .vendor),
+            model: try container.decode(String.self, forKey: .model),
+            memory: try container.decodeIfPresent(Int64.self, forKey: .memory),
+            numaNode: try container.decodeIfPresent(Int.self, forKey: .numaNode),
+            profile: try container.decodeIfPresent(String.self, forKey: .profile),
+            parent: try container.decodeIfPresent(String.self, forKey: .parent))
+    }
+}

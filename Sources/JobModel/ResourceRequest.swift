@@ -112,6 +112,10 @@ extension ResourceRequest {
 }
 
 extension GPURequest {
+    private enum CodingKeys: String, CodingKey {
+        case count, share, model, leastMemory, mostMemory, link, profile
+    }
+
     public init(from decoder: any Decoder) throws {
         if let count = try? decoder.singleValueContainer().decode(Int.self) {
             self.init(count)
@@ -125,6 +129,24 @@ extension GPURequest {
         mostMemory = try container.decodeIfPresent(Int64.self, forKey: .mostMemory)
         link = try container.decode(Link.self, forKey: .link)
         profile = try container.decodeIfPresent(String.self, forKey: .profile)
+    }
+}
+
+extension GPURequest {
+    /// A bare number where that says all: an agent of an older version reads no more.
+    public func encode(to encoder: any Encoder) throws {
+        guard self != GPURequest(count) else {
+            var container = encoder.singleValueContainer()
+            return try container.encode(count)
+        }
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(count, forKey: .count)
+        try container.encodeIfPresent(share, forKey: .share)
+        try container.encodeIfPresent(model, forKey: .model)
+        try container.encodeIfPresent(leastMemory, forKey: .leastMemory)
+        try container.encodeIfPresent(mostMemory, forKey: .mostMemory)
+        try container.encode(link, forKey: .link)
+        try container.encodeIfPresent(profile, forKey: .profile)
     }
 }
 
