@@ -90,10 +90,12 @@ struct MountTests {
         let few = try launcher.shell(Self.lowers) { $0.root = .layers(layers.dropLast()) }
         #expect(few.output == "\(FlattenedLayers.fewest - 1)\n")
         // Nothing else is mounted for it when no container needs it any more.
-        let deadline = Clock.monotonic() + 30_000
-        while try Files.text("/proc/\(launcher.pid)/mounts").contains("/flat") {
-            try #require(Clock.monotonic() < deadline)
-            usleep(100_000)
+        let path = "/proc/\(launcher.pid)/mounts"
+        let mounts = try OwnedFD.open(path, O_RDONLY)
+        while try Files.text(path).contains("/flat") {
+            // proc(5): such a file becomes ready when something is mounted or unmounted.
+            var change = pollfd(fd: mounts.raw, events: Int16(POLLPRI), revents: 0)
+            try #require(poll(&change, 1, 30_000) > 0)
         }
     }
 
