@@ -6,11 +6,28 @@ public struct RunTask: Sendable, Codable {
     public var placement: Placement
     /// This attempt's memory limit in bytes where it differs from the spec's (raised after running out of it).
     public var memory: Int64?
+    /// Of a task on several nodes, this node's part; nil where it has one.
+    public var gang: GangMember?
     public init(attempt: AttemptID, point: Point, placement: Placement, memory: Int64? = nil) {
         self.attempt = attempt
         self.point = point
         self.placement = placement
         self.memory = memory
+    }
+}
+
+/// One node's part of a task on several.
+public struct GangMember: Sendable, Hashable, Codable {
+    /// 0 ..< nodes.count; rank 0 is where the others meet.
+    public var rank: Int
+    /// Names or addresses of all nodes by which they reach each other, by rank.
+    public var nodes: [String]
+    /// TCP port on rank 0's node, for torchrun's rendezvous and its like.
+    public var port: Int
+    public init(rank: Int, nodes: [String], port: Int) {
+        self.rank = rank
+        self.nodes = nodes
+        self.port = port
     }
 }
 

@@ -45,9 +45,15 @@ public struct HeadHello: Sendable, Codable {
     public var protocolVersion: Int
     /// Names the server's database, so that an agent never mixes two heads.
     public var head: String
-    public init(head: String) {
+    /// For people: `anna@laptop`. Nil from heads of an older version.
+    public var name: String?
+    /// `NodeSpec.lease`: how long this head's tasks outlive its silence, in milliseconds; nil or 0 means for ever.
+    public var lease: Int64?
+    public init(head: String, name: String? = nil, lease: Int64? = nil) {
         protocolVersion = Self.protocolVersion
         self.head = head
+        self.name = name
+        self.lease = lease
     }
 }
 
@@ -90,7 +96,8 @@ public struct JobTemplate: Sendable, Codable {
     public var spec: JobSpec
     public var taskCount: Int
     public var root: RootFilesystem
-    /// Directory on the node below which `tasks/<index>/<attempt>/` are made.
+    /// Directory on the node below which `tasks/<index>/<attempt>/` are made. A relative one lies in the agent's own state
+    /// directory: the node's files are its own, and the head asks for them.
     public var directory: String
     public init(job: JobID, spec: JobSpec, taskCount: Int, root: RootFilesystem, directory: String)
     {

@@ -1,0 +1,29 @@
+/// A machine that tasks may be sent to, as its user names it: what `martlet nodes add` and nodes.yaml say.
+public struct NodeSpec: Sendable, Hashable, Codable {
+    /// Unique, as it is typed and shown: `gpu01`, or what stands before the port of `anna@10.0.0.7:2222`.
+    public var name: String
+    /// What ssh(1) is given, so that an alias of the user's own ssh_config(5) works: `[user@]host`.
+    public var destination: String
+    /// nil leaves it to ssh's configuration.
+    public var port: Int?
+    /// In addition to what the node says of itself.
+    public var labels: [String: String]
+    /// A host key that is not known yet is accepted, once; a changed one never is.
+    public var acceptsNewHostKey: Bool
+    /// Directory on the node for everything of ours; nil lets the node choose.
+    public var directory: String?
+    /// Milliseconds for which the node's tasks run on without a word from the head; 0 means for ever, nil the standard.
+    public var lease: Int64?
+
+    /// 40 minutes, as HTCondor's job_lease_duration.
+    public static let standardLease: Int64 = 40 * 60 * 1000
+
+    public init(name: String, destination: String, port: Int? = nil, labels: [String: String] = [:])
+    {
+        self.name = name
+        self.destination = destination
+        self.port = port
+        self.labels = labels
+        acceptsNewHostKey = false
+    }
+}
