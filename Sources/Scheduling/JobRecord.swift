@@ -61,8 +61,15 @@ public struct JobRecord: Sendable {
         var memory: Int64?
     }
 
+    /// Apart, since it is by far the largest part of a record, and records are copied.
+    private final class Constants: Sendable {
+        let spec: JobSpec
+        init(_ spec: JobSpec) { self.spec = spec }
+    }
+
     public let id: JobID
-    public let spec: JobSpec
+    private let constants: Constants
+    public var spec: JobSpec { _read { yield constants.spec } }
     public let submitted: Timestamp
     public let dependencies: [JobDependency]
     public internal(set) var started: Timestamp?
@@ -100,7 +107,7 @@ public struct JobRecord: Sendable {
 
     init(_ job: NewJob) {
         id = job.id
-        spec = job.spec
+        constants = Constants(job.spec)
         submitted = job.submitted
         dependencies = job.dependencies
         image = job.spec.image == "host" ? .ready : .unasked
