@@ -48,6 +48,8 @@ public struct ClusterSnapshot: Sendable {
         public var step = 0.0
         /// Milliseconds that a task stays at most, as far as is known.
         public var duration: Int64?
+        /// Nodes that it must not have, by name, and why.
+        public var excluded: [String: String] = [:]
         /// Room that is kept for it.
         public var reservation: Reservation?
         /// Milliseconds for which a lane of it stays at most, as far as is known.

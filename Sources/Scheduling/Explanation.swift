@@ -51,7 +51,9 @@ extension Scheduler {
             ? [] : WaitingGPUs.all(snapshot.demands, snapshot.headroom, mostGPUs: pool.mostGPUs)
         let nodes = pool.nodes.map { node in
             let need = NodeNeed(demand.request, on: node.resources.shape, keeping: waiting)
-            let isOpen = node.acceptsWork && node.resources.holder(of: demand.ports) == nil
+            let isOpen =
+                node.acceptsWork && demand.excluded[node.name] == nil
+                && node.resources.holder(of: demand.ports) == nil
             let fits =
                 isOpen ? NodeSearch.twoFits(need, on: node.resources, node: node.name) : nil
             return Explanation.Node(

@@ -104,6 +104,8 @@ public struct JobRecord: Sendable {
     /// When one was last looked for.
     var reservationSought: (time: Timestamp, overtaken: Int)?
     var share = FairShare()
+    /// Nodes that cannot be given what its tasks need, by name.
+    var excluded: [String: Exclusion] = [:]
 
     init(_ job: NewJob) {
         id = job.id

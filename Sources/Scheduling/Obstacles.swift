@@ -40,7 +40,8 @@ struct Obstacles {
     }
 
     private var work: Obstacle? {
-        node.acceptsWork ? nil : passing(.work, "takes no work now", [])
+        if let reason = demand.excluded[node.name] { return passing(.work, reason, []) }
+        return node.acceptsWork ? nil : passing(.work, "takes no work now", [])
     }
 
     private var exclusive: Obstacle? {

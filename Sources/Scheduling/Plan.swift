@@ -36,6 +36,8 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     case portHeld(String, node: String, by: JobID)
     /// `limits.parallel` is reached.
     case parallelLimit
+    /// The nodes that are left cannot be given what it needs.
+    case excluded(String)
     case noNode
 
     public var description: String {
@@ -45,6 +47,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
         case .portHeld(let port, let node, let job):
             "waits for port \(port) of node \(node), which job \(job) has"
         case .parallelLimit: "limits.parallel is reached"
+        case .excluded(let why): why
         case .noNode: "no node is connected"
         }
     }

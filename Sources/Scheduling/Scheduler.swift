@@ -23,6 +23,8 @@ public struct Scheduler {
         var need: Need
         /// Who leaves soon may use what others may not.
         var stay: Int64?
+        /// Nodes that are no answer.
+        var excluded: Set<String>
     }
 
     public static func plan(_ snapshot: ClusterSnapshot) -> Plan {
@@ -115,9 +117,11 @@ public struct Scheduler {
 
     /// Opens a lane at the best place, on as many nodes as the task needs or on none; false where there is no room.
     private mutating func place(_ demand: ClusterSnapshot.Demand, _ need: Need) -> Bool {
-        let refusal = Refusal(need: need, stay: kept.isEmpty ? nil : demand.stay)
+        let refusal = Refusal(
+            need: need, stay: kept.isEmpty ? nil : demand.stay,
+            excluded: demand.excluded.isEmpty ? [] : Set(demand.excluded.keys))
         guard !refused.contains(refusal) else { return false }
-        var used: Set<Int> = []
+        var used = Set(demand.excluded.keys.compactMap { pool.place(of: $0) })
         var taken: [(placement: Placement, held: NodeResources.Reservation)] = []
         for _ in 0..<max(1, demand.request.nodes) {
             guard let fit = fit(demand, need, except: used),
@@ -203,8 +207,20 @@ extension Scheduler {
         guard pool.nodes.contains(where: { $0.resources.cpuCount > 0 }) else { return .noNode }
         if !pool.isPossible(need) { return .tooLarge(Shortage.text(demand.request, pool.nodes)) }
         guard pool.accepting > 0 else { return .noNode }
+        if let reason = exclusion(demand) { return .excluded(reason) }
         if headroom[demand.id.job] == 0 { return .parallelLimit }
         return heldPort(demand) ?? .busy
+    }
+
+    /// That no node is left that could be given what it needs.
+    private func exclusion(_ demand: ClusterSnapshot.Demand) -> String? {
+        guard let first = demand.excluded.min(by: { $0.key < $1.key }) else { return nil }
+        let isLeft = pool.nodes.contains { node in
+            node.acceptsWork && demand.excluded[node.name] == nil
+                && node.resources.has(demand.request.labels)
+                && node.resources.couldFit(demand.request)
+        }
+        return isLeft ? nil : "node \(first.key): \(first.value)"
     }
 
     /// That a port is all that is missing.

@@ -21,6 +21,9 @@ public enum ServerEvent: Sendable {
     case started(String, [StartRecord])
     case exited(String, [ExitRecord])
 
+    /// The node cannot be given what the job's tasks need, until a time or for good.
+    case jobExcluded(JobID, node: String, reason: String, until: Timestamp?)
+
     case cancelRequested(TaskSelection)
     /// Queue the selected tasks again that ended in one of these states.
     case retryRequested(TaskSelection, Set<TaskState>)

@@ -75,7 +75,8 @@ extension ServerState {
         // Nodes that are alike share a shape, and those of one shape the answer.
         var known: [ObjectIdentifier: Bool] = [:]
         let able = pool.nodes.filter { node in
-            guard node.acceptsWork, !taken.contains(node.name), node.resources.has(request.labels)
+            guard node.acceptsWork, !taken.contains(node.name), node.resources.has(request.labels),
+                demand.excluded[node.name] == nil
             else { return false }
             let shape = ObjectIdentifier(node.resources.shape)
             if let answer = known[shape] { return answer }

@@ -71,6 +71,8 @@ public struct ServerState: Sendable {
         case .nodeStopping(let node): stop(node, now)
         case .started(_, let records): for record in records { start(record) }
         case .exited(let node, let records): for record in records { end(record, on: node, now) }
+        case .jobExcluded(let job, let node, let reason, let until):
+            exclude(job, from: node, reason, until)
         case .cancelRequested(let selection): cancel(selection, now)
         case .retryRequested(let selection, let states): retry(selection, states, now)
         case .held(let reason): hold(reason)
@@ -81,7 +83,9 @@ public struct ServerState: Sendable {
 
     /// Effects in the promised order, with the next wake-up where it is another one.
     mutating func takeEffects() -> [Effect] {
-        let deadlines = [delayed.last?.due, imageRetries.values.min(), rebalanceAt]
+        let deadlines = [
+            delayed.last?.due, imageRetries.values.min(), rebalanceAt, nextReadmission,
+        ]
         let wake = deadlines.compactMap { $0 }.min()
         if wake != announcedWake {
             announcedWake = wake
@@ -107,6 +111,7 @@ public struct ServerState: Sendable {
             imageRetries[job] = nil
             outbox.later.append(.fetchImage(job))
         }
+        readmit(now)
         if let due = rebalanceAt, due <= now {
             rebalanceAt = nil
             recallStuck(now)
