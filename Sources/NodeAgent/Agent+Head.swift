@@ -53,6 +53,7 @@ extension Agent {
         case .forget(let job): templates.remove(job)
         case .open(let id, let attempt, let request): openSession(id, attempt, request)
         case .session(let id, let message): take(id, message)
+        case .stream(let number, let request): openStream(number, request, guest)
         case .shutdown: shutdown()
         }
     }
@@ -85,12 +86,12 @@ extension Agent {
         let exits = Array(ended.values).batches(by: \.weight)
         let untold = exits.dropFirst().joined().map(\.attempt)
         named = Set(live.keys).union(orphans.keys).union(untold)
-        session?.send(
-            .hello(
-                AgentHello(
-                    agentEpoch: epoch, launcherEpoch: toldLauncher, bootID: Self.bootID(),
-                    inventory: inventory, accepted: Array(named),
-                    started: starts.first ?? [], exited: exits.first ?? [])))
+        var hello = AgentHello(
+            agentEpoch: epoch, launcherEpoch: toldLauncher, bootID: Self.bootID(),
+            inventory: inventory, accepted: Array(named),
+            started: starts.first ?? [], exited: exits.first ?? [])
+        hello.skills = [AgentSkill.streams]
+        session?.send(.hello(hello))
         for batch in starts.dropFirst() { session?.send(.started(batch)) }
         for batch in exits.dropFirst() { session?.send(.exited(batch)) }
         tellHold()

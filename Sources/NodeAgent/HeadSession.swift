@@ -11,8 +11,11 @@ final class HeadSession {
     private let onEnd: (HeadSession) -> Void
     private var reader = FrameReader()
     private var writer = FrameWriter()
+    private var streams = StreamTable<StreamEnd>(isHead: false)
+    /// The agent's ends of those, as `streams` holds them, to be told of what comes.
+    private var ends: [UInt16: any AgentStream] = [:]
     private var unsent: [UInt8] = []
-    private var isClosed = false
+    private(set) var isClosed = false
     /// The loop says when there is room again.
     private var isAwaitingRoom = false
     private var lastHeard = Clock.monotonic()
@@ -56,6 +59,9 @@ final class HeadSession {
         loop.cancel(timer)
         loop.forget(fd)
         Glibc.close(fd)
+        let open = ends.values
+        ends = [:]
+        for stream in open { stream.close() }
     }
 
     private func end() {
@@ -74,7 +80,12 @@ final class HeadSession {
     }
 
     private func ready(_ ready: EventLoop.Ready) {
-        if ready.contains(.write) { flush() }
+        if ready.contains(.write) {
+            // A message waits for one frame of a stream at most: it is written where the socket is all but empty, and nothing else
+            // is there to be said (unix(7): writable is one of whose buffer no more than a quarter is taken).
+            if unsent.isEmpty { takeTurn() }
+            flush()
+        }
         if !ready.isDisjoint(with: [.read, .hangup]), !isClosed { receive() }
     }
 
@@ -86,7 +97,7 @@ final class HeadSession {
                 }
                 unsent.removeFirst(sent)
             }
-            try awaitRoom(false)
+            try awaitRoom(streams.hasWork)
         } catch { end() }
     }
 
@@ -99,18 +110,75 @@ final class HeadSession {
     private func receive() {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         do {
-            while !isClosed, let (count, _) = try UnixSocket.receive(fd, into: &buffer) {
+            // Not for as long as something comes: others wait on this loop.
+            for _ in 0..<Self.rounds {
+                guard !isClosed, let (count, _) = try UnixSocket.receive(fd, into: &buffer) else {
+                    return
+                }
                 guard count > 0 else { return end() }
                 lastHeard = Clock.monotonic()
                 reader.append(buffer[..<count])
-                while !isClosed, let frame = try reader.next() {
-                    if frame.kind == .message { onMessage(self, try frame.decode(ToAgent.self)) }
-                }
-                if count < buffer.count { break }
+                while !isClosed, let frame = try reader.next() { try take(frame) }
+                if count < buffer.count { return }
             }
         } catch {
             if !(error is SystemError) { note("a head cannot be understood: \(error)") }
             end()
+        }
+    }
+
+    /// Reads of 64 KiB in a row.
+    private static let rounds = 4
+
+    private func take(_ frame: Frame) throws(LinkError) {
+        switch frame.kind {
+        case .message: onMessage(self, try frame.decode(ToAgent.self))
+        case .heartbeat: break
+        case .data, .credit, .end:
+            let event = try streams.take(frame)
+            switch event {
+            case .data(let bytes)?: ends[frame.stream]?.take(bytes)
+            case .end(let reason)?: ends[frame.stream]?.headEnded(reason)
+            // A credit, which may be what was waited for.
+            case nil: flush()
+            }
+        }
+    }
+
+    // MARK: Streams
+
+    /// Takes up what the head has opened.
+    func open(_ number: UInt16, _ stream: any AgentStream) {
+        do throws(LinkError) {
+            try streams.open(number, StreamEnd(stream: stream))
+        } catch {
+            note("a head cannot be understood: \(error)")
+            return end()
+        }
+        ends[number] = stream
+        stream.begin(StreamPort(session: self, number: number))
+        flush()
+    }
+
+    /// Answers an opening with its end.
+    func refuse(_ number: UInt16, _ reason: String) { open(number, RefusedStream(reason: reason)) }
+
+    /// It has something to send again, its end included.
+    func wake(_ number: UInt16) {
+        streams.wake(number)
+        flush()
+    }
+
+    func consumed(_ count: Int, of number: UInt16) {
+        let credit = streams.consume(count, of: number, at: Clock.monotonic(), &writer)
+        if !credit.isEmpty { send(credit) }
+    }
+
+    private func takeTurn() {
+        guard streams.hasWork else { return }
+        unsent += streams.next(&writer)
+        for number in ends.keys where !streams.contains(number) {
+            ends.removeValue(forKey: number)?.close()
         }
     }
 }

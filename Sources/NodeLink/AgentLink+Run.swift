@@ -84,6 +84,17 @@ extension AgentLink {
     private func serve(_ socket: Int32, errors: Int32?, _ onHello: () -> Void) throws {
         var stream = LinkStream(socket, errors: errors)
         try stream.setNonBlocking()
+        do {
+            try converse(&stream, onHello)
+            endStreams("the link is closed")
+        } catch {
+            // Before anybody is told of the connection's end.
+            endStreams("the connection to the node has ended: \(error)")
+            throw error
+        }
+    }
+
+    private func converse(_ stream: inout LinkStream, _ onHello: () -> Void) throws {
         let connection = try outbox.withLock { outbox throws -> Connection in
             outbox.connection += 1
             outbox.writer = FrameWriter()
@@ -92,11 +103,12 @@ extension AgentLink {
             outbox.failure = nil
             return Connection(number: outbox.connection)
         }
-        defer { outbox.withLock { $0.isOpen = false } }
         while true {
             try stream.flush { self.takePending() }
+            // A message waits for one such frame at most.
+            if stream.takesBulk { try stream.write(takeBulk()) }
             if isClosed, stream.isFlushed { return }
-            let ready = stream.wait(or: wakeReader.raw)
+            let ready = stream.wait(or: wakeReader.raw, withBulk: hasBulk)
             drainWakes()
             try tellRefusals()
             if stream.shouldBeat() {
@@ -106,7 +118,14 @@ extension AgentLink {
                 try stream.checkAlive()
                 continue
             }
-            for message in try stream.receive() { try take(message, connection, onHello) }
+            for frame in try stream.receive() {
+                switch frame.kind {
+                case .message:
+                    try take(try frame.decode(FromAgent.self), connection, onHello)
+                case .data, .credit, .end: try take(frame)
+                case .heartbeat: break
+                }
+            }
         }
     }
 
@@ -141,7 +160,10 @@ extension AgentLink {
             )
         }
         onHello()
-        outbox.withLock { $0.isOpen = true }
+        outbox.withLock { outbox in
+            outbox.isOpen = true
+            outbox.skills = hello.skills ?? []
+        }
         deliver(.connected(hello, connection))
     }
 }

@@ -39,6 +39,16 @@ public final class AgentLink: Sendable {
         var refused: [ExitRecord] = []
         /// Why the connection is of no more use.
         var failure: LinkError?
+
+        // AgentLink+Streams.swift
+        /// Of the agent's hello.
+        var skills: [String] = []
+        var streams = StreamTable<StreamQueue>(isHead: true)
+        var handles: [UInt16: StreamHandle] = [:]
+
+        func stands(_ connection: Connection) -> Bool {
+            isOpen && self.connection == connection.number && !isClosed
+        }
     }
 
     let transport: Transport
@@ -91,9 +101,7 @@ public final class AgentLink: Sendable {
     /// Lists are split by the caller, at most `Frame.batch` elements a message, and here where those are long.
     public func send(_ message: ToAgent, on connection: Connection) {
         let queued = outbox.withLock { outbox -> Bool in
-            guard outbox.isOpen, outbox.connection == connection.number, !outbox.isClosed else {
-                return false
-            }
+            guard outbox.stands(connection) else { return false }
             outbox.queue(message)
             return true
         }
@@ -106,7 +114,7 @@ public final class AgentLink: Sendable {
         wake()
     }
 
-    private func wake() {
+    func wake() {
         // A full socket is a wake-up that has not been read yet.
         _ = try? UnixSocket.send(wakeWriter.raw, [1])
     }

@@ -7,19 +7,40 @@ public struct Frame: Sendable {
         case message = 1
         /// Says that the peer lives; carries nothing.
         case heartbeat = 2
+        /// Bytes of a stream, as they are.
+        case data = 3
+        /// So many more bytes of a stream may come: 4 bytes, little-endian.
+        case credit = 4
+        /// Nothing more comes of a stream in this direction. Empty where that is all there was; else why not, in UTF-8.
+        case end = 5
+
+        /// A longer payload is refused unread.
+        var largestPayload: Int {
+            switch self {
+            case .message: Frame.largestPayload
+            case .heartbeat: 0
+            case .data, .end: Frame.largestData
+            case .credit: 4
+            }
+        }
     }
     public static let headerSize = 16
-    /// A longer payload is refused unread. Senders split lists long before.
+    /// Bytes of a message. Senders split lists long before.
     public static let largestPayload = 1 << 24
+    /// Bytes of a stream in one frame: what a message waits for at most.
+    public static let largestData = 1 << 16
     /// Tasks or records in one message.
     public static let batch = 512
 
     public let kind: Kind
+    /// Which stream it is of; 0 for messages and heartbeats.
+    public let stream: UInt16
     public let sequence: UInt64
     public let payload: Data
 
-    public init(_ kind: Kind, sequence: UInt64, payload: Data = Data()) {
+    public init(_ kind: Kind, stream: UInt16 = 0, sequence: UInt64, payload: Data = Data()) {
         self.kind = kind
+        self.stream = stream
         self.sequence = sequence
         self.payload = payload
     }
@@ -28,7 +49,7 @@ public struct Frame: Sendable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.headerSize + payload.count)
         withUnsafeBytes(of: UInt32(payload.count).littleEndian) { bytes.append(contentsOf: $0) }
-        bytes += [kind.rawValue, 0, 0, 0]
+        bytes += [kind.rawValue, 0, UInt8(truncatingIfNeeded: stream), UInt8(stream >> 8)]
         withUnsafeBytes(of: sequence.littleEndian) { bytes.append(contentsOf: $0) }
         bytes.append(contentsOf: payload)
         return bytes
@@ -73,11 +94,13 @@ public struct FrameReader: Sendable {
             (0..<width).reduce(0) { $0 | UInt64(bytes[start + offset + $1]) << (8 * UInt64($1)) }
         }
         let length = Int(number(0, 4))
-        guard length <= Frame.largestPayload else { throw LinkError("a frame of \(length) bytes") }
         guard let kind = Frame.Kind(rawValue: bytes[start + 4]) else {
             throw LinkError("a frame of unknown type \(bytes[start + 4])")
         }
-        let sequence = number(8, 8)
+        guard length <= kind.largestPayload else {
+            throw LinkError("a frame of type \(kind) with \(length) bytes")
+        }
+        let (stream, sequence) = (UInt16(number(6, 2)), number(8, 8))
         guard bytes.count - start >= Frame.headerSize + length else { return nil }
         guard sequence == lastSequence + 1 else {
             throw LinkError("frame \(sequence) after frame \(lastSequence)")
@@ -85,11 +108,12 @@ public struct FrameReader: Sendable {
         lastSequence = sequence
         let body = start + Frame.headerSize
         start = body + length
-        return Frame(kind, sequence: sequence, payload: Data(bytes[body..<start]))
+        return Frame(
+            kind, stream: stream, sequence: sequence, payload: Data(bytes[body..<start]))
     }
 }
 
-/// Messages → frames.
+/// Messages, and bytes of streams → frames, numbered in the order in which they have to be written.
 public struct FrameWriter: Sendable {
     private var sequence: UInt64 = 0
     public init() {}
@@ -107,6 +131,14 @@ public struct FrameWriter: Sendable {
     public mutating func heartbeat() -> [UInt8] {
         sequence += 1
         return Frame(.heartbeat, sequence: sequence).bytes
+    }
+
+    /// Of a stream; the payload is no longer than its kind allows.
+    mutating func frame(_ kind: Frame.Kind, of stream: UInt16, _ payload: some Collection<UInt8>)
+        -> [UInt8]
+    {
+        sequence += 1
+        return Frame(kind, stream: stream, sequence: sequence, payload: Data(payload)).bytes
     }
 }
 

@@ -7,6 +7,9 @@ struct LinkStream {
     private let errors: Int32?
     private var reader = FrameReader()
     private var unsent: ArraySlice<UInt8> = []
+    /// Most of what was written has been read at the other end of the socket: unix(7) calls one writable where no more than a quarter
+    /// of its buffer is taken.
+    private var hasRoom = false
     private var lastSaid = Clock.monotonic()
     private var lastHeard = Clock.monotonic()
     /// The end of what a transport's program said on stderr.
@@ -20,6 +23,9 @@ struct LinkStream {
     }
 
     var isFlushed: Bool { unsent.isEmpty }
+
+    /// Bytes that can wait may be written: whatever comes to be said next is not far behind them.
+    var takesBulk: Bool { unsent.isEmpty && hasRoom }
 
     /// True once an interval: the caller queues a heartbeat then.
     mutating func shouldBeat() -> Bool {
@@ -49,19 +55,31 @@ struct LinkStream {
         }
     }
 
-    /// Waits until there is something to read (true), or to write, or `wake` is ready, or a heartbeat is due.
-    mutating func wait(or wake: Int32) -> Bool {
+    mutating func write(_ bytes: [UInt8]) throws {
+        hasRoom = false
+        var bytes = bytes
+        try flush {
+            defer { bytes = [] }
+            return bytes
+        }
+    }
+
+    /// Waits until there is something to read (true), or to write, or `wake` is ready, or a heartbeat is due; `withBulk` until the
+    /// socket has room for bytes that can wait, too.
+    mutating func wait(or wake: Int32, withBulk: Bool) -> Bool {
         let now = Clock.monotonic()
         let next = min(lastSaid + Heartbeat.interval, lastHeard + Heartbeat.patience)
         var pollers = [
             pollfd(
-                fd: socket, events: Int16(POLLIN) | (unsent.isEmpty ? 0 : Int16(POLLOUT)),
+                fd: socket,
+                events: Int16(POLLIN) | (unsent.isEmpty && !withBulk ? 0 : Int16(POLLOUT)),
                 revents: 0),
             pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
             pollfd(fd: errors ?? -1, events: Int16(POLLIN), revents: 0),
         ]
         _ = poll(&pollers, 3, Int32(clamping: max(0, next - now)))
         if pollers[2].revents != 0 { listenToComplaint() }
+        hasRoom = pollers[0].revents & Int16(POLLOUT) != 0
         return pollers[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0
     }
 
@@ -73,20 +91,27 @@ struct LinkStream {
         }
     }
 
-    /// What has come, as whole messages; throws at the end of the connection.
-    mutating func receive() throws -> [FromAgent] {
-        while let count = try read() {
-            guard count > 0 else { throw ended("the agent has gone") }
+    /// What has come, as whole frames; throws at the end of the connection.
+    mutating func receive() throws -> [Frame] {
+        var frames: [Frame] = []
+        // Not for as long as something comes: there is something to say in between.
+        for _ in 0..<Self.rounds {
+            guard let count = try read() else { break }
+            guard count > 0 else {
+                // What came before it counts; the end comes again.
+                if !frames.isEmpty { break }
+                throw ended("the agent has gone")
+            }
             lastHeard = Clock.monotonic()
             reader.append(buffer[..<count])
+            while let frame = try reader.next() { frames.append(frame) }
             if count < buffer.count { break }
         }
-        var messages: [FromAgent] = []
-        while let frame = try reader.next() {
-            if frame.kind == .message { messages.append(try frame.decode(FromAgent.self)) }
-        }
-        return messages
+        return frames
     }
+
+    /// Reads of 64 KiB in a row.
+    private static let rounds = 4
 
     /// Bytes put into `buffer`, 0 at the end; nil where nothing waits.
     private mutating func read() throws(LinkError) -> Int? {

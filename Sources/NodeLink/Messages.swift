@@ -24,6 +24,8 @@ public enum ToAgent: Sendable, Codable {
     /// Somebody wants to sit at a process of that attempt. The number is the head's choice; a session ends with the connection.
     case open(session: Int64, AttemptID, SessionRequest)
     case session(Int64, SessionInput)
+    /// Open a stream under a number that is not in use on this connection. Its bytes go in frames of their own.
+    case stream(UInt16, StreamRequest)
     /// End every task and then the launcher and the agent themselves.
     case shutdown
 }
@@ -73,6 +75,8 @@ public struct AgentHello: Sendable, Codable {
     public var started: [StartRecord]
     /// Ended and not yet acknowledged, as many as one message bears; `exited` messages with the others follow.
     public var exited: [ExitRecord]
+    /// What this agent can do beyond the first version of the protocol; nil from agents of that. See `AgentSkill`.
+    public var skills: [String]?
     public init(
         agentEpoch: String, launcherEpoch: String, bootID: String, inventory: NodeInventory,
         accepted: [AttemptID],
@@ -87,6 +91,12 @@ public struct AgentHello: Sendable, Codable {
         self.started = started
         self.exited = exited
     }
+}
+
+/// What an agent may be asked for only where its hello names it: to an older one the question would be noise.
+public enum AgentSkill {
+    /// `ToAgent.stream`, of whatever request: one that it does not know it refuses.
+    public static let streams = "streams"
 }
 
 /// What all tasks of one job share on a node.

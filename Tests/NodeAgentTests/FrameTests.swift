@@ -128,4 +128,13 @@ struct FrameTests {
         }
         #expect(read == [exit])
     }
+
+    @Test func aRequestForAStreamThatIsNotKnownIsStillAMessage() throws {
+        let text = #"{"stream":{"_0":7,"_1":{"aThingOfTheFuture":{"depth":3}}}}"#
+        let frame = Frame(.message, sequence: 1, payload: Data(text.utf8))
+        guard case .stream(7, .unknown) = try frame.decode(ToAgent.self) else {
+            Issue.record("it reads as another message")
+            return
+        }
+    }
 }
