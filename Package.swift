@@ -132,7 +132,7 @@ let package = Package(
             dependencies: ["CLinux", "CSeccomp", "LinuxSystem", "OCIRuntimeSpec"],
             swiftSettings: quickStart),
         .target(
-            name: "NodeLink", dependencies: ["JobModel", "LinuxSystem", "OCISpec"],
+            name: "NodeLink", dependencies: ["CCrypto", "JobModel", "LinuxSystem", "OCISpec"],
             swiftSettings: strict),
 
         // Process
@@ -176,7 +176,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
-            name: "martlet-agent", dependencies: ["LinuxSystem", "NodeAgent"],
+            name: "martlet-agent", dependencies: ["LinuxSystem", "NodeAgent", "NodeLink"],
             swiftSettings: strict,
             linkerSettings: fullyStatic),
         .executableTarget(
@@ -232,6 +232,10 @@ let package = Package(
                 "ContainerRuntime", "JobModel", "LinuxSystem", "NodeAgent", "NodeLink",
                 "OCIRuntimeSpec", "OCISpec", "Topology",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NodeLinkTests",
+            dependencies: ["CLinux", "JobModel", "LinuxSystem", "NodeAgent", "NodeLink"],
             swiftSettings: strict),
         .testTarget(
             name: "JobServerTests",

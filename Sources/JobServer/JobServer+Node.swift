@@ -53,7 +53,7 @@ extension JobServer {
         case .message(.exited(let records)): events.append(.exited(name, records))
         case .message(.held(let reason)): events.append(.nodeHeld(name, reason: reason))
         case .message(.session(let id, let output)): take(output, ofSession: id)
-        case .message(.hello): break
+        case .message(.hello), .message(.refused): break
         case .disconnected(let reason):
             note("node \(name) is not connected: \(reason)")
             loseSessions("the connection to node \(name) has ended: \(reason)")

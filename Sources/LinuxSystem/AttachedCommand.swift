@@ -33,13 +33,14 @@ public final class AttachedCommand {
     deinit {
         // The end of its stdin ends ssh and the relay; the signal, what waits elsewhere; SIGKILL, what is deaf.
         shutdown(stdio.raw, Int32(SHUT_RDWR))
-        kill(pid, SIGTERM)
+        // Its group has what it started: ssh's way through a jump host is another ssh.
+        kill(-pid, SIGTERM)
         var status: Int32 = 0
         for _ in 0..<100 {
             if waitpid(pid, &status, WNOHANG) != 0 { return }
             usleep(5000)
         }
-        kill(pid, SIGKILL)
+        kill(-pid, SIGKILL)
         waitpid(pid, &status, 0)
     }
 
@@ -53,11 +54,24 @@ public final class AttachedCommand {
             posix_spawn_file_actions_adddup2(&actions, from, to)
         }
         cl_spawn_close_from(&actions, 3)
+        // Neither what this thread blocks nor what this process ignores is the program's.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var (none, all) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        // A group of its own: an interrupt at the terminal where a head runs is not for its links.
+        posix_spawnattr_setflags(
+            &attributes,
+            Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         let argv = arguments.map { strdup($0) } + [nil]
         defer { for pointer in argv { free(pointer) } }
         var pid: pid_t = 0
         let program = arguments.first ?? ""
-        let error = posix_spawnp(&pid, program, &actions, nil, argv, cl_environ())
+        let error = posix_spawnp(&pid, program, &actions, &attributes, argv, cl_environ())
         guard error == 0 else { throw SystemError("start", program, errno: error) }
         return pid
     }

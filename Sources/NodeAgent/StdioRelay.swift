@@ -3,9 +3,10 @@ public import LinuxSystem
 
 /// Bytes between a pair of descriptors and the agent's socket, both ways, until either ends.
 public enum StdioRelay {
-    /// Relays stdin and stdout; starts the agent where none runs.
-    public static func run(_ directories: Directories) throws(SystemError) {
+    /// Relays stdin and stdout; starts the agent where none runs. `greeting` goes before the first byte.
+    public static func run(_ directories: Directories, greeting: String = "") throws(SystemError) {
         let socket = try connect(directories)
+        try Files.writeAll(1, greeting.utf8, "stdout")
         try relay(from: 0, to: 1, socket.raw)
     }
 
@@ -20,7 +21,10 @@ public enum StdioRelay {
                 else { throw error }
                 if !started {
                     try Daemon.start(
-                        [try Daemon.sibling("martlet-agent"), "serve"],
+                        [
+                            try Daemon.sibling("martlet-agent"), "serve", directories.state,
+                            directories.data, directories.run, directories.config,
+                        ],
                         log: directories.run + "/agent.log")
                     started = true
                 }

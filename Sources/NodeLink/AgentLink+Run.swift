@@ -10,9 +10,10 @@ extension AgentLink {
     /// so it is short: an agent that was killed while it started is replaced soon.
     static let agentStart: Int64 = 500
 
-    private var isClosed: Bool { outbox.withLock { $0.isClosed } }
+    var isClosed: Bool { outbox.withLock { $0.isClosed } }
 
     func run() {
+        if case .ssh(let ssh) = transport { return keep(ssh) }
         // Connections in a row that ended before a hello, and starts that failed.
         var failures = 0
         var startedAt: Int64?
@@ -53,15 +54,22 @@ extension AgentLink {
     }
 
     /// Up to `milliseconds`; shorter where the link is closed.
-    private func rest(_ milliseconds: Int64) {
+    func rest(_ milliseconds: Int64) {
         // What woke the thread for a connection that has ended must not keep it awake now.
         drainWakes()
-        guard !isClosed else { return }
+        let isHurried = outbox.withLock { outbox in
+            defer { outbox.isHurried = false }
+            return outbox.isHurried
+        }
+        if !isClosed, !isHurried { awaitWake(milliseconds) }
+    }
+
+    func awaitWake(_ milliseconds: Int64) {
         var poller = pollfd(fd: wakeReader.raw, events: Int16(POLLIN), revents: 0)
         _ = poll(&poller, 1, Int32(clamping: milliseconds))
     }
 
-    private func drainWakes() {
+    func drainWakes() {
         var byte = [UInt8](repeating: 0, count: 1)
         // Empty is the end of it.
         while let got = try? UnixSocket.receive(wakeReader.raw, into: &byte), got.count > 0 {}
@@ -78,11 +86,13 @@ extension AgentLink {
         case .command(let arguments):
             let command = try AttachedCommand(arguments)
             try serve(command.stdio.raw, errors: command.errors.raw, onHello)
+        case .ssh: break
         }
     }
 
-    private func serve(_ socket: Int32, errors: Int32?, _ onHello: () -> Void) throws {
-        var stream = LinkStream(socket, errors: errors)
+    /// - Parameter come: what has come of the agent's side already.
+    func serve(_ socket: Int32, errors: Int32?, come: [UInt8] = [], _ onHello: () -> Void) throws {
+        var stream = LinkStream(socket, errors: errors, come: come)
         try stream.setNonBlocking()
         do {
             try converse(&stream, onHello)
@@ -98,7 +108,7 @@ extension AgentLink {
         let connection = try outbox.withLock { outbox throws -> Connection in
             outbox.connection += 1
             outbox.writer = FrameWriter()
-            outbox.pending = try outbox.writer.message(ToAgent.hello(HeadHello(head: head)))
+            outbox.pending = try outbox.writer.message(ToAgent.hello(hello))
             outbox.isOpen = false
             outbox.failure = nil
             return Connection(number: outbox.connection)
@@ -148,6 +158,13 @@ extension AgentLink {
 
     private func take(_ message: FromAgent, _ connection: Connection, _ onHello: () -> Void) throws
     {
+        if case .refused(let reason) = message {
+            throw LinkProblem(
+                .refusedByAgent, LinkProblem.neutralised(reason),
+                remedy:
+                    "remove the node from the other one, or take it over, which ends the tasks that run there (MARTLET_TAKE_OVER=1)"
+            )
+        }
         guard case .hello(let hello) = message else {
             guard outbox.withLock({ $0.isOpen }) else {
                 throw LinkError("a message before the hello")
@@ -162,6 +179,7 @@ extension AgentLink {
         onHello()
         outbox.withLock { outbox in
             outbox.isOpen = true
+            outbox.problem = nil
             outbox.skills = hello.skills ?? []
         }
         deliver(.connected(hello, connection))

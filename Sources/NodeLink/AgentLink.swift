@@ -11,6 +11,8 @@ public final class AgentLink: Sendable {
         case socket(String)
         /// A program whose stdin and stdout reach the agent: `martlet-agent stdio`, or ssh with that behind it.
         case command([String])
+        /// A node by the system's ssh(1), which gets our programs where it lacks them.
+        case ssh(OpenSSH)
     }
 
     /// Names one connection. What was decided before its hello was read must not be sent on it: the agent's hello does not
@@ -39,6 +41,12 @@ public final class AgentLink: Sendable {
         var refused: [ExitRecord] = []
         /// Why the connection is of no more use.
         var failure: LinkError?
+        /// Why there is no connection.
+        var problem: LinkProblem?
+        /// The node has tasks of ours: it is not left alone for long.
+        var isMissed = false
+        /// The next connection is tried at once.
+        var isHurried = false
 
         // AgentLink+Streams.swift
         /// Of the agent's hello.
@@ -52,7 +60,7 @@ public final class AgentLink: Sendable {
     }
 
     let transport: Transport
-    let head: String
+    let hello: HeadHello
     let startAgent: @Sendable () throws -> Void
     let deliver: @Sendable (Event) -> Void
     let outbox = Mutex(Outbox())
@@ -61,16 +69,16 @@ public final class AgentLink: Sendable {
     private let wakeWriter: OwnedFD
 
     /// - Parameters:
-    ///   - head: names the head's database; see `HeadHello`.
+    ///   - hello: the first message on every connection.
     ///   - startAgent: called on the link's thread where nobody listens on the socket; may throw, then it is tried again.
     ///   - deliver: called on the link's thread, in order.
     public init(
-        _ transport: Transport, head: String,
+        _ transport: Transport, hello: HeadHello,
         startAgent: @escaping @Sendable () throws -> Void = {},
         deliver: @escaping @Sendable (Event) -> Void
     ) throws(SystemError) {
         self.transport = transport
-        self.head = head
+        self.hello = hello
         self.startAgent = startAgent
         self.deliver = deliver
         let (reader, writer) = try UnixSocket.pair(.messages).release()
@@ -78,6 +86,28 @@ public final class AgentLink: Sendable {
         wakeWriter = OwnedFD(writer)
         try wakeReader.setNonBlocking()
         try wakeWriter.setNonBlocking()
+    }
+
+    /// `head` names the head's database; see `HeadHello`.
+    public convenience init(
+        _ transport: Transport, head: String,
+        startAgent: @escaping @Sendable () throws -> Void = {},
+        deliver: @escaping @Sendable (Event) -> Void
+    ) throws(SystemError) {
+        try self.init(
+            transport, hello: HeadHello(head: head), startAgent: startAgent, deliver: deliver)
+    }
+
+    /// Why there is no connection now, where that is known; the text of the last `.disconnected` is of it.
+    public var problem: LinkProblem? { outbox.withLock { $0.problem } }
+
+    /// Whether the node has tasks of this head. It is then tried more often where it cannot be reached.
+    public func hasTasks(_ hasTasks: Bool) { outbox.withLock { $0.isMissed = hasTasks } }
+
+    /// Somebody waits for this node: the pause before the next try is cut short.
+    public func hurry() {
+        outbox.withLock { $0.isHurried = true }
+        wake()
     }
 
     /// Starts the thread, which keeps the link alive until `close`.

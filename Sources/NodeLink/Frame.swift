@@ -68,7 +68,13 @@ public enum Heartbeat {
 /// What is wrong with a peer.
 public struct LinkError: Error, Sendable, CustomStringConvertible {
     public let description: String
-    public init(_ description: String) { self.description = description }
+    /// The end of what the transport's program said on stderr.
+    public let words: String
+    public init(_ description: String, words: String = "") {
+        let last = words.split(whereSeparator: \.isNewline).last
+        self.description = last.map { "\(description): \($0)" } ?? description
+        self.words = words
+    }
 }
 
 /// Bytes as they come → frames, in order and without a gap.

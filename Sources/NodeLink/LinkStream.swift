@@ -17,9 +17,11 @@ struct LinkStream {
     private var buffer = [UInt8](repeating: 0, count: 1 << 16)
 
     /// The descriptors stay the caller's.
-    init(_ socket: Int32, errors: Int32?) {
+    /// - Parameter come: what has been read of the stream already.
+    init(_ socket: Int32, errors: Int32?, come: [UInt8] = []) {
         self.socket = socket
         self.errors = errors
+        reader.append(come)
     }
 
     var isFlushed: Bool { unsent.isEmpty }
@@ -122,8 +124,7 @@ struct LinkStream {
 
     private mutating func ended(_ what: String) -> LinkError {
         listenToComplaint()
-        let words = String(decoding: complaint, as: UTF8.self).split(separator: "\n")
-        return LinkError(words.last.map { "\(what): \($0)" } ?? what)
+        return LinkError(what, words: String(decoding: complaint, as: UTF8.self))
     }
 
     private mutating func listenToComplaint() {

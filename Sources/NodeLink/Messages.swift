@@ -40,6 +40,8 @@ public enum FromAgent: Sendable, Codable {
     case held(reason: String?)
     /// Of a session of this connection.
     case session(Int64, SessionOutput)
+    /// In place of a hello, and the last word of the connection: another head has this node.
+    case refused(reason: String)
 }
 
 public struct HeadHello: Sendable, Codable {
@@ -51,11 +53,16 @@ public struct HeadHello: Sendable, Codable {
     public var name: String?
     /// `NodeSpec.lease`: how long this head's tasks outlive its silence, in milliseconds; nil or 0 means for ever.
     public var lease: Int64?
-    public init(head: String, name: String? = nil, lease: Int64? = nil) {
+    /// Increases with every process of this head: one of a former process never displaces a newer one's connection.
+    public var epoch: Int64?
+    /// Its user insists: the node is taken over, and what another head's tasks left there is ended.
+    public var takesOver: Bool?
+    public init(head: String, name: String? = nil, lease: Int64? = nil, epoch: Int64? = nil) {
         protocolVersion = Self.protocolVersion
         self.head = head
         self.name = name
         self.lease = lease
+        self.epoch = epoch
     }
 }
 

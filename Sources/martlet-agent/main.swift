@@ -1,35 +1,59 @@
 import Glibc
 import LinuxSystem
 import NodeAgent
+import NodeLink
 
 // martlet-agent serve: the agent of one user on this node. martlet-agent stdio: a relay between its stdin and stdout and that
-// agent, which it starts where it does not run; what `ssh node martlet-agent stdio` gives the head.
-do {
-    let directories = Directories.current()
+// agent, which it starts where it does not run; what `ssh node martlet-agent stdio` gives the head. The other verbs are its
+// installation.
+let usage = """
+    usage: martlet-agent serve [STATE DATA RUN CONFIG]
+           martlet-agent stdio [NONCE BASE]
+           martlet-agent hash
+           martlet-agent unpack HASH DIRECTORY
+    """
+
+func serve(_ directories: Directories) throws {
     try Files.makePrivateDirectory(directories.run)
-    switch CommandLine.arguments.dropFirst() {
-    case ["serve"]:
-        guard let lock = try FileLock.attempt(directories.run + "/agent.lock") else {
-            note("another agent serves \(directories.run)")
-            exit(3)
+    guard let lock = try FileLock.attempt(directories.run + "/agent.lock") else {
+        note("another agent serves \(directories.run)")
+        exit(3)
+    }
+    try lock.write("\(getpid())\n")
+    let limit = try OpenFileLimit()
+    let systemRoot = ProcessEnvironment.all()["MARTLET_SYSROOT"] ?? "/"
+    let agent = try Agent(directories: directories, systemRoot: systemRoot) {
+        () throws(SystemError) in
+        try limit.asGiven { () throws(SystemError) in
+            try Daemon.start(
+                [try Daemon.sibling("martlet-runtime"), "serve", directories.run],
+                log: directories.run + "/launcher.log")
         }
-        try lock.write("\(getpid())\n")
-        let limit = try OpenFileLimit()
-        let systemRoot = ProcessEnvironment.all()["MARTLET_SYSROOT"] ?? "/"
-        let agent = try Agent(directories: directories, systemRoot: systemRoot) {
-            () throws(SystemError) in
-            try limit.asGiven { () throws(SystemError) in
-                try Daemon.start(
-                    [try Daemon.sibling("martlet-runtime"), "serve", directories.run],
-                    log: directories.run + "/launcher.log")
-            }
-        }
-        try agent.run()
-    case ["stdio"]:
-        try StdioRelay.run(directories)
+    }
+    try agent.run()
+}
+
+func relay(_ directories: Directories, greeting: String = "") throws {
+    try Files.makePrivateDirectory(directories.run)
+    try StdioRelay.run(directories, greeting: greeting)
+}
+
+do {
+    let words = Array(CommandLine.arguments.dropFirst())
+    switch (words.first, words.count) {
+    case ("serve", 1): try serve(.current())
+    case ("serve", 5):
+        try serve(Directories(state: words[1], data: words[2], run: words[3], config: words[4]))
+    case ("stdio", 1): try relay(.current())
+    case ("stdio", 3):
+        try relay(NodeDirectories.below(words[2]), greeting: "\n\(words[1]) ready\n")
+    case ("hash", 1):
+        let own = try Daemon.sibling("martlet-agent")
+        print(try AgentBundle(in: RootedPath.split(own).parent).hash)
+    case ("unpack", 3): try AgentBundle.unpack(hash: words[1], into: words[2])
     default:
-        note("usage: martlet-agent serve | stdio")
-        exit(CommandLine.arguments.dropFirst() == ["--help"] ? 0 : 2)
+        note(usage)
+        exit(words == ["--help"] ? 0 : 2)
     }
 } catch {
     note("martlet-agent: \(error)")

@@ -13,7 +13,7 @@ struct ImportFactsTests {
             ("Hummingbird", ["ServerAPI"]), ("HummingbirdCore", ["ServerAPI"]),
             ("CIsal", ["ImageStore"]),
             ("CSeccomp", ["ContainerRuntime"]), ("TOMLKit", ["Registry"]),
-            ("CZstd", ["ImageStore"]), ("CZlib", ["ImageStore"]), ("CCrypto", ["ImageStore"]),
+            ("CZstd", ["ImageStore"]), ("CZlib", ["ImageStore"]), ("CCrypto", ["ImageStore", "NodeLink"]),
             ("ArgumentParser", ["martlet"]),
         ])
     func soleImporters(library: String, owners: [String]) throws {

@@ -81,7 +81,7 @@ final class TestHead: Sendable {
                 for start in starts { state.started[start.attempt] = start }
             case .message(.exited(let exits)): return Self.note(&state, exits)
             case .message(.held(let reason)): state.held.append(reason)
-            case .message(.hello), .message(.session): break
+            case .message(.hello), .message(.session), .message(.refused): break
             case .disconnected(let reason):
                 state.connection = nil
                 state.disconnects.append(reason)

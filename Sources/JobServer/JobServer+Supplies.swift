@@ -1,0 +1,136 @@
+internal import JobModel
+internal import NodeLink
+internal import Scheduling
+
+// What a job needs on another machine before its first task can start there: its image, its directories, its secrets.
+
+extension JobServer {
+    /// What a job's tasks find on a node; nil while it is not all there. The first question has it brought.
+    func supplies(of id: JobID, on name: String) -> NodeSupplies? {
+        guard let root = roots[id], let node = nodes[name] else { return nil }
+        guard let spec = node.spec else { return NodeSupplies(root: root) }
+        switch node.supplies[id] {
+        case .ready(let supplies): return supplies
+        case .underway, .failed: return nil
+        case nil:
+            supply(id, root, to: spec, connection: node.lineNumber)
+            return nil
+        }
+    }
+
+    /// Brings them on a thread of its own.
+    private func supply(_ id: JobID, _ root: RootFilesystem, to node: NodeSpec, connection: Int) {
+        guard let job = state.job(id) else { return }
+        let name = node.name
+        nodes[name]?.supplies[id] = .underway("is being prepared")
+        let delivery = SupplyDelivery(
+            job: id, spec: job.spec, root: root, node: node, connection: connection)
+        do {
+            try BackgroundThread.run { [self, seams] in
+                let result: Result<NodeSupplies, SupplyError>
+                do throws(SupplyError) {
+                    result = .success(
+                        try seams.supply(delivery) { text in
+                            Task { await self.supplyAdvanced(id, name, connection, text) }
+                        })
+                } catch { result = .failure(error) }
+                Task { await self.supplied(id, name, connection, result) }
+            }
+        } catch { supplied(id, name, connection, .failure(SupplyError(.passing, "\(error)"))) }
+    }
+
+    private func supplyAdvanced(_ id: JobID, _ name: String, _ connection: Int, _ text: String) {
+        // Told late, it is over.
+        guard let node = nodes[name], node.lineNumber == connection,
+            case .underway = node.supplies[id]
+        else { return }
+        nodes[name]?.supplies[id] = .underway(text)
+        publish(id)
+    }
+
+    private func supplied(
+        _ id: JobID, _ name: String, _ connection: Int, _ result: Result<NodeSupplies, SupplyError>
+    ) {
+        // A later connection asks again.
+        guard nodes[name]?.lineNumber == connection, state.job(id)?.isFinal == false else { return }
+        switch result {
+        case .success(let supplies):
+            nodes[name]?.supplies[id] = .ready(supplies)
+            runWaiting(id, on: name)
+        case .failure(let error):
+            note("node \(name) lacks what job \(id) needs: \(error.reason)")
+            nodes[name]?.supplies[id] = .failed(error.reason)
+            giveBack(id, name, error)
+        }
+        publish(id)
+    }
+
+    /// What cannot start there waits elsewhere.
+    private func giveBack(_ id: JobID, _ name: String, _ error: SupplyError) {
+        let waiting = nodes[name]?.waiting.removeValue(forKey: id) ?? []
+        let time = now
+        let never = waiting.map {
+            ExitRecord(attempt: $0.attempt, status: .neverStarted, ended: time)
+        }
+        apply([
+            .jobExcluded(
+                id, node: name, reason: error.reason,
+                until: error.kind == .unfit
+                    ? nil : Timestamp(milliseconds: time.milliseconds + Self.supplyPause)),
+            .exited(name, never),
+        ])
+        guard error.kind == .passing else { return }
+        Task { [weak self] in
+            // Cut short it only asks earlier.
+            try? await Task.sleep(for: .milliseconds(Self.supplyPause))
+            await self?.forgetFailure(id, name)
+        }
+    }
+
+    private func forgetFailure(_ id: JobID, _ name: String) {
+        if case .failed = nodes[name]?.supplies[id] { nodes[name]?.supplies[id] = nil }
+    }
+
+    /// Milliseconds before a node is tried again that could not be given what a job needs.
+    private static let supplyPause: Int64 = 30_000
+
+    /// How far nodes are with what a job needs, in a sentence; nil where none waits.
+    func supplyText(of id: JobID) -> String? {
+        let texts = nodes.values.sorted { $0.name < $1.name }.compactMap { node -> String? in
+            switch node.supplies[id] {
+            case .underway(let text): "node \(node.name) \(text)"
+            case .failed(let reason): "node \(node.name): \(reason)"
+            case .ready, nil: nil
+            }
+        }
+        guard let first = texts.first else { return nil }
+        return texts.count == 1 ? first : "\(first) (and \(texts.count - 1) nodes more)"
+    }
+}
+
+/// What is to be brought where.
+struct SupplyDelivery: Sendable {
+    let job: JobID
+    let spec: JobSpec
+    /// As the head's own store holds it.
+    let root: RootFilesystem
+    let node: NodeSpec
+    /// Of the node's line: on another one it ends.
+    let connection: Int
+}
+
+struct SupplyError: Error {
+    enum Kind: Sendable {
+        /// Another try may succeed.
+        case passing
+        /// The job cannot run on that node.
+        case unfit
+    }
+    let kind: Kind
+    let reason: String
+
+    init(_ kind: Kind, _ reason: String) {
+        self.kind = kind
+        self.reason = reason
+    }
+}

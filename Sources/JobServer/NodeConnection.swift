@@ -1,0 +1,47 @@
+internal import JobModel
+internal import NodeLink
+internal import Scheduling
+
+/// What this server remembers of its line to a node.
+struct NodeConnection: Sendable {
+    let name: String
+    /// Nil for this machine's own agent, which shares the head's files and images.
+    let spec: NodeSpec?
+    let line: NodeLine
+    /// Of the line and of the state: what was decided for an older one is not sent.
+    var lineNumber = 0
+    var stateNumber = 0
+    /// Jobs that were told on this connection.
+    var announced: Set<JobID> = []
+    /// What was meant for it of jobs that cannot start there yet: their root filesystem is not known, or not on the node.
+    var waiting: [JobID: [Dispatch]] = [:]
+    /// Of jobs whose tasks were sent to another machine: what has to be there first.
+    var supplies: [JobID: Supply] = [:]
+    /// Why it is not connected; nil while it is, and before the first try has ended.
+    var problem: String?
+
+    func send(_ message: ToAgent) { line.send(message, lineNumber) }
+
+    /// In messages that are not too long.
+    func send<Element>(_ elements: [Element], _ message: ([Element]) -> ToAgent) {
+        for start in stride(from: 0, to: elements.count, by: Frame.batch) {
+            send(message(Array(elements[start..<min(start + Frame.batch, elements.count)])))
+        }
+    }
+}
+
+/// How far another machine is with what a job needs there.
+enum Supply: Sendable {
+    /// Being brought; how far it is, for people.
+    case underway(String)
+    case ready(NodeSupplies)
+    /// Tried again later; why.
+    case failed(String)
+}
+
+/// What a job's tasks find on another machine.
+struct NodeSupplies: Sendable {
+    var root: RootFilesystem
+    /// Directories there in place of the head's: by the spec's own source.
+    var mounts: [String: String] = [:]
+}
