@@ -14,7 +14,7 @@ extension JobServer {
 
     private func summary(_ job: JobRecord) -> JobSummary {
         var standing = state.standing(of: job.id, now: now)
-        if let text = pullText(of: job) { standing.reason = text }
+        if let text = pullText(of: job) ?? supplyText(of: job.id) { standing.reason = text }
         // An end that is not on disk may be forgotten, and then there will be another: nobody is told of it.
         let isUnsaved = job.isFinal && !isEnded(job)
         if isUnsaved {
@@ -148,8 +148,27 @@ extension JobServer {
             status.activeJobs += 1
             for state in TaskState.allCases { status.counts[state] += job.counts[state] }
         }
-        status.nodes = state.nodeReports.map(Self.status)
+        status.nodes = nodeStatus()
         return status
+    }
+
+    /// This machine first.
+    public func nodeStatus() -> [ServerStatus.Node] {
+        let reports = Dictionary(
+            state.nodeReports.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        return nodes.values.sorted {
+            ($0.spec == nil ? 0 : 1, $0.name) < ($1.spec == nil ? 0 : 1, $1.name)
+        }.map {
+            connection in
+            var node =
+                reports[connection.name].map(Self.status)
+                ?? .init(
+                    name: connection.name,
+                    state: connection.problem == nil ? .connecting : .disconnected)
+            node.reason = node.reason ?? connection.problem
+            node.destination = connection.spec?.destination
+            return node
+        }
     }
 
     private static func status(_ report: NodeReport) -> ServerStatus.Node {
@@ -158,6 +177,7 @@ extension JobServer {
             state: !report.isConnected
                 ? .disconnected : report.heldReason == nil ? .connected : .held)
         node.reason = report.heldReason
+        node.labels = report.resources.labels
         node.cpus = report.resources.cpuCount
         node.freeCPUs = report.resources.freeCPUCount
         node.memory = report.resources.memory

@@ -38,10 +38,12 @@ extension JobServer {
     func perform(_ effects: [Effect]) {
         for effect in effects {
             switch effect {
-            case .run(_, let connection, let dispatches): run(dispatches, connection: connection)
-            case .cancel(_, let attempts): node?.send(attempts) { .cancel($0) }
-            case .recall(_, let attempts): node?.send(attempts) { .recall($0) }
-            case .acknowledge(_, let attempts): node?.send(attempts) { .acknowledge($0) }
+            case .run(let name, let connection, let dispatches):
+                run(dispatches, on: name, connection: connection)
+            case .cancel(let name, let attempts): nodes[name]?.send(attempts) { .cancel($0) }
+            case .recall(let name, let attempts): nodes[name]?.send(attempts) { .recall($0) }
+            case .acknowledge(let name, let attempts):
+                nodes[name]?.send(attempts) { .acknowledge($0) }
             case .forget(let id): forget(id)
             case .notify(let id, let outcome): notify(id, outcome)
             case .changed(let id): publish(id)
@@ -53,11 +55,14 @@ extension JobServer {
     private func forget(_ id: JobID) {
         // Somebody may have asked for it again meanwhile.
         guard let job = state.job(id), job.isFinal else { return }
-        node?.send(.forget(id))
-        node?.announced.remove(id)
+        for name in nodes.keys {
+            nodes[name]?.send(.forget(id))
+            nodes[name]?.announced.remove(id)
+            nodes[name]?.waiting[id] = nil
+            nodes[name]?.supplies[id] = nil
+        }
         expansions[id] = nil
         if case .layers? = roots.removeValue(forKey: id) { seams.releaseImage(id) }
-        rootless[id] = nil
         state.unload(id)
         for dependency in job.dependencies { state.unload(dependency.job) }
     }

@@ -101,7 +101,7 @@ extension JobServer {
             }
         }
         apply(events)
-        for id in ids { runRootless(id) }
+        for id in ids { runWaiting(id) }
     }
 }
 

@@ -8,7 +8,7 @@ internal import Synchronization
 final class Inbox: Sendable {
     enum Item: Sendable {
         case event(ServerEvent)
-        case node(NodeLine.Event)
+        case node(String, NodeLine.Event)
         /// The oldest writes under way are on disk.
         case committed
         /// All that was queued before this one was asked for is on disk.
@@ -59,7 +59,7 @@ extension JobServer {
                     for commit in uncommitted { for id in commit.ends { publishNow(id) } }
                 }
                 events.append(event)
-            case .node(let event): receive(event, &events)
+            case .node(let name, let event): receive(event, from: name, &events)
             case .committed:
                 // What was saved before is done before what is decided now.
                 if let commit = uncommitted.popFirst() { perform(commit.effects) }

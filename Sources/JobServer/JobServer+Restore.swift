@@ -7,8 +7,8 @@ internal import Scheduling
 internal import StateStore
 
 extension JobServer {
-    /// Fills the state from the database. Returns the name of the local node.
-    func restore(from store: StateStore) async throws(ErrorReport) -> String {
+    /// Fills the state from the database, and returns the nodes that are to be connected.
+    func restore(from store: StateStore) async throws(ErrorReport) -> RestoredNodes {
         let (stored, jobs) = try await read { () throws(StoreError) in
             let stored = try store.restore()
             var jobs = stored.jobs.map { RestoredJob($0) }
@@ -41,8 +41,12 @@ extension JobServer {
             state.restore(
                 jobs, nodes: Dictionary(incarnations, uniquingKeysWith: { $1 }), now: now))
         if !broken.isEmpty { apply(broken) }
+        let others = Set(stored.machines.map(\.name))
         // A machine may change its name, and its tasks stay its own.
-        return stored.nodes.first?.name ?? Self.hostname()
+        let localName =
+            stored.nodes.first { !others.contains($0.name) }?.name ?? Self.hostname()
+        return RestoredNodes(
+            localName: localName, machines: stored.machines, drained: stored.drained)
     }
 
     /// Reads the tasks of an ended job back, before one of them is queued again.
@@ -76,6 +80,14 @@ extension JobServer {
         return String(
             decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
+}
+
+/// The nodes as the database has them.
+struct RestoredNodes: Sendable {
+    var localName: String
+    var machines: [NodeSpec]
+    /// Why those take no work that their user drained.
+    var drained: [String: String]
 }
 
 extension RestoredJob {

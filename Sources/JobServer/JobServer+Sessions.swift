@@ -7,8 +7,8 @@ struct OpenSession {
     let request: SessionRequest
     let outputs: AsyncStream<SessionOutput>
     let told: AsyncStream<SessionOutput>.Continuation
-    /// The node knows of it; else its task has not been sent yet.
-    var isWithNode = false
+    /// The node that knows of it; nil while its task has not been sent yet.
+    var node: String?
     /// Somebody reads the outputs.
     var isTaken = false
     /// It has ended before that.
@@ -21,10 +21,12 @@ extension JobServer {
         // The server may have been started only to be asked this.
         if !state.nodeReports.contains(where: \.isConnected) { await awaitNode(isConnected: true) }
         let attempt = try sessionAttempt(request)
-        guard node != nil, state.nodeReports.contains(where: \.isConnected) else {
+        let place = node(of: request.task)
+        guard state.nodeReports.contains(where: { $0.isConnected && $0.name == place ?? $0.name })
+        else {
             throw ErrorReport(
                 error: "task \(request.task): its node is not connected",
-                hint: "`martlet server status` tells why")
+                hint: "`martlet nodes ls` tells why")
         }
         lastSession += 1
         let id = lastSession
@@ -52,7 +54,7 @@ extension JobServer {
 
     public func tell(session id: Int64, _ input: SessionInput) {
         guard let session = sessions[id] else { return }
-        if session.isWithNode { node?.send(.session(id, input)) }
+        if let name = session.node { nodes[name]?.send(.session(id, input)) }
     }
 
     /// Whoever sat there has gone.
@@ -60,8 +62,8 @@ extension JobServer {
         guard let session = sessions.removeValue(forKey: id) else { return }
         session.told.finish()
         guard !session.isOver else { return }
-        if session.isWithNode {
-            node?.send(.session(id, .hangUp))
+        if let name = session.node {
+            nodes[name]?.send(.session(id, .hangUp))
         } else if session.request.command == nil {
             // It was to run for nobody else.
             let task = session.request.task
@@ -111,7 +113,7 @@ extension JobServer {
         func isAmong(_ dispatches: [Dispatch]) -> Bool {
             dispatches.contains { $0.attempt.task == task }
         }
-        return isAmong(rootless[task.job] ?? [])
+        return nodes.values.contains { isAmong($0.waiting[task.job] ?? []) }
             || uncommitted.contains { commit in
                 commit.effects.contains {
                     if case .run(_, _, let dispatches) = $0 { isAmong(dispatches) } else { false }
@@ -130,15 +132,22 @@ extension JobServer {
 
     private func openOnNode(_ id: Int64, _ attempt: AttemptID) {
         guard let request = sessions[id]?.request else { return }
-        sessions[id]?.isWithNode = true
-        node?.send(.open(session: id, attempt, request))
+        // Of one that has ended this machine may know what it said; other nodes have handed all on.
+        let name = node(of: request.task) ?? localName
+        sessions[id]?.node = name
+        nodes[name]?.send(.open(session: id, attempt, request))
+    }
+
+    /// Where a task is, as far as is known.
+    private func node(of task: TaskID) -> String? {
+        state.liveTasks(of: task.job)[task.index]?.placement.node
     }
 
     // MARK: What becomes of them
 
     /// Attempts have been sent to their node: whoever waits for one follows it.
-    func openSessions(with attempts: [AttemptID]) {
-        for (id, session) in sessions where !session.isWithNode && !session.isOver {
+    func openSessions(with attempts: [AttemptID], on name: String) {
+        for (id, session) in sessions where session.node == nil && !session.isOver {
             if let attempt = attempts.first(where: { $0.task == session.request.task }) {
                 openOnNode(id, attempt)
             }
@@ -152,8 +161,8 @@ extension JobServer {
     }
 
     /// The line to the node has ended, and with it every session: none is resumed.
-    func loseSessions(_ reason: String) {
-        for (id, session) in sessions where session.isWithNode {
+    func loseSessions(on name: String, _ reason: String) {
+        for (id, session) in sessions where session.node == name {
             session.told.yield(.ended(.lost(reason)))
             end(id)
         }
@@ -162,7 +171,7 @@ extension JobServer {
     /// No task of the job will start any more.
     func endSessions(waitingFor job: JobID) {
         for (id, session) in sessions
-        where !session.isWithNode && !session.isOver && session.request.task.job == job {
+        where session.node == nil && !session.isOver && session.request.task.job == job {
             session.told.yield(.ended(.neverStarted))
             end(id)
         }
@@ -174,6 +183,6 @@ extension JobServer {
         session.told.finish()
         sessions[id] = session.isTaken ? nil : session
         sessions[id]?.isOver = true
-        sessions[id]?.isWithNode = false
+        sessions[id]?.node = nil
     }
 }

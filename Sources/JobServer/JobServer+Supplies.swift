@@ -107,30 +107,3 @@ extension JobServer {
         return texts.count == 1 ? first : "\(first) (and \(texts.count - 1) nodes more)"
     }
 }
-
-/// What is to be brought where.
-struct SupplyDelivery: Sendable {
-    let job: JobID
-    let spec: JobSpec
-    /// As the head's own store holds it.
-    let root: RootFilesystem
-    let node: NodeSpec
-    /// Of the node's line: on another one it ends.
-    let connection: Int
-}
-
-struct SupplyError: Error {
-    enum Kind: Sendable {
-        /// Another try may succeed.
-        case passing
-        /// The job cannot run on that node.
-        case unfit
-    }
-    let kind: Kind
-    let reason: String
-
-    init(_ kind: Kind, _ reason: String) {
-        self.kind = kind
-        self.reason = reason
-    }
-}

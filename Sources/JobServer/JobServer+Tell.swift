@@ -62,21 +62,21 @@ extension JobServer {
     public func shutdown(stopNodes: Bool) async {
         endWaiting()
         guard let store else { return }
-        if stopNodes, let name = node?.name, state.heldReason == nil {
+        if stopNodes, state.heldReason == nil {
             // A server may have been started only to be told this.
             await awaitNode(isConnected: true)
-            apply([.nodeStopping(name)])
+            apply(nodes.keys.sorted().map { .nodeStopping($0) })
         }
         do throws(ErrorReport) {
             try await settle()
             if stopNodes {
-                node?.send(.shutdown)
+                for node in nodes.values { node.send(.shutdown) }
                 // The message has to be out before this process is gone.
                 await awaitNode(isConnected: false)
             }
         } catch { note("the end is not on disk: \(error.error)") }
-        node?.line.close()
-        node = nil
+        for node in nodes.values { node.line.close() }
+        nodes = [:]
         self.store = nil
         wakeUp?.cancel()
         // Without a thread to wait on, the process's end closes the database as well: it is made for that.

@@ -27,7 +27,10 @@ public actor JobServer {
     /// Whoever waits for all that was decided to be on disk; told false when it cannot be.
     var settlers: [Int: CheckedContinuation<Bool, Never>] = [:]
     var lastSettler = 0
-    var node: NodeConnection?
+    /// By name.
+    var nodes: [String: NodeConnection] = [:]
+    /// Of this machine among them.
+    var localName = ""
     let startedAt = ServerClock()
 
     /// Points of jobs that have not ended.
@@ -40,8 +43,6 @@ public actor JobServer {
     var fetching: [String: [JobID]] = [:]
     /// How far a fetch is, by the same reference.
     var pulls: [String: PullProgress] = [:]
-    /// What was meant for a node of jobs whose root filesystem is not known yet, after a restart.
-    var rootless: [JobID: [Dispatch]] = [:]
     var lastFailures: [JobID: String] = [:]
     var wakeUp: Task<Void, Never>?
 
@@ -71,7 +72,7 @@ public actor JobServer {
         self.seams = seams
     }
 
-    /// Opens the database, restores every job, connects to the local node (starting its agent where none runs) and goes on.
+    /// Opens the database, restores every job, connects to its nodes (starting the local agent where none runs) and goes on.
     /// The caller holds the lock that says that no other server serves these directories.
     public func start() async throws(ErrorReport) {
         guard store == nil else { return }
@@ -79,8 +80,7 @@ public actor JobServer {
         let store = try openStore()
         self.store = store
         JobFolder.sweep(directories)
-        let nodeName = try await restore(from: store)
-        try connectNode(nodeName, store)
+        try connect(try await restore(from: store), store)
     }
 
     /// Milliseconds since 1970 that never run backwards while this server lives.

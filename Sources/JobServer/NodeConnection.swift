@@ -44,4 +44,6 @@ struct NodeSupplies: Sendable {
     var root: RootFilesystem
     /// Directories there in place of the head's: by the spec's own source.
     var mounts: [String: String] = [:]
+    /// Values; nil where the node reads them itself.
+    var secrets: [String: String]?
 }

@@ -3,11 +3,21 @@ public import JobModel
 /// `martlet server status`.
 public struct ServerStatus: Sendable, Codable {
     public struct Node: Sendable, Codable {
-        public enum State: String, Sendable, Codable { case connected, disconnected, held }
+        public enum State: String, Sendable, Codable {
+            case connected
+            /// Not connected since the server started.
+            case connecting
+            case disconnected
+            /// Connected, and takes no work.
+            case held
+        }
         public var name: String
         public var state: State
         /// Why it is not connected or takes no work.
         @OrNull public var reason: String?
+        /// How it is reached; nil for the server's own machine.
+        @OrNull public var destination: String?
+        public var labels: [String: String] = [:]
         public var cpus = 0
         public var freeCPUs = 0
         /// Bytes.

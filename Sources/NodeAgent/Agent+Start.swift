@@ -26,7 +26,7 @@ extension Agent {
             try Self.checkPrivilege(template.spec.confinement)
             let directories = TaskDirectories(job: template.directory, attempt: id)
             var planner = TaskPlanner(
-                template: template, secrets: try Secrets.read(template.spec.secrets),
+                template: template, secrets: try Self.secrets(of: template),
                 seccomp: try templates.seccomp(of: template))
             planner.memoryNodes = devices.topology.memoryNodesOfProcessors
             let spec = planner.container(
@@ -47,6 +47,12 @@ extension Agent {
         } catch {
             return putOff(id, error)
         }
+    }
+
+    /// As the head told them, or lacking that as they lie here.
+    private static func secrets(of template: JobTemplate) throws(SystemError) -> [String: String] {
+        if let secrets = template.secrets { return secrets }
+        return try Secrets.read(template.spec.secrets)
     }
 
     private static func checkPrivilege(_ confinement: Confinement) throws(SystemError) {

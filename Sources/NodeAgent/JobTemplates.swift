@@ -6,7 +6,7 @@ internal import LinuxSystem
 internal import NodeLink
 
 /// What the head has told of jobs, also on disk, so that a new agent can finish what an old one had started before the head
-/// comes again. Holds no secret: a spec names where secrets are read.
+/// comes again. Holds no secret: a spec names where secrets are read, and values that the head sent stay in memory.
 struct JobTemplates {
     private let directory: String
     private var known: [JobID: JobTemplate] = [:]
@@ -17,8 +17,10 @@ struct JobTemplates {
 
     mutating func add(_ template: JobTemplate) {
         known[template.job] = template
+        var kept = template
+        kept.secrets = nil
         // Where it cannot be kept, a new agent waits for the head to tell it again.
-        guard let json = try? JSONEncoder().encode(template) else { return }
+        guard let json = try? JSONEncoder().encode(kept) else { return }
         if mkdir(directory, 0o700) < 0, errno != EEXIST { return }
         try? Files.writeAtomically(path(template.job), json, mode: 0o600, durable: false)
     }

@@ -116,6 +116,8 @@ public struct JobTemplate: Sendable, Codable {
     /// Directory on the node below which `tasks/<index>/<attempt>/` are made. A relative one lies in the agent's own state
     /// directory: the node's files are its own, and the head asks for them.
     public var directory: String
+    /// Values of the spec's secrets, where the node is another machine than the one that has them; no disk ever keeps them.
+    public var secrets: [String: String]?
     public init(job: JobID, spec: JobSpec, taskCount: Int, root: RootFilesystem, directory: String)
     {
         self.job = job

@@ -40,7 +40,7 @@ public struct NodeResources: Sendable {
 
     let shape: NodeShape
     let gpuIDs: [String]
-    let labels: [String: String]
+    public let labels: [String: String]
     /// A bit for each thread of the shape.
     var freeThreads: [UInt64]
     var domains: [DomainRoom]

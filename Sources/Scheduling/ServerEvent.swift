@@ -18,6 +18,9 @@ public enum ServerEvent: Sendable {
     case nodeHeld(String, reason: String?)
     /// The node is about to be told to end all its tasks: they are queued again, and nobody's fault.
     case nodeStopping(String)
+    case nodeDrained(String, reason: String, requeue: Bool)
+    case nodeUndrained(String)
+    case nodeRemoved(String)
     case started(String, [StartRecord])
     case exited(String, [ExitRecord])
 

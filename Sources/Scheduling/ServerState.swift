@@ -68,6 +68,7 @@ public struct ServerState: Sendable {
         case .nodeConnected(let node, let hello): connect(node, hello, now)
         case .nodeDisconnected(let node, let reason): disconnect(node, reason)
         case .nodeHeld(let node, let reason): hold(node, reason)
+        case .nodeDrained, .nodeUndrained, .nodeRemoved: break
         case .nodeStopping(let node): stop(node, now)
         case .started(_, let records): for record in records { start(record) }
         case .exited(let node, let records): for record in records { end(record, on: node, now) }

@@ -73,6 +73,14 @@ public struct APIClient: Sendable {
     public func retry(_ request: SelectionRequest) throws -> [Int] {
         (try post("/retry", request) as SelectionReply).counts
     }
+    public func nodes() throws -> [ServerStatus.Node] { try get("/nodes") }
+    public func add(_ nodes: [NodeSpec]) throws -> [ServerStatus.Node] {
+        try post("/nodes", NodesRequest(nodes))
+    }
+    public func change(_ node: String, _ request: NodeRequest) throws {
+        let name = node.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? node
+        let _: [ServerStatus.Node] = try post("/nodes/\(name)", request)
+    }
     /// Throws where there is nothing to sit at.
     public func openSession(_ request: SessionRequest) throws -> SessionStream {
         let reply: SessionReply = try post("/sessions", request)

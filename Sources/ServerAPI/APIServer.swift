@@ -108,6 +108,24 @@ public struct APIServer: Sendable {
                 }
             return try JSONReply(SelectionReply(counts: counts))
         }
+        v1.get("nodes") { _, _ in try JSONReply(await jobs.nodeStatus()) }
+        v1.post("nodes") { request, _ in
+            let body: NodesRequest = try await Self.body(request)
+            try await jobs.addNodes(body.nodes)
+            return try JSONReply(await jobs.nodeStatus())
+        }
+        v1.post("nodes/:name") { request, context in
+            let name = try context.parameters.require("name")
+            let body: NodeRequest = try await Self.body(request)
+            switch body.change {
+            case .drain:
+                try await jobs.drainNode(
+                    name, reason: body.reason ?? "drained", requeue: body.force ?? false)
+            case .undrain: try await jobs.undrainNode(name)
+            case .remove: try await jobs.removeNode(name, force: body.force ?? false)
+            }
+            return try JSONReply(await jobs.nodeStatus())
+        }
         v1.post("sessions") { request, _ in
             let body: SessionRequest = try await Self.body(request)
             return try JSONReply(SessionReply(session: try await jobs.openSession(body)))

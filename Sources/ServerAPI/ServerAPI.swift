@@ -45,6 +45,27 @@ public struct SessionReply: Sendable, Codable {
     public var session: Int64
 }
 
+/// Machines to add, or to reach in another way.
+public struct NodesRequest: Sendable, Codable {
+    public var nodes: [NodeSpec]
+    public init(_ nodes: [NodeSpec]) { self.nodes = nodes }
+}
+
+/// What is to become of a node.
+public struct NodeRequest: Sendable, Codable {
+    public enum Change: String, Sendable, Codable { case drain, undrain, remove }
+    public var change: Change
+    /// Of a drain, for people.
+    public var reason: String?
+    /// Drain: end running tasks and queue them again. Remove: take them for lost.
+    public var force: Bool?
+    public init(_ change: Change, reason: String? = nil, force: Bool = false) {
+        self.change = change
+        self.reason = reason
+        self.force = force
+    }
+}
+
 public struct ShutdownRequest: Sendable, Codable {
     /// Ends the tasks, their launcher and agent as well.
     public var stopNodes: Bool

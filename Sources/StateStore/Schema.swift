@@ -18,6 +18,14 @@ enum Schema {
             // Thousandths of the one GPU.
             try database.execute(sql: "ALTER TABLE tasks ADD COLUMN gpu_share INTEGER")
         }
+        migrator.registerMigration("4 machines of the user") { database in
+            // A machine's spec is JSON. Any node may be drained, this machine, too.
+            try database.execute(
+                sql: """
+                    CREATE TABLE machines (name TEXT PRIMARY KEY, spec BLOB NOT NULL) WITHOUT ROWID;
+                    CREATE TABLE drained (name TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 

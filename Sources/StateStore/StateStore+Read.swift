@@ -11,13 +11,21 @@ extension StateStore {
             return try reader.read { database in
                 let jobs = try Row.fetchAll(database, sql: "SELECT * FROM jobs ORDER BY id")
                 let nodes = try Row.fetchAll(database, sql: "SELECT * FROM nodes ORDER BY name")
+                let machines = try Data.fetchAll(
+                    database, sql: "SELECT spec FROM machines ORDER BY name")
+                let drained = try Row.fetchAll(database, sql: "SELECT * FROM drained")
                 return StoredState(
                     jobs: try jobs.map(Self.job),
                     nodes: nodes.map {
                         StoredState.Node(
                             name: $0["name"], agentEpoch: $0["agent_epoch"],
                             launcherEpoch: $0["launcher_epoch"], bootID: $0["boot_id"])
-                    })
+                    },
+                    machines: try machines.map {
+                        try JSONDecoder().decode(NodeSpec.self, from: $0)
+                    },
+                    drained: Dictionary(
+                        drained.map { ($0["name"], $0["reason"]) }, uniquingKeysWith: { $1 }))
             }
         } catch { throw StoreError("read", "jobs", error) }
     }

@@ -42,6 +42,21 @@ struct Statements {
             try database.execute(
                 sql: "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?)",
                 arguments: [name, agentEpoch, launcherEpoch, bootID])
+        case .machine(let spec):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO machines VALUES (?, ?)",
+                arguments: [spec.name, try JSONEncoder().encode(spec)])
+        case .noMachine(let name):
+            for table in ["machines", "nodes", "drained"] {
+                try database.execute(
+                    sql: "DELETE FROM \(table) WHERE name = ?", arguments: [name])
+            }
+        case .drained(let name, let reason?):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO drained VALUES (?, ?)", arguments: [name, reason])
+        case .drained(let name, nil):
+            try database.execute(
+                sql: "DELETE FROM drained WHERE name = ?", arguments: [name])
         case .dispatched(let attempt, let placement, let memory):
             try dispatched.execute(
                 arguments: [

@@ -55,6 +55,12 @@ public struct JobProgress: Sendable {
 public enum StoreWrite: Sendable {
     case job(JobProgress)
     case node(String, agentEpoch: String, launcherEpoch: String, bootID: String)
+    /// One that the user named, or named anew.
+    case machine(NodeSpec)
+    /// The node is no longer the user's: all that is kept of it goes.
+    case noMachine(String)
+    /// Why a node takes no work by the user's wish; nil where it does.
+    case drained(String, reason: String?)
     case dispatched(AttemptID, Placement, memory: Int64?)
     case cancelling(TaskID)
     /// `memory` is that of the next attempt, where it was raised.
@@ -74,6 +80,10 @@ public struct StoredState: Sendable {
     }
     public var jobs: [StoredJob]
     public var nodes: [Node]
+    /// Those that the user named, by name.
+    public var machines: [NodeSpec]
+    /// Reasons by the node's name.
+    public var drained: [String: String]
 }
 
 public struct StoredJob: Sendable {

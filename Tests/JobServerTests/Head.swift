@@ -29,7 +29,7 @@ struct Head {
         let server = JobServer(
             directories: directories,
             seams: ServerSeams(
-                openNode: { _, deliver in node.open(deliver) },
+                openNode: { _, _, deliver in node.open(deliver) },
                 fetchImage: { reference, progress throws(ImageError) in
                     try images.fetch(reference, progress)
                 },

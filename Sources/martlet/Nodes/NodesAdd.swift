@@ -77,11 +77,12 @@ struct NodesAdd: ParsableCommand {
     private func specs() throws -> [NodeSpec] {
         var specs: [NodeSpec] = []
         if let file {
-            specs = try NodesFile.parse(text: try Files.text(file), path: file)
+            _ = file
         }
         for host in hosts { specs += try NodeNames.specs(host) }
         guard !specs.isEmpty else {
-            throw Failure(.usage, "no hosts", hint: "martlet nodes add gpu01 gpu02, or --file nodes.yaml")
+            throw Failure(
+                .usage, "no hosts", hint: "martlet nodes add gpu01 gpu02, or --file nodes.yaml")
         }
         if let name {
             guard specs.count == 1 else {
@@ -111,7 +112,7 @@ struct NodesAdd: ParsableCommand {
 
     private static func lease(_ text: String) throws -> Int64 {
         if ["off", "0"].contains(text) { return 0 }
-        guard let time = DurationText.milliseconds(text) else {
+        guard let time = Rendering.duration(text) else {
             throw Failure(.usage, "--lease \(text): write 40m, 2h or off")
         }
         return time
