@@ -86,6 +86,8 @@ public struct ExplanationReport: Sendable, Codable {
     public struct Place: Sendable, Codable {
         public var index: Int
         public var node: String
+        /// Of a task on several nodes all of them, by rank; the rest is of `node` alone.
+        @OrNull public var nodes: [String]?
         public var cpus: [Int]
         public var numaNodes: [Int]
         public var gpus: [String]

@@ -119,7 +119,10 @@ public struct TaskReport: Sendable, Codable {
     @OrNull public var exitCode: Int32?
     @OrNull public var signal: Int32?
     public var params: [String: ParameterValue]
+    /// Rank 0's, where it has several.
     @OrNull public var node: String?
+    /// Of a task on several nodes all of them, by rank.
+    @OrNull public var nodes: [String]?
     public var cpus: [Int]
     public var numaNodes: [Int]
     public var gpus: [String]

@@ -32,10 +32,14 @@ public struct Dispatch: Sendable, Hashable {
     public var placement: Placement
     /// Bytes, where this attempt may use another amount than the spec says.
     public var memory: Int64?
+    /// Of a task on several nodes: all of its members, of which this one has `rank`.
+    public var gang: Gang?
+    public var rank = 0
 }
 
 /// One change of what is kept of a task, or of many untouched ones at once.
 public enum TaskChange: Sendable {
+    /// Of a task on several nodes once, with its rank 0.
     case dispatched(Dispatch)
     /// Its stop was asked for while it is with a node.
     case cancelling(TaskID)

@@ -51,6 +51,8 @@ public struct JobRecord: Sendable {
         var cancelRequested = false
         /// Asked back from the node, if it has not started.
         var recalled = false
+        /// Of a task on several nodes; `lane` is that of its rank 0 then.
+        var gang: LiveGang?
     }
 
     /// What is remembered of tasks that are not on a first attempt without failures.

@@ -32,6 +32,8 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     case tooLarge(String)
     /// It fits, and everything is taken.
     case busy
+    /// It needs several nodes at once, and fewer have room.
+    case fewNodes(free: Int, needed: Int)
     /// It fits, and tasks of a job have a port that it needs.
     case portHeld(String, node: String, by: JobID)
     /// `limits.parallel` is reached.
@@ -44,11 +46,22 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .tooLarge(let why): why
         case .busy: "waits for other tasks to end"
+        case .fewNodes(let free, let needed):
+            "needs \(needed) nodes at once, \(free == 0 ? "no node" : "\(free)") "
+                + (free < 2 ? "has room" : "have room")
         case .portHeld(let port, let node, let job):
             "waits for port \(port) of node \(node), which job \(job) has"
         case .parallelLimit: "limits.parallel is reached"
         case .excluded(let why): why
         case .noNode: "no node is connected"
+        }
+    }
+
+    /// It waits for nothing but others to end.
+    var isForRoom: Bool {
+        switch self {
+        case .busy, .fewNodes: true
+        case .tooLarge, .portHeld, .parallelLimit, .noNode: false
         }
     }
 

@@ -2,13 +2,19 @@ public import JobModel
 
 /// Room that is kept for the next task of a demand that found none and was passed by.
 public struct Reservation: Sendable, Hashable {
+    /// A part of a node.
+    public struct Room: Sendable, Hashable {
+        public var node: String
+        /// What it will have; nil where the reservation's `start` is.
+        public var placement: Placement?
+    }
+
     public var demand: DemandID
-    public var node: String
-    /// When it is expected to be free; nil where nobody can say, and the node is left alone by all others.
+    /// One, or as many as the task has nodes.
+    public var rooms: [Room]
+    /// When they are expected to be free; nil where nobody can say, and the nodes are left alone by all others.
     public var start: Timestamp?
-    /// What it will have then; nil where `start` is.
-    public var placement: Placement?
-    /// Bytes.
+    /// Bytes of each.
     public var memory: Int64
     /// When it was made: the older one comes first.
     public var made: Timestamp
@@ -26,15 +32,18 @@ struct KeptRoom {
 
     var isEmpty: Bool { nodes.isEmpty }
 
-    mutating func keep(_ reservation: Reservation, on node: NodeResources, _ now: Timestamp) {
-        guard let start = reservation.start, let placement = reservation.placement else {
-            nodes[reservation.node] = Kept(start: 0, rest: nil)
+    mutating func keep(
+        _ room: Reservation.Room, _ reservation: Reservation, on node: NodeResources,
+        _ now: Timestamp
+    ) {
+        guard let start = reservation.start, let placement = room.placement else {
+            nodes[room.node] = Kept(start: 0, rest: nil)
             return
         }
-        var known = nodes[reservation.node] ?? Kept(start: .max, rest: node)
+        var known = nodes[room.node] ?? Kept(start: .max, rest: node)
         known.start = min(known.start, max(0, start.milliseconds - now.milliseconds))
         _ = known.rest?.take(placement, memory: reservation.memory, of: reservation.demand.job)
-        nodes[reservation.node] = known
+        nodes[room.node] = known
     }
 
     /// Whether one who stays for so many milliseconds, nil where nobody knows, is away in time.

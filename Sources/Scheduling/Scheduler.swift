@@ -8,7 +8,7 @@ public struct Scheduler {
     private var headroom: [JobID: Int]
     private let waiting: [WaitingGPUs]
     /// Needs that found no room. What is free only shrinks while a plan is made, so they never will in this one.
-    private var refused: Set<Refusal> = []
+    private var refused: [Refusal: Found] = [:]
     /// What is kept of nodes for those who were passed by.
     private var kept = KeptRoom()
     private let now: Timestamp
@@ -18,6 +18,9 @@ public struct Scheduler {
     private var placed = 0
     private var placedBefore: [JobID: Int] = [:]
     private var plan = Plan()
+
+    /// Nodes that would have taken a part of a task, where it needs more of them.
+    private typealias Found = Int
 
     private struct Refusal: Hashable {
         var need: Need
@@ -100,12 +103,13 @@ public struct Scheduler {
         guard ready == demand.ready else { return }
         let reason = reason(demand, need)
         plan.waits[demand.id.job] = reason
-        guard reason == .busy else { return }
+        guard reason.isForRoom else { return }
         placedBefore[demand.id.job] = placed
-        guard let reservation = demand.reservation, let node = pool[reservation.node] else {
-            return
+        guard let reservation = demand.reservation else { return }
+        for room in reservation.rooms {
+            guard let node = pool[room.node] else { continue }
+            kept.keep(room, reservation, on: node.resources, now)
         }
-        kept.keep(reservation, on: node.resources, now)
     }
 
     private func need(_ demand: ClusterSnapshot.Demand) -> Need {
@@ -117,10 +121,8 @@ public struct Scheduler {
 
     /// Opens a lane at the best place, on as many nodes as the task needs or on none; false where there is no room.
     private mutating func place(_ demand: ClusterSnapshot.Demand, _ need: Need) -> Bool {
-        let refusal = Refusal(
-            need: need, stay: kept.isEmpty ? nil : demand.stay,
-            excluded: demand.excluded.isEmpty ? [] : Set(demand.excluded.keys))
-        guard !refused.contains(refusal) else { return false }
+        let refusal = refusal(demand, need)
+        guard refused[refusal] == nil else { return false }
         var used = Set(demand.excluded.keys.compactMap { pool.place(of: $0) })
         var taken: [(placement: Placement, held: NodeResources.Reservation)] = []
         for _ in 0..<max(1, demand.request.nodes) {
@@ -132,7 +134,7 @@ public struct Scheduler {
                     pool.give(placement, held)
                     kept.give(placement, held)
                 }
-                refused.insert(refusal)
+                refused[refusal] = taken.count
                 return false
             }
             taken.append((fit.placement, held))
@@ -143,6 +145,12 @@ public struct Scheduler {
                 demand: demand.id, placement: taken[0].placement, tasks: 1,
                 others: taken.dropFirst().map(\.placement), reservations: taken.map(\.held)))
         return true
+    }
+
+    private func refusal(_ demand: ClusterSnapshot.Demand, _ need: Need) -> Refusal {
+        Refusal(
+            need: need, stay: kept.isEmpty ? nil : demand.stay,
+            excluded: demand.excluded.isEmpty ? [] : Set(demand.excluded.keys))
     }
 
     /// The best place: of all nodes, or where room is kept and the task stays beyond the time from which it is, of the rest.
@@ -209,7 +217,10 @@ extension Scheduler {
         guard pool.accepting > 0 else { return .noNode }
         if let reason = exclusion(demand) { return .excluded(reason) }
         if headroom[demand.id.job] == 0 { return .parallelLimit }
-        return heldPort(demand) ?? .busy
+        if let held = heldPort(demand) { return held }
+        guard demand.request.nodes > 1 else { return .busy }
+        return .fewNodes(
+            free: refused[refusal(demand, need)] ?? 0, needed: demand.request.nodes)
     }
 
     /// That no node is left that could be given what it needs.

@@ -66,14 +66,11 @@ extension ServerState {
     }
 
     private mutating func stop(_ index: Int, _ place: Dictionary<JobID, JobRecord>.Index) {
-        guard let live = jobs.values[place].live[index], !live.cancelRequested,
-            let lane = lanes[live.lane]
-        else { return }
+        guard let live = jobs.values[place].live[index], !live.cancelRequested else { return }
         jobs.values[place].live[index]?.cancelRequested = true
         let task = TaskID(job: jobs.values[place].id, index: index)
         outbox.tasks.append(.cancelling(task))
-        outbox.cancels[lane.placement.node, default: []].append(
-            AttemptID(task: task, number: live.attempt))
+        if live.gang?.isEnding != true { tellToEnd(task) }
     }
 }
 

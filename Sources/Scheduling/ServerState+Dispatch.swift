@@ -33,14 +33,15 @@ extension ServerState {
             let share = jobs.values[place].share.share(of: capacity, now)
             for var demand in jobs.values[place].demands {
                 demand.share = share
-                demand.step = Usage(demand.request).share(of: capacity)
+                demand.step =
+                    (Usage(demand.request) * Double(demand.request.nodes)).share(of: capacity)
                 work.demands.append(demand)
             }
             if jobs.values[place].laneDepth > 1 {
                 work.lanes += standingLanes(of: jobs.values[place], now)
             }
             if let parallel = jobs.values[place].spec.limits.parallel {
-                work.headroom[id] = max(0, parallel - jobs.values[place].lanes.count)
+                work.headroom[id] = max(0, parallel - jobs.values[place].placesInUse)
             }
         }
         return work
@@ -57,49 +58,61 @@ extension ServerState {
     }
 
     private mutating func open(_ opening: Plan.Opening, _ now: Timestamp) {
-        let id = nextLane()
-        // Tasks on several nodes are not here yet: specs that want them are refused.
-        for (other, held) in zip(opening.others, opening.reservations.dropFirst()) {
-            pool.give(other, held)
-        }
+        guard opening.others.isEmpty else { return openGang(opening, now) }
         guard let reservation = opening.reservations.first else { return }
-        nodes[opening.placement.node]?.lanes.insert(id)
-        lanes[id] = Lane(
-            demand: opening.demand, placement: opening.placement, reservation: reservation,
-            opened: now, tasks: [])
-        jobs[opening.demand.job]?.lanes.insert(id)
-        jobs[opening.demand.job]?.share.change(Usage(opening.placement), 1, now)
+        let id = openLane(opening.demand, opening.placement, reservation, now)
         send(opening.tasks, of: opening.demand, into: id)
         // The queue may have held fewer than it counted.
         if lanes[id]?.tasks.isEmpty == true { close(id, now) }
     }
 
-    mutating func nextLane() -> LaneID {
+    mutating func openLane(
+        _ demand: DemandID, _ placement: Placement, _ reservation: NodeResources.Reservation,
+        _ now: Timestamp
+    ) -> LaneID {
         lastLane += 1
-        return LaneID(lastLane)
+        let id = LaneID(lastLane)
+        lanes[id] = Lane(
+            demand: demand, placement: placement, reservation: reservation, opened: now, tasks: [])
+        nodes[placement.node]?.lanes.insert(id)
+        jobs[demand.job]?.lanes.insert(id)
+        jobs[demand.job]?.share.change(Usage(placement), 1, now)
+        return id
     }
 
     private mutating func send(_ count: Int, of demand: DemandID, into lane: LaneID) {
-        guard let job = jobs.index(forKey: demand.job), let placement = lanes[lane]?.placement
-        else { return }
+        guard let placement = lanes[lane]?.placement else { return }
         for _ in 0..<count {
-            guard let index = jobs.values[job].takeReady(demand.memory) else { return }
-            let number = jobs.values[job].attempt(of: index) + 1
-            if number > 1 {
-                jobs.values[job].history[index, default: JobRecord.History(attempt: number)]
-                    .attempt = number
-            }
-            jobs.values[job].tasks[index] = .dispatched
-            jobs.values[job].tasks.setRow(index)
-            jobs.values[job].live[index] = JobRecord.Live(attempt: number, lane: lane)
-            lanes[lane]?.tasks.append(index)
-            let attempt = AttemptID(task: TaskID(job: demand.job, index: index), number: number)
+            guard let attempt = takeAttempt(of: demand, into: lane) else { return }
             let dispatch = Dispatch(attempt: attempt, placement: placement, memory: demand.memory)
             outbox.tasks.append(.dispatched(dispatch))
-            outbox.dispatches[placement.node, default: []].append(dispatch)
+            tell(dispatch)
         }
-        outbox.connections[placement.node] = nodes[placement.node]?.connection
+    }
+
+    /// The next ready task of a demand becomes an attempt in a lane; nil where none is left.
+    mutating func takeAttempt(of demand: DemandID, into lane: LaneID) -> AttemptID? {
+        guard let job = jobs.index(forKey: demand.job),
+            let index = jobs.values[job].takeReady(demand.memory)
+        else { return nil }
+        let number = jobs.values[job].attempt(of: index) + 1
+        if number > 1 {
+            jobs.values[job].history[index, default: JobRecord.History(attempt: number)]
+                .attempt = number
+        }
+        jobs.values[job].tasks[index] = .dispatched
+        jobs.values[job].tasks.setRow(index)
+        jobs.values[job].live[index] = JobRecord.Live(attempt: number, lane: lane)
+        lanes[lane]?.tasks.append(index)
         outbox.changed.insert(demand.job)
+        return AttemptID(task: TaskID(job: demand.job, index: index), number: number)
+    }
+
+    /// Sends an attempt to its node, on the connection that there is now.
+    mutating func tell(_ dispatch: Dispatch) {
+        let node = dispatch.placement.node
+        outbox.dispatches[node, default: []].append(dispatch)
+        outbox.connections[node] = nodes[node]?.connection
     }
 
     /// A task has left its lane; an empty lane gives its placement back.
@@ -110,7 +123,7 @@ extension ServerState {
         if lanes[lane]?.tasks.isEmpty == true { close(lane, now) }
     }
 
-    private mutating func close(_ id: LaneID, _ now: Timestamp) {
+    mutating func close(_ id: LaneID, _ now: Timestamp) {
         guard let lane = lanes.removeValue(forKey: id) else { return }
         jobs[lane.demand.job]?.lanes.remove(id)
         jobs[lane.demand.job]?.share.change(Usage(lane.placement), -1, now)
@@ -124,6 +137,11 @@ extension ServerState.Node {
 }
 
 extension JobRecord {
+    private var isOnSeveralNodes: Bool { spec.resources.nodes > 1 }
+
+    /// Tasks that may run at once: what `limits.parallel` counts.
+    var placesInUse: Int { isOnSeveralNodes ? live.count : lanes.count }
+
     /// Queued tasks that wait for nothing but room.
     var readyCount: Int {
         untouched + again.count + raised.values.reduce(0) { $0 + $1.count }
@@ -157,9 +175,9 @@ extension JobRecord {
 
     /// Tasks to keep in each lane: about 200 ms of work of the very short ones, at most 64; one beside the running one where the way
     /// to the head and back would be felt; the running one alone where it would not. Tasks without CPUs of their own
-    /// do not wait for one another, so theirs are never sent ahead.
+    /// do not wait for one another, and members of a task on several nodes wait for each other, so theirs are never sent ahead.
     var laneDepth: Int {
-        guard spec.resources.cpus > 0, let meanDuration else { return 1 }
+        guard spec.resources.cpus > 0, !isOnSeveralNodes, let meanDuration else { return 1 }
         if meanDuration < 50 { return min(64, max(4, Int(200 / max(meanDuration, 1)))) }
         return meanDuration < 5000 ? 2 : 1
     }

@@ -2,14 +2,20 @@ import DequeModule
 import JobModel
 
 extension ServerState {
-    mutating func start(_ record: StartRecord) {
+    mutating func start(_ record: StartRecord, on node: String) {
         let task = record.attempt.task
-        guard let live = jobs[task.job]?.live[task.index], live.attempt == record.attempt.number,
-            live.started == nil
+        guard let live = jobs[task.job]?.live[task.index], live.attempt == record.attempt.number
         else { return }
+        var lane = live.lane
+        if let gang = live.gang {
+            guard let rank = gang.rank(on: node), gang.members[rank].started == nil else { return }
+            jobs[task.job]?.live[task.index]?.gang?.members[rank].started = record.started
+            lane = gang.members[rank].lane
+        }
+        lanes[lane]?.started = record.started
+        if lane == live.lane { jobs[task.job]?.live[task.index]?.ports = record.ports ?? [] }
+        guard live.started == nil else { return }
         jobs[task.job]?.live[task.index]?.started = record.started
-        lanes[live.lane]?.started = record.started
-        jobs[task.job]?.live[task.index]?.ports = record.ports ?? []
         jobs[task.job]?.tasks[task.index] = .running
         noteFirstStart(task.job) { $0.noteStart(record.started) }
         outbox.changed.insert(task.job)
@@ -25,14 +31,24 @@ extension ServerState {
 
     /// The end of an attempt. A record of an older attempt, or one that was seen before, is acknowledged and changes nothing.
     mutating func end(_ record: ExitRecord, on node: String, _ now: Timestamp) {
-        outbox.acknowledged[node, default: []].append(record.attempt)
         let task = record.attempt.task
         guard let place = jobs.index(forKey: task.job),
             let live = jobs.values[place].live[task.index],
             live.attempt == record.attempt.number
-        else { return }
-        jobs.values[place].live[task.index] = nil
+        else { return outbox.acknowledged[node, default: []].append(record.attempt) }
+        guard live.gang == nil else {
+            return endMember(record, on: node, isReported: true, now)
+        }
+        outbox.acknowledged[node, default: []].append(record.attempt)
         leave(live.lane, task.index, now)
+        conclude(record, live, now)
+    }
+
+    /// The end of an attempt that has left its node.
+    mutating func conclude(_ record: ExitRecord, _ live: JobRecord.Live, _ now: Timestamp) {
+        let task = record.attempt.task
+        guard let place = jobs.index(forKey: task.job) else { return }
+        jobs.values[place].live[task.index] = nil
         noteFirstStart(task.job) { $0.noteDuration(of: record) }
         let history = jobs.values[place].history[task.index]
         let memory = history?.memory ?? jobs.values[place].spec.resources.memory

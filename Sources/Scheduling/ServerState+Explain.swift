@@ -57,7 +57,8 @@ extension ServerState {
             }
             turns.drop()
         }
-        let expected = job.reservation.map { ($0.start, $0.node) } ?? expectation(demand, now)
+        let expected =
+            job.reservation.map { ($0.start, $0.rooms[0].node) } ?? expectation(demand, now)
         wait.expected = expected?.0?.description
         wait.expectedNode = expected?.1
         wait.isReserved = job.reservation != nil
@@ -78,7 +79,7 @@ extension ServerState {
         Timestamp?, String
     )? {
         earliest(demand, on: roomiest(for: demand, now), now).map {
-            ($0.start, $0.placement.node)
+            ($0.start, $0.placements[0].node)
         }
     }
 
@@ -103,7 +104,7 @@ extension ServerState {
     {
         active.compactMap { id in
             guard id != job.id, let other = jobs[id], let reservation = other.reservation,
-                reservation.node == node
+                reservation.rooms.contains(where: { $0.node == node })
             else { return nil }
             let until = reservation.start.map { " from \($0) on" } ?? ""
             return ExplanationReport.Obstacle(
@@ -117,9 +118,13 @@ extension ServerState {
     private func place(_ index: Int, of job: JobRecord, _ now: Timestamp)
         -> ExplanationReport.Place?
     {
-        guard let live = job.live[index], let lane = lanes[live.lane] else { return nil }
+        guard let live = job.live[index] else { return nil }
+        // Of several the first that still runs.
+        let id = live.gang?.members.first { $0.end == nil }?.lane ?? live.lane
+        guard let lane = lanes[id] else { return nil }
         var place = ExplanationReport.Place(
             index: index, lane.placement, expectedEnd: expectedEnd(lane, now)?.description)
+        place.nodes = live.gang?.gang.nodes
         var request = job.spec.resources
         if let memory = lane.demand.memory { request.memory = memory }
         let demand = ClusterSnapshot.Demand(
@@ -153,6 +158,7 @@ extension ServerState {
     /// `4 CPUs, 8 GiB, 1 GPU`.
     private static func words(_ request: ResourceRequest) -> String {
         var words = ["\(request.cpus) CPU\(request.cpus == 1 ? "" : "s")"]
+        if request.nodes > 1 { words[0] = "\(request.nodes) nodes with " + words[0] }
         if let memory = request.memory { words.append(ByteText.text(memory)) }
         if request.gpus.count > 0 { words.append(GPUText.text(request.gpus)) }
         if request.numa == .strict { words.append("on one NUMA node") }

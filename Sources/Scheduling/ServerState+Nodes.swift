@@ -11,7 +11,7 @@ extension ServerState {
         let accepted = Set(hello.accepted)
         let remembers = known.map { hello.incarnation.remembers(since: $0) } ?? true
         bringBack(name, except: accepted, remembers: remembers, now)
-        for record in hello.started { start(record) }
+        for record in hello.started { start(record, on: name) }
         tellAgain(name, accepted)
         for job in active { outbox.changed.insert(job) }
     }
@@ -75,32 +75,50 @@ extension ServerState {
                 guard let live = jobs[task.job]?.live[index] else { continue }
                 let attempt = AttemptID(task: task, number: live.attempt)
                 if accepted.contains(attempt) { continue }
-                if isStopping || remembers && live.started == nil {
-                    jobs[task.job]?.live[index] = nil
-                    leave(id, index, now)
-                    conclude(
-                        attempt, live.cancelRequested ? .final(.cancelled) : .requeue, nil, now)
+                if isStopping || remembers && live.started(in: id) == nil {
+                    takeBack(attempt, live, from: id, now)
                 } else {
-                    end(Self.lost(attempt, live.started, now), on: name, now)
+                    lose(
+                        attempt, live, in: id, "the node or its launcher was restarted", at: now,
+                        now)
                 }
             }
         }
     }
 
-    private static func lost(_ attempt: AttemptID, _ started: Timestamp?, _ now: Timestamp)
-        -> ExitRecord
-    {
-        var record = ExitRecord(
-            attempt: attempt, status: .lost("the node or its launcher was restarted"), ended: now)
-        record.started = started
-        return record
+    /// It never started there, or does not count.
+    private mutating func takeBack(
+        _ attempt: AttemptID, _ live: JobRecord.Live, from id: LaneID, _ now: Timestamp
+    ) {
+        if live.gang != nil, let node = lanes[id]?.placement.node {
+            let record = ExitRecord(attempt: attempt, status: .neverStarted, ended: now)
+            return endMember(record, on: node, isReported: false, now)
+        }
+        jobs[attempt.task.job]?.live[attempt.task.index] = nil
+        leave(id, attempt.task.index, now)
+        conclude(attempt, live.cancelRequested ? .final(.cancelled) : .requeue, nil, now)
+    }
+
+    /// No exit record will come of it.
+    /// - Parameter ended: when it may have ended.
+    private mutating func lose(
+        _ attempt: AttemptID, _ live: JobRecord.Live, in id: LaneID, _ reason: String,
+        at ended: Timestamp, _ now: Timestamp
+    ) {
+        var record = ExitRecord(attempt: attempt, status: .lost(reason), ended: ended)
+        record.started = live.started(in: id)
+        if live.gang != nil, let node = lanes[id]?.placement.node {
+            return endMember(record, on: node, isReported: false, now)
+        }
+        leave(id, attempt.task.index, now)
+        conclude(record, live, now)
     }
 
     /// A new agent learns again what belongs to the attempts that it has, and what is to be stopped.
     private mutating func tellAgain(_ name: String, _ accepted: Set<AttemptID>) {
         for attempt in accepted.sorted(by: { $0.task < $1.task }) {
             guard let live = jobs[attempt.task.job]?.live[attempt.task.index],
-                live.attempt == attempt.number, let lane = lanes[live.lane]
+                let dispatch = dispatch(attempt, live, on: name)
             else {
                 outbox.cancels[name, default: []].append(attempt)
                 // One that ended while nobody knew its job would otherwise be kept for ever.
@@ -108,13 +126,32 @@ extension ServerState {
                 continue
             }
             jobs[attempt.task.job]?.live[attempt.task.index]?.recalled = false
-            outbox.dispatches[name, default: []].append(
-                Dispatch(
-                    attempt: attempt, placement: lane.placement, memory: lane.demand.memory))
-            outbox.connections[name] = nodes[name]?.connection
-            if live.cancelRequested {
+            tell(dispatch)
+            if live.cancelRequested || live.gang?.isEnding == true {
                 outbox.later.append(.cancel(node: name, [attempt]))
             }
         }
+    }
+
+    /// What a node has been told of an attempt; nil where it has no part in it, or no longer.
+    private func dispatch(_ attempt: AttemptID, _ live: JobRecord.Live, on name: String)
+        -> Dispatch?
+    {
+        guard live.attempt == attempt.number else { return nil }
+        if let gang = live.gang {
+            guard let rank = gang.rank(on: name), gang.members[rank].end == nil else { return nil }
+            let memory = lanes[gang.members[rank].lane]?.demand.memory
+            return dispatch(attempt, of: gang, rank, memory: memory)
+        }
+        guard let lane = lanes[live.lane], lane.placement.node == name else { return nil }
+        return Dispatch(attempt: attempt, placement: lane.placement, memory: lane.demand.memory)
+    }
+}
+
+extension JobRecord.Live {
+    /// When the part of it that a lane holds began; nil where it is not known to have.
+    func started(in lane: LaneID) -> Timestamp? {
+        guard let gang else { return started }
+        return gang.members.first { $0.lane == lane }?.started
     }
 }

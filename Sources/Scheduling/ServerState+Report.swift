@@ -34,12 +34,11 @@ extension ServerState {
     public func liveTasks(of id: JobID) -> [Int: LiveTask] {
         guard let job = jobs[id] else { return [:] }
         return job.live.compactMapValues { live in
-            lanes[live.lane].map {
-                LiveTask(
-                    attempt: live.attempt, placement: $0.placement, started: live.started,
-                    ports: live.ports,
-                    isCancelling: live.cancelRequested)
-            }
+            let members = live.gang?.members.map(\.placement) ?? []
+            guard let placement = members.first ?? lanes[live.lane]?.placement else { return nil }
+            return LiveTask(
+                attempt: live.attempt, placement: placement, nodes: members.map(\.node),
+                started: live.started, ports: live.ports, isCancelling: live.cancelRequested)
         }
     }
 
@@ -110,7 +109,10 @@ public struct NodeReport: Sendable {
 /// A task that is with a node.
 public struct LiveTask: Sendable {
     public let attempt: Int
+    /// Of rank 0, where it has several nodes.
     public let placement: Placement
+    /// Those of a task on several nodes, by rank; empty where it has one.
+    public let nodes: [String]
     /// Nil until it is known to have started.
     public let started: Timestamp?
     /// Of its node, where it is reached.

@@ -35,7 +35,7 @@ extension ServerState {
     }
 
     private func isValid(_ reservation: Reservation, _ now: Timestamp) -> Bool {
-        guard nodes[reservation.node]?.acceptsWork == true else { return false }
+        for room in reservation.rooms where nodes[room.node]?.acceptsWork != true { return false }
         return reservation.start.map { now <= $0 } ?? true
     }
 
@@ -43,29 +43,41 @@ extension ServerState {
         for demand: ClusterSnapshot.Demand, passed: Int, _ now: Timestamp
     ) -> Reservation? {
         let able = roomiest(for: demand, now)
-        let memory = demand.request.memory ?? 0
+        let count = max(1, demand.request.nodes)
+        var reservation = Reservation(
+            demand: demand.id, rooms: [], memory: demand.request.memory ?? 0, made: now)
         if let best = earliest(demand, on: able, now) {
-            return Reservation(
-                demand: demand.id, node: best.placement.node, start: best.start,
-                placement: best.placement, memory: memory,
-                made: now)
+            reservation.start = best.start
+            reservation.rooms = best.placements.map { .init(node: $0.node, placement: $0) }
+        } else {
+            guard passed >= Self.patience, able.count >= count else { return nil }
+            reservation.rooms = able.prefix(count).map { .init(node: $0) }
         }
-        guard passed >= Self.patience, let first = able.first else { return nil }
-        return Reservation(
-            demand: demand.id, node: first, memory: memory,
-            made: now)
+        return reservation
     }
 
-    /// Where there will be room first.
+    /// Where there will be room first, on as many nodes as the task needs.
     func earliest(_ demand: ClusterSnapshot.Demand, on names: [String], _ now: Timestamp) -> (
-        start: Timestamp, placement: Placement
+        start: Timestamp, placements: [Placement]
     )? {
+        typealias Start = (start: Timestamp, placement: Placement)
+        let count = max(1, demand.request.nodes)
         // Once for all lanes: a job is large to copy.
         var durations: [JobID: Int64] = [:]
         for id in active { durations[id] = jobs[id]?.expectedDuration }
-        return names.reduce(nil) { best, name in
-            earliestStart(demand.request, on: name, durations, before: best?.start, now) ?? best
+        // The earliest so far, ascending.
+        var best: [Start] = []
+        for name in names {
+            let latest = best.count == count ? best.last?.start : nil
+            guard
+                let found = earliestStart(demand.request, on: name, durations, before: latest, now)
+            else { continue }
+            let place = best.firstIndex { found.start < $0.start } ?? best.count
+            best.insert(found, at: place)
+            if best.count > count { best.removeLast() }
         }
+        guard best.count == count, let last = best.last else { return nil }
+        return (last.start, best.map(\.placement))
     }
 
     /// Nodes that could hold the request, those with most of what it wants free first.
@@ -89,7 +101,7 @@ extension ServerState {
         }
         return able.map { (free: free($0), name: $0.name) }.sorted {
             ($0.free, $1.name) > ($1.free, $0.name)
-        }.prefix(Self.reservationNodes).map(\.name)
+        }.prefix(Self.reservationNodes + request.nodes - 1).map(\.name)
     }
 
     /// Where others have room reserved that this one must not make later.
@@ -97,11 +109,11 @@ extension ServerState {
         String
     > {
         Set(
-            active.compactMap { id in
+            active.flatMap { id -> [String] in
                 guard id != demand.id.job, let job = jobs[id], let reservation = job.reservation,
                     job.spec.priority >= demand.priority, isValid(reservation, now)
-                else { return nil }
-                return reservation.node
+                else { return [] }
+                return reservation.rooms.map(\.node)
             })
     }
 

@@ -12,9 +12,11 @@ public struct RestoredJob: Sendable {
         public var cancelRequested: Bool
         /// When its last attempt ended.
         public var ended: Timestamp?
+        /// All of its places, where its last attempt is with several nodes.
+        public var gang: Gang?
         public init(
             index: Int, state: TaskState, budget: TaskBudget, placement: Placement?,
-            cancelRequested: Bool, ended: Timestamp? = nil
+            cancelRequested: Bool, ended: Timestamp? = nil, gang: Gang? = nil
         ) {
             self.index = index
             self.state = state
@@ -22,6 +24,7 @@ public struct RestoredJob: Sendable {
             self.placement = placement
             self.cancelRequested = cancelRequested
             self.ended = ended
+            self.gang = gang
         }
     }
 
@@ -119,6 +122,11 @@ extension ServerState {
         if let placement = task.placement, task.state == .running {
             jobs.values[place].tasks[task.index] = .dispatched
             let demand = DemandID(job: id, memory: budget.memory)
+            if let gang = task.gang, gang.placements.count > 1 {
+                let attempt = AttemptID(
+                    task: TaskID(job: id, index: task.index), number: budget.attempt)
+                return restore(gang, attempt, demand, cancelRequested: task.cancelRequested, now)
+            }
             let lane = restoredLane(demand, placement, now)
             lanes[lane]?.tasks.append(task.index)
             jobs.values[place].live[task.index] = JobRecord.Live(
@@ -148,15 +156,7 @@ extension ServerState {
             lanes[$0]?.demand == demand && lanes[$0]?.placement == placement
                 && !placement.cpus.isEmpty
         }
-        if let standing { return standing }
-        let id = nextLane()
-        lanes[id] = Lane(
-            demand: demand, placement: placement, reservation: .init(memory: []),
-            opened: now, tasks: [])
-        jobs[demand.job]?.lanes.insert(id)
-        jobs[demand.job]?.share.change(Usage(placement), 1, now)
-        nodes[placement.node]?.lanes.insert(id)
-        return id
+        return standing ?? openLane(demand, placement, .init(memory: []), now)
     }
 
     /// Everything at or after the cursor that has no row and is queued. Queued tasks before it have rows and are ready already.

@@ -70,7 +70,8 @@ public struct ServerState: Sendable {
         case .nodeHeld(let node, let reason): hold(node, reason)
         case .nodeDrained, .nodeUndrained, .nodeRemoved: break
         case .nodeStopping(let node): stop(node, now)
-        case .started(_, let records): for record in records { start(record) }
+        case .started(let node, let records):
+            for record in records { start(record, on: node) }
         case .exited(let node, let records): for record in records { end(record, on: node, now) }
         case .jobExcluded(let job, let node, let reason, let until):
             exclude(job, from: node, reason, until)

@@ -53,8 +53,9 @@ struct Meter: Sendable {
     }
 
     mutating func start(_ dispatch: Dispatch, submitted: Timestamp?, _ now: Timestamp) {
-        attempts += 1
         held = held + Self.amount(dispatch.placement)
+        guard dispatch.rank == 0 else { return }
+        attempts += 1
         guard dispatch.attempt.number == 1, let submitted else { return }
         waits[dispatch.attempt.task.job, default: []].append(
             now.milliseconds - submitted.milliseconds)

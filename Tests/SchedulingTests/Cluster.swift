@@ -29,7 +29,8 @@ struct Cluster {
 
     mutating func connect(
         _ name: String = "n", _ numa: [Int] = [2], memory: Int64 = 8 << 30, gpus: Int = 0,
-        agent: String = "a", launcher: String = "l", accepted: [AttemptID] = [],
+        agent: String = "a", launcher: String = "l", boot: String = "b",
+        accepted: [AttemptID] = [],
         started: [StartRecord] = [], exited: [ExitRecord] = []
     ) {
         apply(
@@ -38,7 +39,7 @@ struct Cluster {
                 NodeHello(
                     inventory: Self.inventory(numa, memory: memory, gpus: gpus),
                     incarnation: NodeIncarnation(
-                        agentEpoch: agent, launcherEpoch: launcher, bootID: "b"),
+                        agentEpoch: agent, launcherEpoch: launcher, bootID: boot),
                     accepted: accepted, started: started, exited: exited)))
     }
 
@@ -72,12 +73,31 @@ struct Cluster {
 
     var sentNames: [String] { sent.map(\.attempt.description) }
 
+    /// What the last events told nodes to end, by node.
+    var cancelled: [String: [AttemptID]] {
+        told { if case .cancel(let node, let attempts) = $0 { (node, attempts) } else { nil } }
+    }
+
+    /// Records that the last events let nodes forget, by node.
+    var acknowledged: [String: [AttemptID]] {
+        told { if case .acknowledge(let node, let ids) = $0 { (node, ids) } else { nil } }
+    }
+
+    /// What the last events asked back from nodes, by node.
+    var recalled: [String: [AttemptID]] {
+        told { if case .recall(let node, let attempts) = $0 { (node, attempts) } else { nil } }
+    }
+
+    private func told(_ what: (Effect) -> (String, [AttemptID])?) -> [String: [AttemptID]] {
+        Dictionary(effects.compactMap(what), uniquingKeysWith: +)
+    }
+
     @discardableResult
     mutating func end(
-        _ attempts: [AttemptID], _ status: ExitStatus = .code(0), took: Int64 = 10_000,
-        _ change: (inout ExitRecord) -> Void = { _ in }
+        _ attempts: [AttemptID], on node: String = "n", _ status: ExitStatus = .code(0),
+        took: Int64 = 10_000, _ change: (inout ExitRecord) -> Void = { _ in }
     ) -> [Effect] {
-        apply(.exited("n", attempts.map { record($0, status, took: took, change) }))
+        apply(.exited(node, attempts.map { record($0, status, took: took, change) }))
     }
 
     func record(

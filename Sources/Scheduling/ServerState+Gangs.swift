@@ -1,0 +1,116 @@
+import JobModel
+
+// Tasks on several nodes: one attempt, with a container on each of its nodes.
+
+extension ServerState {
+    /// All members at once.
+    mutating func openGang(_ opening: Plan.Opening, _ now: Timestamp) {
+        let placements = [opening.placement] + opening.others
+        let members = zip(placements, opening.reservations).map { placement, reservation in
+            LiveGang.Member(
+                placement: placement,
+                lane: openLane(opening.demand, placement, reservation, now))
+        }
+        guard let attempt = takeAttempt(of: opening.demand, into: members[0].lane) else {
+            for member in members { close(member.lane, now) }
+            return
+        }
+        for member in members.dropFirst() { lanes[member.lane]?.tasks = [attempt.task.index] }
+        let gang = LiveGang(members: members, port: meetingPort(of: attempt.task, members))
+        jobs[attempt.task.job]?.live[attempt.task.index]?.gang = gang
+        for rank in members.indices {
+            let dispatch = dispatch(attempt, of: gang, rank, memory: opening.demand.memory)
+            if rank == 0 { outbox.tasks.append(.dispatched(dispatch)) }
+            tell(dispatch)
+        }
+    }
+
+    func dispatch(_ attempt: AttemptID, of gang: LiveGang, _ rank: Int, memory: Int64?) -> Dispatch
+    {
+        Dispatch(
+            attempt: attempt, placement: gang.members[rank].placement, memory: memory,
+            gang: gang.gang, rank: rank)
+    }
+
+    /// One that no other task has that is known to have one on rank 0's node.
+    private func meetingPort(of task: TaskID, _ members: [LiveGang.Member]) -> Int {
+        let node = members[0].placement.node
+        var taken = Set(
+            (pool[node]?.resources.heldPorts ?? []).map { Int($0.mapping.hostPort) })
+        for id in nodes[node]?.lanes ?? [] {
+            guard let lane = lanes[id], let index = lane.tasks.first,
+                let gang = jobs[lane.demand.job]?.live[index]?.gang, gang.members[0].lane == id
+            else { continue }
+            taken.insert(gang.port)
+        }
+        return Gang.port(for: task, isTaken: taken.contains)
+    }
+
+    /// One member's end, which frees what it had; the first that is no success ends the others.
+    /// - Parameter isReported: its node told of it, and waits until that is acknowledged.
+    mutating func endMember(
+        _ record: ExitRecord, on node: String, isReported: Bool, _ now: Timestamp
+    ) {
+        let task = record.attempt.task
+        guard let place = jobs.index(forKey: task.job),
+            let gang = jobs.values[place].live[task.index]?.gang,
+            let rank = gang.rank(on: node), gang.members[rank].end == nil
+        else { return acknowledgeAgain(record, on: node, isReported) }
+        jobs.values[place].live[task.index]?.gang?.members[rank].end = record
+        jobs.values[place].live[task.index]?.gang?.members[rank].isReported = isReported
+        leave(gang.members[rank].lane, task.index, now)
+        if !record.isSuccess { endOthers(task) }
+        guard let live = jobs.values[place].live[task.index], let gang = live.gang, gang.isOver,
+            let outcome = gang.outcome
+        else { return }
+        for member in gang.members where member.isReported {
+            outbox.acknowledged[member.placement.node, default: []].append(record.attempt)
+        }
+        conclude(outcome, live, now)
+    }
+
+    /// A record that changes nothing: of a member that was given up before its node told of it, or told once more.
+    private mutating func acknowledgeAgain(
+        _ record: ExitRecord, on node: String, _ isReported: Bool
+    ) {
+        let task = record.attempt.task
+        let gang = jobs[task.job]?.live[task.index]?.gang
+        let member = gang.flatMap { gang in gang.rank(on: node).map { gang.members[$0] } }
+        guard isReported, member?.isReported != true else { return }
+        outbox.acknowledged[node, default: []].append(record.attempt)
+    }
+
+    private mutating func endOthers(_ task: TaskID) {
+        guard let live = jobs[task.job]?.live[task.index], live.gang?.isEnding == false else {
+            return
+        }
+        jobs[task.job]?.live[task.index]?.gang?.isEnding = true
+        if !live.cancelRequested { tellToEnd(task) }
+    }
+
+    /// Tells each node that has a part of the task's attempt.
+    mutating func tellToEnd(_ task: TaskID) {
+        guard let live = jobs[task.job]?.live[task.index] else { return }
+        let attempt = AttemptID(task: task, number: live.attempt)
+        let ids = live.gang?.members.filter { $0.end == nil }.map(\.lane) ?? [live.lane]
+        for id in ids {
+            guard let node = lanes[id]?.placement.node else { continue }
+            outbox.cancels[node, default: []].append(attempt)
+        }
+    }
+
+    /// As the database has it: which members have ended their nodes tell again.
+    mutating func restore(
+        _ gang: Gang, _ attempt: AttemptID, _ demand: DemandID, cancelRequested: Bool,
+        _ now: Timestamp
+    ) {
+        let members = gang.placements.map { placement in
+            let lane = openLane(demand, placement, .init(memory: []), now)
+            lanes[lane]?.tasks = [attempt.task.index]
+            return LiveGang.Member(placement: placement, lane: lane)
+        }
+        jobs[attempt.task.job]?.live[attempt.task.index] = JobRecord.Live(
+            attempt: attempt.number, lane: members[0].lane, cancelRequested: cancelRequested,
+            gang: LiveGang(members: members, port: gang.port))
+    }
+}

@@ -1,0 +1,261 @@
+import JobModel
+import Testing
+
+@testable import Scheduling
+
+@Suite("Tasks on several nodes")
+struct GangTests {
+    /// Nodes `a`, `b` … of two CPUs.
+    static func cluster(_ names: String..., cpus: Int = 2) -> Cluster {
+        var cluster = Cluster()
+        for name in names { cluster.connect(name, [cpus]) }
+        return cluster
+    }
+
+    private static func submit(
+        _ cluster: inout Cluster, nodes: Int, count: Int = 1, cpus: Int = 2,
+        _ change: (inout JobSpec) -> Void = { _ in }
+    ) -> JobID {
+        cluster.submit(count, cpus: cpus) {
+            $0.resources.nodes = nodes
+            change(&$0)
+        }
+    }
+
+    static let first = AttemptID.of("1_0.1")
+
+    @Test("every node gets its part, and each knows all of them")
+    func members() throws {
+        var cluster = Self.cluster("a", "b", "c")
+        _ = Self.submit(&cluster, nodes: 3)
+        let sent = cluster.sent.sorted { $0.rank < $1.rank }
+        #expect(sent.map(\.attempt) == [Self.first, Self.first, Self.first])
+        #expect(sent.map(\.rank) == [0, 1, 2])
+        #expect(Set(sent.map(\.placement.node)) == ["a", "b", "c"])
+        for dispatch in sent {
+            let gang = try #require(dispatch.gang)
+            #expect(gang.nodes == sent.map(\.placement.node))
+            #expect(Gang.ports.contains(gang.port) && gang.port == sent[0].gang?.port)
+            #expect(gang.placements[dispatch.rank] == dispatch.placement)
+        }
+        let report = cluster.state.liveTasks(of: JobID(1))[0]
+        #expect(report?.nodes == sent.map(\.placement.node))
+    }
+
+    @Test("it starts on all nodes or on none, and what it could not use is there for others")
+    func allOrNothing() {
+        var cluster = Self.cluster("a", "b", "c")
+        let busy = cluster.submit(1, cpus: 2)
+        let job = Self.submit(&cluster, nodes: 3)
+        #expect(cluster.sent.isEmpty)
+        #expect(cluster.standing(job).reason == "needs 3 nodes at once, 2 have room")
+        let small = cluster.submit(2, cpus: 2)
+        #expect(cluster.sent.count == 2)
+        cluster.end([.of("1_0.1")], on: "a")
+        #expect(cluster.sent.isEmpty && cluster.jobState(busy) == .succeeded)
+        cluster.end([.of("3_0.1")], on: "b")
+        #expect(cluster.sent.isEmpty)
+        cluster.end([.of("3_1.1")], on: "c")
+        #expect(cluster.sent.count == 3 && cluster.jobState(small) == .succeeded)
+    }
+
+    @Test("more nodes than there are is told for good")
+    func tooMany() {
+        var cluster = Self.cluster("a", "b")
+        let job = Self.submit(&cluster, nodes: 3)
+        #expect(cluster.standing(job).reason == "needs 3 nodes, 2 could hold it")
+        #expect(cluster.standing(job).state == .held)
+    }
+
+    @Test("it has ended when every part has; each node is free once its own has")
+    func ends() {
+        var cluster = Self.cluster("a", "b")
+        let job = Self.submit(&cluster, nodes: 2)
+        cluster.end([Self.first], on: "b")
+        #expect(cluster.counts(job).succeeded == 0 && cluster.state.isLive(Self.first))
+        #expect(cluster.acknowledged.isEmpty, "a server started anew would not know of it")
+        #expect(cluster.state.pool["b"]?.resources.freeCPUCount == 2)
+        #expect(cluster.state.pool["a"]?.resources.freeCPUCount == 0)
+        cluster.end([Self.first], on: "b")
+        #expect(cluster.state.isLive(Self.first))
+        cluster.end([Self.first], on: "a") { $0.metrics = ["loss": 1] }
+        #expect(cluster.jobState(job) == .succeeded)
+        #expect(cluster.acknowledged == ["a": [Self.first], "b": [Self.first]])
+    }
+
+    @Test("what is kept of it: rank 0's metrics, all time spent, the first start and the last end")
+    func outcome() throws {
+        var cluster = Self.cluster("a", "b")
+        _ = Self.submit(&cluster, nodes: 2)
+        let ranks = try #require(cluster.sent.first?.gang?.nodes)
+        cluster.end([Self.first], on: ranks[0], took: 5000) {
+            $0.metrics = ["loss": 1]
+            $0.userMicroseconds = 10
+            $0.peakMemory = 3
+        }
+        cluster.wait(1000)
+        cluster.end([Self.first], on: ranks[1], took: 7000) {
+            $0.metrics = ["loss": 2]
+            $0.userMicroseconds = 20
+            $0.peakMemory = 2
+        }
+        let records = cluster.effects.flatMap { effect -> [ExitRecord] in
+            guard case .saveTasks(let changes) = effect else { return [] }
+            return changes.compactMap { if case .ended(let end, _, _, _) = $0 { end } else { nil } }
+        }
+        let record = try #require(records.first)
+        #expect(records.count == 1 && record.metrics == ["loss": 1])
+        #expect(record.userMicroseconds == 30 && record.peakMemory == 3)
+        #expect(record.ended == cluster.now)
+        #expect(record.started?.milliseconds == cluster.now.milliseconds - 7000)
+    }
+
+    @Test("the first part that fails ends the others, and is what the attempt ended of")
+    func failure() throws {
+        var cluster = Self.cluster("a", "b", "c")
+        let job = Self.submit(&cluster, nodes: 3) {
+            $0.retry.attempts = 2
+            $0.retry.on = [.exit(75)]
+        }
+        cluster.end([Self.first], on: "c", .code(75))
+        #expect(cluster.cancelled == ["a": [Self.first], "b": [Self.first]])
+        cluster.wait(10)
+        cluster.end([Self.first], on: "a", .code(1))
+        #expect(cluster.cancelled.isEmpty && cluster.sent.isEmpty)
+        cluster.end([Self.first], on: "b", .signal(15)) { $0.cancelled = true }
+        #expect(cluster.sentNames == ["1_0.2", "1_0.2", "1_0.2"], "exit 75 came first")
+        for node in ["a", "b", "c"] { cluster.end([.of("1_0.2")], on: node, .code(1)) }
+        #expect(cluster.counts(job).failed == 1)
+    }
+
+    @Test("a person's cancel reaches every node, and is no failure")
+    func cancel() {
+        var cluster = Self.cluster("a", "b")
+        let job = Self.submit(&cluster, nodes: 2) { $0.retry.attempts = 3 }
+        cluster.apply(.cancelRequested(TaskSelection(job: job)))
+        #expect(cluster.cancelled == ["a": [Self.first], "b": [Self.first]])
+        for node in ["a", "b"] {
+            cluster.end([Self.first], on: node, .signal(15)) { $0.cancelled = true }
+        }
+        #expect(cluster.jobState(job) == .cancelled)
+        #expect(cluster.state.pool.nodes.allSatisfy { $0.resources.isIdle })
+    }
+
+    @Test("a node that lost its part ends the others before another attempt starts")
+    func lost() {
+        var cluster = Self.cluster("a", "b")
+        let job = Self.submit(&cluster, nodes: 2) {
+            $0.retry.attempts = 2
+            $0.retry.on = [.nodeLost]
+        }
+        for node in ["a", "b"] { cluster.apply(.started(node, [cluster.start(Self.first)])) }
+        cluster.connect("b", [2], agent: "other", launcher: "other", boot: "other")
+        #expect(cluster.cancelled == ["a": [Self.first]] && cluster.sent.isEmpty)
+        cluster.end([Self.first], on: "a", .signal(15)) { $0.cancelled = true }
+        #expect(cluster.sentNames == ["1_0.2", "1_0.2"])
+        #expect(cluster.counts(job).lost == 0)
+    }
+
+    @Test("a part that never arrived takes the others back, and is no failure")
+    func neverArrived() {
+        var cluster = Self.cluster("a", "b")
+        _ = Self.submit(&cluster, nodes: 2)
+        cluster.apply(.started("a", [cluster.start(Self.first)]))
+        cluster.connect("b", [2])
+        #expect(cluster.cancelled == ["a": [Self.first]] && cluster.sent.isEmpty)
+        cluster.end([Self.first], on: "a", .signal(15)) { $0.cancelled = true }
+        #expect(cluster.sentNames == ["1_0.2", "1_0.2"])
+    }
+
+    @Test("a node that comes back is told its part again, and to end it where the others were")
+    func reconnect() {
+        var cluster = Self.cluster("a", "b")
+        _ = Self.submit(&cluster, nodes: 2)
+        let parts = cluster.sent
+        cluster.apply(.nodeDisconnected("b", reason: "cut"))
+        cluster.connect("b", [2], accepted: [Self.first])
+        #expect(cluster.sent == parts.filter { $0.placement.node == "b" })
+        cluster.apply(.nodeDisconnected("b", reason: "cut"))
+        cluster.end([Self.first], on: "a", .code(1))
+        cluster.connect("b", [2], accepted: [Self.first])
+        #expect(cluster.cancelled == ["b": [Self.first]])
+        cluster.connect("a", [2], accepted: [Self.first])
+        #expect(cluster.cancelled == ["a": [Self.first]], "its part has ended")
+    }
+
+    @Test("limits.parallel counts tasks, and the share of the cluster all their nodes")
+    func limits() {
+        var cluster = Self.cluster("a", "b", "c", "d", cpus: 4)
+        let job = Self.submit(&cluster, nodes: 2, count: 5, cpus: 1) { $0.limits.parallel = 2 }
+        #expect(cluster.sent.count == 4)
+        #expect(Set(cluster.sentNames) == ["1_0.1", "1_1.1"])
+        let whole = cluster.state.capacity
+        #expect(cluster.state.job(job)?.share.share(of: whole, cluster.now) == 4.0 / 16)
+        let ends = cluster.sent.filter { $0.attempt == Self.first }
+        cluster.end([Self.first], on: ends[0].placement.node)
+        #expect(cluster.sent.isEmpty)
+        cluster.end([Self.first], on: ends[1].placement.node)
+        #expect(cluster.sentNames == ["1_2.1", "1_2.1"])
+    }
+
+    @Test("two that meet on one node meet at different ports")
+    func ports() {
+        var cluster = Self.cluster("a", "b", cpus: 8)
+        _ = Self.submit(&cluster, nodes: 2, count: 4, cpus: 1)
+        let ports = cluster.sent.compactMap { $0.rank == 0 ? $0.gang?.port : nil }
+        #expect(Set(ports).count == 4)
+        let task = TaskID(job: JobID(1), index: 0)
+        let other = Gang.port(for: task) { $0 == Gang.port(for: task) }
+        #expect(other != Gang.port(for: task) && Gang.ports.contains(other))
+    }
+
+    @Test("one that is passed by gets rooms reserved on all of its nodes")
+    func reservation() throws {
+        var cluster = Self.cluster("a", "b", cpus: 2)
+        let small = cluster.submit(100, cpus: 1) { $0.limits.time = 60_000 }
+        let large = Self.submit(&cluster, nodes: 2) { $0.limits.time = 60_000 }
+        var started = false
+        for _ in 0..<20 where !started {
+            cluster.wait(10_000)
+            let live = cluster.state.liveTasks(of: small).min { $0.key < $1.key }
+            let (index, task) = try #require(live)
+            let id = AttemptID(task: TaskID(job: small, index: index), number: task.attempt)
+            cluster.end([id], on: task.placement.node)
+            started = cluster.sent.contains { $0.attempt.task.job == large }
+        }
+        #expect(started)
+        #expect(cluster.sent.filter { $0.attempt.task.job == large }.count == 2)
+    }
+
+    @Test("a server that is started anew knows all parts, and asks the nodes what became of them")
+    func restart() {
+        for isReported in [false, true] {
+            var cluster = Self.cluster("a", "b")
+            _ = Self.submit(&cluster, nodes: 2)
+            let sent = cluster.sent
+            var job = RestoredJob(
+                NewJob(
+                    id: JobID(1), spec: cluster.state.job(JobID(1))!.spec, taskCount: 1,
+                    submitted: cluster.now))
+            job.isWhole = true
+            job.tasks = [
+                .init(
+                    index: 0, state: .running, budget: TaskBudget(attempt: 1),
+                    placement: sent[0].placement, cancelRequested: false, gang: sent[0].gang)
+            ]
+            let incarnation = NodeIncarnation(agentEpoch: "a", launcherEpoch: "l", bootID: "b")
+            var next = Cluster()
+            _ = next.state.restore(
+                [job], nodes: ["a": incarnation, "b": incarnation], now: next.now)
+            let end = next.record(Self.first, .code(0))
+            next.connect("a", [2], exited: isReported ? [end] : [])
+            // The part of a that never arrived ends that of b.
+            next.connect("b", [2], accepted: [Self.first])
+            #expect(next.cancelled == (isReported ? [:] : ["b": [Self.first]]))
+            #expect(next.sent == sent.filter { $0.placement.node == "b" })
+            next.end([Self.first], on: "b") { $0.cancelled = !isReported }
+            #expect(next.jobState(JobID(1)) == (isReported ? .succeeded : .running))
+            #expect(next.sentNames == (isReported ? [] : ["1_0.2", "1_0.2"]))
+        }
+    }
+}
