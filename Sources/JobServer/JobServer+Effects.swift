@@ -100,7 +100,8 @@ extension JobServer {
     private func write(_ change: TaskChange) -> StoreWrite {
         switch change {
         case .dispatched(let dispatch):
-            return .dispatched(dispatch.attempt, dispatch.placement, memory: dispatch.memory)
+            return .dispatched(
+                dispatch.attempt, dispatch.placement, memory: dispatch.memory, gang: dispatch.gang)
         case .cancelling(let task): return .cancelling(task)
         case .ended(let record, let outcome, let budget, let memory):
             let job = state.job(record.attempt.task.job)

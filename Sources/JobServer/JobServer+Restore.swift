@@ -115,7 +115,8 @@ extension RestoredJob {
                 index: row.index, state: row.state,
                 budget: TaskBudget(
                     attempt: row.attempt, failures: row.failures, memory: row.memory),
-                placement: row.placement, cancelRequested: row.isCancelling, ended: row.ended)
+                placement: row.placement, cancelRequested: row.isCancelling, ended: row.ended,
+                gang: row.gang)
         }
     }
 }

@@ -14,6 +14,17 @@ enum NumberList {
     }
 }
 
+/// A JSON object: few tasks have one.
+enum GangText {
+    static func text(_ gang: Gang) throws -> String {
+        String(decoding: try JSONEncoder().encode(gang), as: UTF8.self)
+    }
+
+    static func gang(_ text: String?) throws -> Gang? {
+        try text.map { try JSONDecoder().decode(Gang.self, from: Data($0.utf8)) }
+    }
+}
+
 /// Counts in the order of `StateCode`.
 enum CountList {
     static func text(_ counts: TaskCounts) -> String {

@@ -26,6 +26,10 @@ enum Schema {
                     CREATE TABLE drained (name TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("5 tasks on several nodes") { database in
+            // JSON of `Gang`; NULL where a task has one node.
+            try database.execute(sql: "ALTER TABLE tasks ADD COLUMN gang TEXT")
+        }
         return migrator
     }
 

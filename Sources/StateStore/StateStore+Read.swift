@@ -167,6 +167,7 @@ extension StateStore {
                     gpus: gpus?.split(separator: ",").map(String.init) ?? [],
                     gpuShare: row["gpu_share"])
             },
+            gang: try GangText.gang(row["gang"]),
             started: time(row["started"]), ended: time(row["ended"]), code: row["code"],
             signal: row["signal"], userMicroseconds: row["user_time"],
             systemMicroseconds: row["system_time"], peakMemory: row["peak_memory"],

@@ -13,11 +13,11 @@ struct Statements {
         self.database = database
         dispatched = try database.cachedStatement(
             sql: """
-                INSERT INTO tasks (job, number, attempt, state, memory, node, cpus, numa, gpus, gpu_share)
-                VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)
+                INSERT INTO tasks (job, number, attempt, state, memory, node, cpus, numa, gpus, gpu_share, gang)
+                VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                 ON CONFLICT (job, number) DO UPDATE SET attempt = ?3, state = 1, memory = ?4, cancelling = 0,
-                    node = ?5, cpus = ?6, numa = ?7, gpus = ?8, gpu_share = ?9, started = NULL, ended = NULL, code = NULL,
-                    signal = NULL, user_time = NULL, system_time = NULL, peak_memory = NULL, enforcement = NULL,
+                    node = ?5, cpus = ?6, numa = ?7, gpus = ?8, gpu_share = ?9, gang = ?10, started = NULL, ended = NULL,
+                    code = NULL, signal = NULL, user_time = NULL, system_time = NULL, peak_memory = NULL, enforcement = NULL,
                     metrics = NULL, reason = NULL
                 """)
         ended = try database.cachedStatement(
@@ -57,14 +57,14 @@ struct Statements {
         case .drained(let name, nil):
             try database.execute(
                 sql: "DELETE FROM drained WHERE name = ?", arguments: [name])
-        case .dispatched(let attempt, let placement, let memory):
+        case .dispatched(let attempt, let placement, let memory, let gang):
             try dispatched.execute(
                 arguments: [
                     attempt.task.job.rawValue, attempt.task.index, attempt.number, memory,
                     placement.node, NumberList.text(placement.cpus),
                     NumberList.text(placement.numaNodes),
                     placement.gpus.isEmpty ? nil : placement.gpus.joined(separator: ","),
-                    placement.gpuShare,
+                    placement.gpuShare, try gang.map(GangText.text),
                 ])
         case .cancelling(let task):
             try database.execute(

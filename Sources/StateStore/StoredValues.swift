@@ -61,7 +61,8 @@ public enum StoreWrite: Sendable {
     case noMachine(String)
     /// Why a node takes no work by the user's wish; nil where it does.
     case drained(String, reason: String?)
-    case dispatched(AttemptID, Placement, memory: Int64?)
+    /// Of a task on several nodes the placement is that of rank 0.
+    case dispatched(AttemptID, Placement, memory: Int64?, gang: Gang? = nil)
     case cancelling(TaskID)
     /// `memory` is that of the next attempt, where it was raised.
     case ended(ExitRecord, TaskState, failures: Int, memory: Int64?, reason: String?)
@@ -115,7 +116,9 @@ public struct TaskRow: Sendable, Hashable {
     public var failures: Int
     public var memory: Int64?
     public var isCancelling: Bool
+    /// Of rank 0, where it has several nodes.
     public var placement: Placement?
+    public var gang: Gang?
     public var started: Timestamp?
     public var ended: Timestamp?
     public var code: Int32?

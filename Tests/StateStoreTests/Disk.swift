@@ -27,6 +27,12 @@ struct Disk {
         return enforcement
     }()
 
+    static let gang = Gang(
+        placements: [
+            Placement(node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"], gpuShare: 250),
+            Placement(node: "m", cpus: [], numaNodes: []),
+        ], port: 20_001)
+
     /// One of each kind of write.
     static func everything(of job: JobID) -> [StoreWrite] {
         var record = ExitRecord(
@@ -44,7 +50,8 @@ struct Disk {
             .dispatched(record.attempt, placement, memory: 1),
             .ended(record, .failed, failures: 1, memory: nil, reason: "exit code 3"),
             .dispatched(
-                AttemptID(task: TaskID(job: job, index: 1), number: 1), placement, memory: nil),
+                AttemptID(task: TaskID(job: job, index: 1), number: 1), placement, memory: nil,
+                gang: gang),
             .cancelling(TaskID(job: job, index: 1)),
             .marked(
                 TaskID(job: job, index: 7), .cancelled, attempt: 0, failures: 0, memory: nil,

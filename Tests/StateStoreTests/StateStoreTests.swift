@@ -34,6 +34,7 @@ struct StateStoreTests {
                 == Placement(node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"], gpuShare: 250))
         #expect(ended.enforcement == Disk.enforcement)
         #expect(tasks.rows[1].state == .running && tasks.rows[1].isCancelling)
+        #expect(tasks.rows[1].gang == Disk.gang && tasks.rows[0].gang == nil)
         #expect(tasks.rows[2].reason == "its job failed" && tasks.rows[2].placement == nil)
     }
 
@@ -50,13 +51,14 @@ struct StateStoreTests {
         record.metrics = ["loss": 1]
         let placement = Placement(node: "n", cpus: [], numaNodes: [])
         try await store.write([
-            .dispatched(record.attempt, placement, memory: nil),
+            .dispatched(record.attempt, placement, memory: nil, gang: Disk.gang),
             .ended(record, .queued, failures: 1, memory: 6 << 30, reason: "exit code 1"),
             .dispatched(AttemptID(task: task, number: 2), placement, memory: 6 << 30),
         ])
         let row = try #require(try store.tasks(of: job).rows.first)
         #expect(row.attempt == 2 && row.failures == 1 && row.memory == 6 << 30)
         #expect(row.code == nil && row.reason == nil && row.metrics.isEmpty && row.ended == nil)
+        #expect(row.gang == nil)
     }
 
     @Test("numbers are never used again, and a key names one job for ever")
