@@ -58,11 +58,11 @@ extension JobServer {
                 continue
             }
             guard let expansion = expansions[job] else { continue }
-            tasks.append(
-                RunTask(
-                    attempt: dispatch.attempt,
-                    point: expansion.point(at: dispatch.attempt.task.index),
-                    placement: dispatch.placement, memory: dispatch.memory))
+            var task = RunTask(
+                attempt: dispatch.attempt, point: expansion.point(at: dispatch.attempt.task.index),
+                placement: dispatch.placement, memory: dispatch.memory)
+            task.gang = dispatch.gang?.member(dispatch.rank)
+            tasks.append(task)
         }
         node.send(tasks) { .run($0) }
         if !sessions.isEmpty { openSessions(with: tasks.map(\.attempt), on: name) }

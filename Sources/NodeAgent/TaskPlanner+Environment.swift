@@ -4,7 +4,7 @@ internal import OCISpec
 internal import Topology
 
 extension TaskPlanner {
-    /// Later entries win: image, devices, spec, secrets, and then what Martlet itself says.
+    /// Later entries win: image, devices, what launchers look for, spec, secrets, and then what Martlet itself says.
     func environment(
         for task: RunTask, _ image: ImageProcess, _ places: Places, _ devices: DeviceGrant
     ) -> [String] {
@@ -16,6 +16,7 @@ extension TaskPlanner {
         let asked = "NVIDIA_VISIBLE_DEVICES"
         if values.contains(where: { $0.0 == asked }) { values.append((asked, "void")) }
         values += devices.environment.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        if let gang = task.gang { values += Self.rendezvous(gang) }
         let placeholders = Placeholders(point: task.point, task: task.attempt.task)
         values += template.spec.env.sorted { $0.key < $1.key }.map {
             ($0.key, placeholders.expand($0.value))
@@ -51,7 +52,27 @@ extension TaskPlanner {
             ("SLURM_ARRAY_TASK_COUNT", "\(template.taskCount)"), ("SLURM_ARRAY_TASK_MIN", "0"),
             ("SLURM_ARRAY_TASK_MAX", "\(template.taskCount - 1)"),
         ]
+        if let gang = task.gang { own += Self.own(gang) }
         return own
+    }
+
+    private static func own(_ gang: GangMember) -> [(String, String)] {
+        [
+            ("MARTLET_NODES", "\(gang.nodes.count)"), ("MARTLET_NODE_RANK", "\(gang.rank)"),
+            ("MARTLET_NODE_LIST", gang.nodes.joined(separator: ",")),
+            ("MARTLET_MASTER_ADDR", gang.nodes.first ?? ""),
+            ("MARTLET_MASTER_PORT", "\(gang.port)"),
+            // srun(1).
+            ("SLURM_NNODES", "\(gang.nodes.count)"), ("SLURM_NODEID", "\(gang.rank)"),
+        ]
+    }
+
+    /// As torch.distributed's `env://` and torchrun's options have them; a spec may say otherwise.
+    private static func rendezvous(_ gang: GangMember) -> [(String, String)] {
+        [
+            ("MASTER_ADDR", gang.nodes.first ?? ""), ("MASTER_PORT", "\(gang.port)"),
+            ("NNODES", "\(gang.nodes.count)"), ("NODE_RANK", "\(gang.rank)"),
+        ]
     }
 
     /// `learning-rate` → `LEARNING_RATE`.

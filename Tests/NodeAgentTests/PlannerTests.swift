@@ -16,15 +16,17 @@ struct PlannerTests {
             root: .layers(["/layer"], ImageProcess()), directory: "/jobs/7")
     }
 
-    private static func container(_ template: JobTemplate, _ point: Point = Point())
-        -> ContainerSpec
-    {
+    private static func container(
+        _ template: JobTemplate, _ point: Point = Point(), _ gang: GangMember? = nil
+    ) -> ContainerSpec {
         let id = attempt(7, 3, 2)
+        var task = RunTask(
+            attempt: id, point: point,
+            placement: Placement(
+                node: "local", cpus: [2, 3, 4, 8], numaNodes: [0], gpus: ["GPU-1", "GPU-2"]))
+        task.gang = gang
         return TaskPlanner(template: template, secrets: [:]).container(
-            for: RunTask(
-                attempt: id, point: point,
-                placement: Placement(
-                    node: "local", cpus: [2, 3, 4, 8], numaNodes: [0], gpus: ["GPU-1", "GPU-2"])),
+            for: task,
             directories: TaskDirectories(job: template.directory, attempt: id))
     }
 
@@ -51,6 +53,22 @@ struct PlannerTests {
         for variable in expected { #expect(environment.contains(variable), "\(variable)") }
         let names = environment.map { $0.prefix { $0 != "=" } }
         #expect(Set(names).count == names.count)
+    }
+
+    @Test func aTaskOnSeveralNodesKnowsTheOthers() {
+        let member = GangMember(rank: 1, nodes: ["gpu01", "10.0.0.7"], port: 20_123)
+        let environment = Self.container(
+            Self.template { $0.env = ["MASTER_PORT": "29500", "MARTLET_NODE_RANK": "7"] }, Point(),
+            member
+        ).environment
+        let expected = [
+            "MARTLET_NODES=2", "MARTLET_NODE_RANK=1", "MARTLET_NODE_LIST=gpu01,10.0.0.7",
+            "MARTLET_MASTER_ADDR=gpu01", "MARTLET_MASTER_PORT=20123", "MASTER_ADDR=gpu01",
+            "MASTER_PORT=29500", "NNODES=2", "NODE_RANK=1", "SLURM_NNODES=2", "SLURM_NODEID=1",
+        ]
+        for variable in expected { #expect(environment.contains(variable), "\(variable)") }
+        let alone = Self.container(Self.template { _ in }).environment
+        #expect(!alone.contains { $0.hasPrefix("MASTER_") || $0.hasPrefix("MARTLET_NODE_") })
     }
 
     @Test(
