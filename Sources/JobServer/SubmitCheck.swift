@@ -21,9 +21,7 @@ enum SubmitCheck {
                     error: "secret \(name): there is no file \(path)", isUsage: true)
             }
         }
-        guard spec.resources.nodes == 1 else {
-            throw ErrorReport(error: "several nodes per task are not here yet", isUsage: true)
-        }
+        try nodes(spec)
         try confinement(spec.confinement)
         return try await points(of: spec)
     }
@@ -38,6 +36,23 @@ enum SubmitCheck {
             return expansion
         } catch {
             throw ErrorReport(error: "sweep: \(error)", isUsage: true)
+        }
+    }
+
+    private static func nodes(_ spec: JobSpec) throws(ErrorReport) {
+        guard spec.resources.nodes != 1 else { return }
+        guard spec.resources.nodes > 1 else {
+            throw ErrorReport(error: "a task needs at least one node", isUsage: true)
+        }
+        guard spec.network == .host else {
+            throw ErrorReport(
+                error: "a task on several nodes cannot have a private network",
+                hint: "its parts would not reach each other", isUsage: true)
+        }
+        guard spec.interaction == nil else {
+            throw ErrorReport(
+                error: "nobody can sit at a task on several nodes",
+                hint: "submit it, and then `martlet exec` into its rank 0", isUsage: true)
         }
     }
 

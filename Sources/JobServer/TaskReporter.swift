@@ -74,6 +74,8 @@ struct TaskReporter: Sendable {
             params: params(index))
         let placement = live?.placement ?? row?.placement
         report.node = placement?.node
+        let nodes = live?.nodes ?? row?.gang?.nodes ?? []
+        report.nodes = nodes.isEmpty ? nil : nodes
         report.cpus = placement?.cpus ?? []
         report.numaNodes = placement?.numaNodes ?? []
         report.gpus = placement?.gpus ?? []

@@ -14,7 +14,7 @@ extension JobSpecReader {
                 "smt": {
                     request.smt = self.read.choice($0, "smt", ResourceRequest.SMT.self) ?? .whole
                 },
-                "nodes": { request.nodes = self.nodes($0) },
+                "nodes": { request.nodes = self.count($0, "nodes", 1...4096) ?? 1 },
                 "packing": { node in
                     let type = ResourceRequest.Packing.self
                     request.packing = self.read.choice(node, "packing", type) ?? .pack
@@ -43,14 +43,12 @@ extension JobSpecReader {
         return read.choice(node, "numa", ResourceRequest.NUMA.self) ?? .local
     }
 
-    private func nodes(_ node: SpecNode) -> Int {
-        let count = count(node, "nodes", 1...4096) ?? 1
-        if count > 1 {
-            read.fail(
-                node, "several nodes per task are not here yet",
-                hint: "a job's tasks run on all nodes at once; one task runs on one")
-        }
-        return 1
+    /// Members of one task reach each other on the machines' own network.
+    func checkNodes(_ spec: JobSpec, _ network: SpecNode?) {
+        guard spec.resources.nodes > 1, spec.network != .host, let network else { return }
+        read.fail(
+            network, "a task on several nodes cannot have a private network",
+            hint: "its parts would not reach each other: leave network and ports out")
     }
 
     private func labels(_ node: SpecNode) -> [String: String] {

@@ -77,6 +77,7 @@ final class JobSpecReader {
                 "notify": { spec.notify = self.notify($0) },
             ])
         spec.network = network(networkNode, portsNode)
+        checkNodes(spec, networkNode ?? portsNode)
         spec.confinement = confinement(seccompNode, privilegedNode)
         if spec.image.isEmpty, !seen.contains("image") {
             diagnostics.add(

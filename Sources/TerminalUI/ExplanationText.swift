@@ -89,7 +89,8 @@ public struct ExplanationText {
     }
 
     private func lines(of place: ExplanationReport.Place) -> [String] {
-        var lines = ["task \(report.job)_\(place.index) is on \(place.node)"]
+        let nodes = place.nodes ?? [place.node]
+        var lines = ["task \(report.job)_\(place.index) is on \(nodes.joined(separator: ", "))"]
         if !place.cpus.isEmpty {
             lines += field("CPUs", place.cpus.map(String.init).joined(separator: ","))
             lines += field("NUMA nodes", place.numaNodes.map(String.init).joined(separator: ","))

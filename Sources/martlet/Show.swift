@@ -46,12 +46,16 @@ struct Show: ParsableCommand {
                 [
                     "\(task.index)", "\(task.attempt)", task.state.rawValue,
                     task.exitCode.map(String.init) ?? task.signal.map { "sig \($0)" } ?? "",
-                    task.node ?? "", task.cpus.map(String.init).joined(separator: ","),
+                    Self.nodes(task), task.cpus.map(String.init).joined(separator: ","),
                 ] + (hasPorts ? [Self.ports(task)] : []) + [Self.point(task), task.reason ?? ""])
         }
         Terminal.write(
             table.lines(width: Terminal.isOutputTerminal ? Terminal.width : nil).joined(
                 separator: "\n") + "\n")
+    }
+
+    private static func nodes(_ task: TaskReport) -> String {
+        task.nodes?.joined(separator: ",") ?? task.node ?? ""
     }
 
     private func writeTask(_ job: JobReport, _ task: TaskReport) {
@@ -60,7 +64,8 @@ struct Show: ParsableCommand {
             ("state", task.state.rawValue), ("reason", task.reason),
             ("point", Self.point(task)), ("exit", task.exitCode.map(String.init)),
             ("signal", task.signal.map(String.init)),
-            ("node", task.node), ("cpus", task.cpus.map(String.init).joined(separator: ",")),
+            (task.nodes == nil ? "node" : "nodes", Self.nodes(task)),
+            ("cpus", task.cpus.map(String.init).joined(separator: ",")),
             ("NUMA nodes", task.numaNodes.map(String.init).joined(separator: ",")),
             ("ports", Self.ports(task)), ("started", task.started), ("ended", task.ended),
             ("stdout", task.stdout), ("stderr", task.stderr),

@@ -40,6 +40,7 @@ struct NetworkSpecTests {
             ("ports: [80, 70000]", "3:13", "8888:8888"),
             ("ports: [\"{port}:8888\"]\nsweep: {grid: {port: [1, 2]}}", "3:10", "\":8888\""),
             ("ports: [\"80:1\", \"0.0.0.0:80:2\"]", "3:17", "one port of the node"),
+            ("resources: {nodes: 2}\nnetwork: private", "4:10", "not reach each other"),
         ])
     func mistakes(text: String, place: String, words: String) {
         do {

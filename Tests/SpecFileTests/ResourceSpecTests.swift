@@ -19,7 +19,7 @@ struct ResourceSpecTests {
               cpus: 8
               numa: spread
               smt: share
-              nodes: 1
+              nodes: 4
               packing: spread
               exclusive: true
               labels: {zone: a, generation: 4}
@@ -27,6 +27,7 @@ struct ResourceSpecTests {
             """)
         var expected = ResourceRequest(cpus: 8, gpus: 2, numa: .spread)
         expected.smt = .share
+        expected.nodes = 4
         expected.packing = .spread
         expected.exclusive = true
         expected.labels = ["zone": "a", "generation": "4"]
