@@ -233,6 +233,13 @@ let package = Package(
                 "OCIRuntimeSpec", "OCISpec", "Topology",
             ],
             swiftSettings: strict),
+        .target(
+            name: "Laboratory", dependencies: ["LinuxSystem"], path: "Tests/Laboratory",
+            swiftSettings: strict),
+        .testTarget(
+            name: "LaboratoryTests",
+            dependencies: ["JobModel", "Laboratory", "LinuxSystem", "NodeLink"],
+            swiftSettings: strict),
         .testTarget(
             name: "NodeLinkTests",
             dependencies: ["CLinux", "JobModel", "LinuxSystem", "NodeAgent", "NodeLink"],

@@ -8,7 +8,8 @@ public final class AttachedCommand {
     public let stdio: OwnedFD
     /// What it says on stderr; non-blocking.
     public let errors: OwnedFD
-    private let pid: pid_t
+    /// Its process, and its process group.
+    public let pid: Int32
 
     /// Starts `arguments[0]`, looked up in PATH, with this process's environment and no other descriptor.
     public convenience init(_ arguments: [String]) throws(SystemError) {

@@ -40,16 +40,20 @@ public struct SSHCommand: Sendable, Hashable {
     public func arguments(running remote: String, timeout: Int = 10) -> [String] {
         var words = [program, "-T", "-e", "none"]
         let hostKeys = node.acceptsNewHostKey ? "accept-new" : "yes"
-        for option in Self.options
-            + ["ConnectTimeout=\(timeout)", "StrictHostKeyChecking=\(hostKeys)"]
-        { words += ["-o", option] }
+        let ours =
+            Self.options + [
+                "ConnectTimeout=\(timeout)", "StrictHostKeyChecking=\(hostKeys)",
+            ]
+        for option in ours { words += ["-o", option] }
         if let port = node.port { words += ["-p", "\(port)"] }
         return words + ["--", node.destination, remote]
     }
 
     /// Prints what the user's configuration makes of the destination, without connecting.
     var configurationQuery: [String] {
-        [program, "-G"] + (node.port.map { ["-p", "\($0)"] } ?? []) + ["--", node.destination]
+        [program, "-T", "-G"] + (node.port.map { ["-p", "\($0)"] } ?? []) + [
+            "--", node.destination,
+        ]
     }
 
     // MARK: What may stand there
