@@ -76,6 +76,8 @@ public struct NodeInventory: Sendable, Hashable, Codable {
     public var gpuLinks: [[Int]]
     /// What constraints can name, e.g. `arch: x86_64`.
     public var labels: [String: String]
+    /// Of the system; nil from agents of an older version.
+    public var facts: NodeFacts?
     public init(
         hostname: String, numaNodes: [NUMANode], cores: [Core] = [], gpus: [GPU] = [],
         gpuLinks: [[Int]] = [], labels: [String: String] = [:]
@@ -101,6 +103,8 @@ extension NodeInventory {
         gpus = try container.decode([GPU].self, forKey: .gpus)
         gpuLinks = try container.decodeIfPresent([[Int]].self, forKey: .gpuLinks) ?? []
         labels = try container.decodeIfPresent([String: String].self, forKey: .labels) ?? [:]
+        // What a newer one says in another form is done without.
+        facts = try? container.decodeIfPresent(NodeFacts.self, forKey: .facts)
     }
 }
 

@@ -110,6 +110,8 @@ extension Agent {
     }
 
     func report(_ record: ExitRecord) {
+        var record = record
+        if live[record.attempt]?.isGivenUp == true { record.status = .lost(Self.leaseEnd) }
         release(record.attempt)
         live[record.attempt] = nil
         ended[record.attempt] = record

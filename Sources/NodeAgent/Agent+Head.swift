@@ -60,6 +60,11 @@ extension Agent {
 
     private func greet(_ guest: HeadSession, _ hello: HeadHello) {
         guests.removeAll { $0 === guest }
+        if let reason = objection(to: hello) {
+            note("\(hello.name ?? hello.head) is refused: \(reason)")
+            guest.send(.refused(reason: reason))
+            return guest.close()
+        }
         if session !== guest { session?.close() }
         hangUpAll()
         session = guest
@@ -68,7 +73,7 @@ extension Agent {
             note("head \(hello.head) takes this node over; what the former one left is ended")
             startAnew()
         }
-        identity.remember(hello.head)
+        identity.remember(hello)
         answerHello()
     }
 
@@ -86,11 +91,13 @@ extension Agent {
         let exits = Array(ended.values).batches(by: \.weight)
         let untold = exits.dropFirst().joined().map(\.attempt)
         named = Set(live.keys).union(orphans.keys).union(untold)
+        inventory.facts?.readDisk()
         var hello = AgentHello(
             agentEpoch: epoch, launcherEpoch: toldLauncher, bootID: Self.bootID(),
             inventory: inventory, accepted: Array(named),
             started: starts.first ?? [], exited: exits.first ?? [])
         hello.skills = [AgentSkill.streams]
+        hello.clock = Timestamp(milliseconds: Clock.now())
         session?.send(.hello(hello))
         for batch in starts.dropFirst() { session?.send(.started(batch)) }
         for batch in exits.dropFirst() { session?.send(.exited(batch)) }

@@ -31,7 +31,7 @@ extension Agent {
         }
     }
 
-    private func cancel(_ id: AttemptID) {
+    func cancel(_ id: AttemptID) {
         guard let task = live[id], !task.isStopping else { return }
         live[id]?.isStopping = true
         guard task.phase == .withLauncher else { return }
@@ -42,7 +42,7 @@ extension Agent {
         giveBack(attempts.filter { live[$0]?.phase == .queued }, cancelled: false)
     }
 
-    private func giveBack(_ attempts: [AttemptID], cancelled: Bool) {
+    func giveBack(_ attempts: [AttemptID], cancelled: Bool) {
         let given = Set(attempts)
         queue.removeAll { given.contains($0.attempt) }
         for id in attempts {

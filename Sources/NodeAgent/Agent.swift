@@ -26,6 +26,8 @@ public final class Agent {
         var isOurs = false
         /// Its CPUs and memory are counted as in use.
         var occupies = false
+        /// Its head has been silent for longer than its lease.
+        var isGivenUp = false
     }
 
     /// Why nothing is started.
@@ -37,7 +39,7 @@ public final class Agent {
 
     let loop: EventLoop
     let directories: Directories
-    let inventory: NodeInventory
+    var inventory: NodeInventory
     let devices: MachineDevices
     /// Changes with every agent process.
     let epoch: String
@@ -54,7 +56,11 @@ public final class Agent {
     var journals: Journals
 
     // Agent+Head.swift
-    var session: HeadSession?
+    var session: HeadSession? {
+        didSet {
+            if let oldValue, oldValue !== session { lastWord = max(lastWord, oldValue.lastWord) }
+        }
+    }
     /// Connected, and without a hello yet.
     var guests: [HeadSession] = []
     var isHelloOwed = false
@@ -68,6 +74,10 @@ public final class Agent {
     var isStartingAnew = false
     /// The launcher is being told to end, and then this agent ends.
     var isShuttingDown = false
+
+    // Agent+Lease.swift
+    /// When a head that is gone was heard last, `Clock.sinceBoot`.
+    var lastWord = Clock.sinceBoot()
 
     // Agent+Queue.swift
     var templates: JobTemplates
@@ -118,6 +128,7 @@ public final class Agent {
             systemRoot == "/"
             ? try NodeTopology.readThisMachine() : try NodeTopology.read(root: systemRoot)
         inventory = node.inventory(hostname: Self.hostname())
+        inventory.facts = NodeFacts.read(directories)
         devices = MachineDevices(root: systemRoot, topology: node)
         signal(SIGPIPE, SIG_IGN)
         // A launcher that ends is this process's child, and nobody waits for it.
@@ -132,6 +143,7 @@ public final class Agent {
         for exit in journals.openSetAside() { adopt(exit) }
         seekLauncher()
         listen()
+        watchLease()
         try loop.run()
     }
 

@@ -19,6 +19,8 @@ final class HeadSession {
     /// The loop says when there is room again.
     private var isAwaitingRoom = false
     private var lastHeard = Clock.monotonic()
+    /// The same by the clock that a suspended machine does not stop.
+    private(set) var lastWord = Clock.sinceBoot()
     private var timer: UInt64 = 0
 
     /// Owns `fd` from now on, unless it throws.
@@ -117,6 +119,7 @@ final class HeadSession {
                 }
                 guard count > 0 else { return end() }
                 lastHeard = Clock.monotonic()
+                lastWord = Clock.sinceBoot()
                 reader.append(buffer[..<count])
                 while !isClosed, let frame = try reader.next() { try take(frame) }
                 if count < buffer.count { return }

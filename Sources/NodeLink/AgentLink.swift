@@ -95,7 +95,7 @@ public final class AgentLink: Sendable {
         deliver: @escaping @Sendable (Event) -> Void
     ) throws(SystemError) {
         try self.init(
-            transport, hello: HeadHello(head: head), startAgent: startAgent, deliver: deliver)
+            transport, hello: .ofThisProcess(head: head), startAgent: startAgent, deliver: deliver)
     }
 
     /// Why there is no connection now, where that is known; the text of the last `.disconnected` is of it.

@@ -84,6 +84,8 @@ public struct AgentHello: Sendable, Codable {
     public var exited: [ExitRecord]
     /// What this agent can do beyond the first version of the protocol; nil from agents of that. See `AgentSkill`.
     public var skills: [String]?
+    /// The node's clock as this was said; nil from agents of an older version.
+    public var clock: Timestamp?
     public init(
         agentEpoch: String, launcherEpoch: String, bootID: String, inventory: NodeInventory,
         accepted: [AttemptID],

@@ -127,27 +127,4 @@ struct AgentSurvivalTests {
         #expect(head.state.withLock { $0.hellos.last?.exited.isEmpty } == true)
         #expect(head.state.withLock { $0.hellos.last?.accepted.isEmpty } == true)
     }
-
-    @Test func anotherHeadFindsTheNodeEmptyAndTheFormerOnesTasksEnded() async throws {
-        let agent = try AgentUnderTest()
-        let marker = try agent.folder.write("marker", "")
-        do {
-            let former = try TestHead(agent, name: "former")
-            #expect(try await eventually { former.isConnected })
-            former.run(
-                agent.template {
-                    $0.mounts = [Mount(source: marker, destination: marker)]
-                    $0.command = ["/bin/sh", "-c", "echo begun > \(marker); sleep 1000"]
-                }, [task(attempt())])
-            #expect(try await eventually { try agent.folder.text("marker") == "begun\n" })
-            former.state.withLock { $0.link }?.close()
-        }
-        let head = try TestHead(agent, name: "new")
-        #expect(try await eventually { head.isConnected })
-        let hello = try #require(head.state.withLock { $0.hellos.last })
-        #expect(hello.accepted.isEmpty && hello.exited.isEmpty && hello.started.isEmpty)
-        // The same number is a new task now.
-        head.run(agent.template { $0.command = ["/bin/sh", "-c", "exit 3"] }, [task(attempt())])
-        #expect(try await eventually { head.exit(attempt())?.status == .code(3) })
-    }
 }

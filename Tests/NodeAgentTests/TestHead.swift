@@ -28,20 +28,22 @@ final class TestHead: Sendable {
     let state = Mutex(State())
 
     init(
-        _ transport: AgentLink.Transport, name: String = "head",
+        _ transport: AgentLink.Transport, hello: HeadHello = HeadHello(head: "head"),
         startAgent: @escaping @Sendable () throws -> Void = {}
     ) throws {
-        let link = try AgentLink(transport, head: name, startAgent: startAgent) { [weak self] in
+        let link = try AgentLink(transport, hello: hello, startAgent: startAgent) { [weak self] in
             self?.take($0)
         }
         state.withLock { $0.link = link }
         try link.start()
     }
 
-    convenience init(_ agent: AgentUnderTest, name: String = "head") throws {
+    convenience init(_ agent: AgentUnderTest, hello: HeadHello = HeadHello(head: "head")) throws {
         try self.init(
-            .socket(agent.directories.agentSocket), name: name, startAgent: agent.start)
+            .socket(agent.directories.agentSocket), hello: hello, startAgent: agent.start)
     }
+
+    func close() { state.withLock { $0.link }?.close() }
 
     deinit { state.withLock { $0.link }?.close() }
 
