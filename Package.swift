@@ -72,6 +72,7 @@ let package = Package(
     targets: [
         // C: what Swift cannot import
         .target(name: "CLinux", cSettings: strictC),
+        .target(name: "CChecksum", cSettings: strictC),
         .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "CCrypto", cSettings: strictC, linkerSettings: [.linkedLibrary("crypto")]),
         .target(name: "CIsal", cSettings: strictC, linkerSettings: [.linkedLibrary("isal")]),
@@ -101,6 +102,7 @@ let package = Package(
 
         // Platform
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: quickStart),
+        .target(name: "Threads", dependencies: ["LinuxSystem"], swiftSettings: strict),
 
         // Parts
         .target(
@@ -119,13 +121,20 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Registry", dependencies: ["CCurl", "LinuxSystem", "OCISpec", "TOMLKit"],
+            name: "Registry",
+            dependencies: ["CCurl", "LinuxSystem", "OCISpec", "Threads", "TOMLKit"],
             swiftSettings: strict),
+        .target(
+            name: "Layers",
+            dependencies: [
+                "CChecksum", "CCrypto", "CLinux", "CZlib", "CZstd", "LinuxSystem", "OCISpec",
+                "Threads",
+            ], swiftSettings: strict),
         .target(
             name: "ImageStore",
             dependencies: [
-                "CCrypto", "CIsal", "CZlib", "CZstd", "CLinux", "LinuxSystem", "OCISpec",
-                "Registry",
+                "CIsal", "CZlib", "CLinux", "Layers", "LinuxSystem", "OCISpec", "Registry",
+                "Threads",
             ], swiftSettings: strict),
         .target(
             name: "ContainerRuntime",
@@ -172,7 +181,8 @@ let package = Package(
                 "ContainerRuntime", "ImageStore", "JobModel", "JobServer", "LinuxSystem",
                 "NodeAgent", "NodeLink",
                 "OCISpec", "Registry", "ServerAPI", "Simulation", "SpecFile", "TerminalUI",
-                "Topology", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Threads", "Topology",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
@@ -220,7 +230,9 @@ let package = Package(
             name: "OCIRuntimeSpecTests", dependencies: ["OCIRuntimeSpec"], swiftSettings: strict),
         .testTarget(
             name: "ImageTests",
-            dependencies: ["CLinux", "ImageStore", "LinuxSystem", "OCISpec", "Registry"],
+            dependencies: [
+                "CLinux", "ImageStore", "Layers", "LinuxSystem", "OCISpec", "Registry", "Threads",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TopologyTests",

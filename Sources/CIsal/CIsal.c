@@ -1,6 +1,5 @@
 #include "CIsal.h"
 
-#include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -76,13 +75,4 @@ int cisal_deflate_step(cisal_deflate *self, const uint8_t *in, size_t in_length,
     *produced = out_cap - stream->avail_out;
     if (result != COMP_OK) return -1;
     return stream->internal_state.state == ZSTATE_END ? 1 : 0;
-}
-
-uint32_t cisal_crc32c(uint32_t crc, const uint8_t *bytes, size_t length) {
-    while (length > INT_MAX) {
-        crc = crc32_iscsi((unsigned char *)(uintptr_t)bytes, INT_MAX, crc);
-        bytes += INT_MAX;
-        length -= INT_MAX;
-    }
-    return crc32_iscsi((unsigned char *)(uintptr_t)bytes, (int)length, crc);
 }

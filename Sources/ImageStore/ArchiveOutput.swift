@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 
 /// Where an archive is written.

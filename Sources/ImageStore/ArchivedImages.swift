@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 
@@ -184,7 +185,8 @@ struct DockerConversion {
     {
         let file = try ArchiveFile(try files.open(name), name)
         do throws(LayerError) {
-            let expansion = LayerExpansion(inflater: settings.inflater, limits: settings.limits)
+            let expansion = LayerExpansion(
+                inflater: settings.inflater.makeEngine, limits: settings.limits)
             switch file.compression {
             case .none where compresses:
                 _ = try expansion.run(

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 
@@ -53,7 +54,7 @@ final class BlobFile: Sendable {
         let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(
-            descriptor: descriptor, size: blob.size, download: nil, lane: lane)
+            descriptor: descriptor, size: blob.size, arrival: nil, lane: lane)
         while true {
             let bytes = try reader.next()
             if bytes.isEmpty { break }

@@ -1,3 +1,4 @@
+internal import Layers
 internal import OCISpec
 
 /// A place that content is brought to: a registry's repository, a layout, an archive. It verifies what it takes.

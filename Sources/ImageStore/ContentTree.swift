@@ -1,3 +1,4 @@
+internal import Layers
 internal import OCISpec
 
 /// An image, or an index of several, with everything beneath it.

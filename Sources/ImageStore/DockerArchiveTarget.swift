@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 

@@ -1,6 +1,7 @@
 internal import CIsal
 internal import CZlib
 internal import Glibc
+internal import Layers
 
 /// Compresses a file to gzip without name and time, so that equal content has equal digests.
 enum GzipWriter {

@@ -1,3 +1,4 @@
+internal import Layers
 internal import OCISpec
 
 /// Where `image copy` takes an image from, or puts it, as it is typed; the words are those of skopeo.

@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 
@@ -40,9 +41,9 @@ extension ImageStore {
             try Raw.check(mkdir(directory, 0o755), "mkdir")
             let source = LayerSource(
                 digest: nil, size: archive.size, diffID: nil, descriptor: archive.descriptor,
-                download: nil)
+                arrival: nil)
             let application = LayerApplication(
-                form: form, inflater: settings.inflater, limits: settings.limits)
+                form: form, inflater: settings.inflater.makeEngine, limits: settings.limits)
             return try application.run(source, into: directory, isLowest: true)
         } catch {
             throw error.imageError(layer: name)

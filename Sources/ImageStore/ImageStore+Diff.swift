@@ -1,3 +1,4 @@
+internal import Layers
 internal import OCISpec
 
 /// One name that differs.

@@ -1,7 +1,9 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 internal import Registry
+internal import Threads
 
 extension ImageStore {
     /// Brings an image in and unpacks what is missing of it; returns at once where everything is here.
@@ -66,11 +68,11 @@ extension ImageStore {
         defer { use.close() }
         // A removal may have come between.
         guard let image = here(reference, options.platform) else { return nil }
-        var supply = BlobSupply.nothing
-        if options.policy != .never {
-            supply = .registry(client(options), reference)
-        }
-        let stored = try bring(image, use, supply, keepsBlobs: false, options, progress)
+        let supply: any BlobSupply =
+            options.policy == .never
+            ? NoSupply(image: image.name)
+            : RegistrySupply(client(options), reference, settings)
+        let stored = try bring(image, use, supply, keeping: .fetched, options, progress)
         if !isRemembered { try remember(image) }
         return stored
     }
@@ -114,18 +116,19 @@ extension ImageStore {
         let client = client(options)
         let image = try resolve(reference, client, options.platform)
         let stored = try bring(
-            image, use, .registry(client, reference), keepsBlobs: true, options, progress)
+            image, use, RegistrySupply(client, reference, settings), keeping: .all, options,
+            progress)
         try remember(image)
         return stored
     }
 
     /// Brings the layers in whose documents are here.
     func bring(
-        _ image: ResolvedImage, _ use: StoreUse, _ supply: BlobSupply, keepsBlobs: Bool,
+        _ image: ResolvedImage, _ use: StoreUse, _ supply: any BlobSupply, keeping: BlobKeeping,
         _ options: PullOptions, _ progress: @escaping @Sendable (PullProgress) -> Void
     ) throws(ImageError) -> StoredImage {
         let pull = LayerPull(
-            self, use, image, supply: supply, keepsBlobs: keepsBlobs,
+            layers, use, image, supply: supply, keeping: keeping,
             isCancelled: options.isCancelled, progress: progress)
         let stored = image.stored(try pull.run())
         flushLater()

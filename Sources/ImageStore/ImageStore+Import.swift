@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 internal import Registry
@@ -74,7 +75,7 @@ extension ImageStore {
         let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(
-            descriptor: file, size: Int64(status.st_size), download: nil, lane: lane)
+            descriptor: file, size: Int64(status.st_size), arrival: nil, lane: lane)
         try reader.drain()
         return (lane.finish().compressed, Int64(status.st_size))
     }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 
@@ -94,8 +95,9 @@ extension ImageStore {
         _ progress: @escaping @Sendable (PullProgress) -> Void
     ) throws(ImageError) -> StoredImage {
         try bring(
-            local.image, use, .files(local.files, local.names), keepsBlobs: keepsBlobs, options,
-            progress)
+            local.image, use,
+            FileSupply(files: local.files, names: local.names, image: local.image.name),
+            keeping: keepsBlobs ? .all : .none, options, progress)
     }
 
     /// Reads an OCI image layout (image-spec image-layout.md). Call during a use of the store.

@@ -1,3 +1,4 @@
+internal import Layers
 internal import OCISpec
 
 /// What an archive of images looks like.
@@ -46,7 +47,7 @@ extension ImageStore {
     }
 
     var expansion: LayerExpansion {
-        LayerExpansion(inflater: settings.inflater, limits: settings.limits)
+        LayerExpansion(inflater: settings.inflater.makeEngine, limits: settings.limits)
     }
 
     /// Each image once, with all its names.

@@ -1,3 +1,4 @@
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 

@@ -1,17 +1,18 @@
+// Whoever uses a store meets its layers' errors, settings and progress.
+@_exported public import Layers
 public import OCISpec
 
 /// Images of one user on one machine: blobs by digest, layers unpacked in overlay form, and which reference means which.
 ///
-/// Owns everything below the data directory's `blobs`, `layers`, `references`, `locks` and `staging`; alone links ISA-L, zlib and
-/// zstd and alone computes SHA-256. Must not import anything of jobs, nodes or servers. Nothing that was not verified has a
+/// Owns everything below the data directory's `blobs`, `layers`, `references`, `locks` and `staging`, by means of `Layers`; alone
+/// links ISA-L. Must not import anything of jobs, nodes or servers. Nothing that was not verified has a
 /// final name: every blob and layer is made in `staging` and renamed once its digests and size are right.
 /// Start with `ImageStore+Ensure.swift`, then `LayerApplication.swift` and `LayerWriter.swift`.
 ///
 /// Safe to use from several threads and several processes at once.
 public final class ImageStore: Sendable {
     let paths: StorePaths
-    /// Changes once at most: where subordinate ids turn out to be of no use.
-    var form: OverlayForm { settings.form ?? OverlayForm.current }
+    var form: OverlayForm { layers.form }
     let settings: StoreSettings
 
     /// `dataDirectory` is made when the first image comes.
@@ -22,28 +23,10 @@ public final class ImageStore: Sendable {
 
     var blobs: BlobStore { BlobStore(paths: paths) }
     var layers: LayerStore {
-        LayerStore(paths: paths, form: form, node: settings.node, sync: settings.sync)
+        LayerStore(paths: paths, settings: settings.layers)
     }
     var uses: UseStore { UseStore(paths: paths) }
     var references: ReferenceStore { ReferenceStore(paths: paths) }
-}
-
-/// An image that is ready to be mounted.
-public struct StoredImage: Sendable, Hashable {
-    /// The normalised reference, or the path that it was read from.
-    public var reference: String
-    /// Digest of the manifest; nil for a plain directory.
-    public var digest: String?
-    /// Absolute directories, lowest first, in overlay form. One listed twice in the image stands here once.
-    public var layers: [String]
-    /// What the image says of the process.
-    public var process: ImageProcess
-    public init(reference: String, digest: String?, layers: [String], process: ImageProcess) {
-        self.reference = reference
-        self.digest = digest
-        self.layers = layers
-        self.process = process
-    }
 }
 
 /// When to ask the registry.

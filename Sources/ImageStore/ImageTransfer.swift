@@ -1,6 +1,8 @@
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 internal import Registry
+internal import Threads
 
 /// An image on its way from one place to another: blobs first, several at once and the largest first, then manifests, then
 /// the index, so that nothing there ever names what is missing.

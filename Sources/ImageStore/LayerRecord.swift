@@ -1,5 +1,7 @@
 internal import Glibc
+internal import Layers
 internal import Registry
+internal import Threads
 
 /// What a layer's archive says that its unpacked files do not: whose they are, and what is in those that not even their
 /// owner may read, such as some systems' /etc/shadow.
@@ -30,7 +32,7 @@ final class LayerRecord {
     {
         let lane = try HashLane()
         defer { _ = lane.finish() }
-        let reader = BlobReader(descriptor: blob, size: size, download: nil, lane: lane)
+        let reader = BlobReader(descriptor: blob, size: size, arrival: nil, lane: lane)
         let archive = try makeDecompressor(reader, inflater: expansion.inflater)
         let found = Monitor(Found())
         try ArchivePipe.run(archive, lane) {

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Layers
 internal import OCISpec
 
 /// `index.json` of an OCI layout (image-spec image-layout.md), with whatever others wrote there kept as it is.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 
 /// An image that is a path of this machine, not a name in a registry: what begins with `/`, `./`, `../` or `~/`.
 struct LocalPath: Sendable, Hashable {

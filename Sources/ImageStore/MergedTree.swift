@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 
 /// What an image's layers show together, as a tree of names: built layer by layer, so that each can be asked what it changed.
 final class MergedTree {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 
 /// What layers show together, entry by entry: parents before children, names in the order of their bytes. Reads what
 /// the kernel's overlay would, whiteouts and opaque marks applied.

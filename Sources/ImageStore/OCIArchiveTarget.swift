@@ -1,3 +1,4 @@
+internal import Layers
 internal import OCISpec
 
 /// An OCI layout in an archive.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 internal import Registry
@@ -86,7 +87,8 @@ final class RegistryContent: ContentSource {
         meter.become(.fetching) { download.received }
         pool.add(download)
         do throws(LayerError) {
-            try BlobReader.verify(file, blob, download)
+            try BlobReader.verify(
+                file, blob, DownloadArrival(download: download, image: reference.description))
             download.finish()
             return file
         } catch {

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Layers
 
 /// Entries of a merged tree on their way into an archive.
 final class RootExport {

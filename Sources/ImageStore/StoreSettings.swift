@@ -1,3 +1,4 @@
+internal import Layers
 public import Registry
 
 /// What a store may use, and what its tests turn.
@@ -24,24 +25,30 @@ public struct StoreSettings: Sendable {
     }
 }
 
+extension StoreSettings {
+    var layers: LayerSettings {
+        var layers = LayerSettings()
+        layers.form = form
+        layers.makeInflater = inflater.makeEngine
+        layers.limits = limits
+        layers.concurrentLayers = concurrentLayers
+        layers.sync = sync
+        layers.node = node
+        return layers
+    }
+}
+
 /// Which library decodes gzip.
 public enum Inflater: String, Sendable, CaseIterable {
     /// Two to three times as fast on x86-64.
     case isal
     case zlib
-}
 
-/// What one layer may hold; beyond it the layer is refused as hostile.
-public struct LayerLimits: Sendable {
-    /// Bytes of the uncompressed archive.
-    public var bytes: Int64
-    public var entries: Int
-    /// Bytes of one extended header (Go's archive/tar: 1 MiB, after CVE-2022-2879).
-    public var header: Int
-    public init(bytes: Int64 = 1 << 40, entries: Int = 5_000_000, header: Int = 1 << 20) {
-        self.bytes = bytes
-        self.entries = entries
-        self.header = header
+    var makeEngine: InflaterMaker {
+        switch self {
+        case .isal: { () throws(LayerError) in try IsalEngine() }
+        case .zlib: { () throws(LayerError) in try ZlibEngine() }
+        }
     }
 }
 

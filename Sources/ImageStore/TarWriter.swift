@@ -1,3 +1,5 @@
+internal import Layers
+
 /// Writes an archive: ustar, with PAX records for what its fields do not hold. Equal entries make equal bytes.
 final class TarWriter {
     /// Borrowed.

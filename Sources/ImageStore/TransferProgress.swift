@@ -1,5 +1,7 @@
+internal import Layers
 internal import OCISpec
 internal import Registry
+internal import Threads
 
 /// How far one blob or document is on its way from one place to another. Told at most about ten times a second, and
 /// whenever its state is another; one after the other.

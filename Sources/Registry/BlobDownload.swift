@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 public import OCISpec
+internal import Threads
 
 /// A blob on its way into a file: its chunks come in any order, and it can be read from its beginning meanwhile.
 ///

@@ -1,4 +1,5 @@
 public import OCISpec
+internal import Threads
 
 /// A blob on its way from an open file to a repository.
 ///

@@ -1,4 +1,5 @@
 internal import CCurl
+internal import Threads
 
 /// The one thread that drives libcurl's multi handle for the whole process, and so shares its connections.
 final class CurlLoop: @unchecked Sendable {

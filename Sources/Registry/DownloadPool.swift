@@ -1,5 +1,6 @@
 internal import LinuxSystem
 internal import OCISpec
+internal import Threads
 
 /// A few connections that fetch chunks of several blobs at once; the blob with the fewest running is served first.
 public final class DownloadPool: Sendable {

@@ -1,3 +1,5 @@
+internal import Threads
+
 /// How a registry is reached.
 struct Endpoint: Sendable, Hashable {
     /// `https://registry-1.docker.io`.

@@ -1,3 +1,5 @@
+internal import Threads
+
 extension RegistryClient {
     static let redirectLimit = 10
 

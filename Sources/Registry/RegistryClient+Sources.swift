@@ -1,4 +1,5 @@
 internal import OCISpec
+internal import Threads
 
 extension RegistryClient {
     /// Reads from the first of an image's places that has it: its mirrors in their order, then its registry

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Threads
 
 extension RegistryClient {
     /// Seconds that every token is good for (distribution-spec's token.md: clients should assume 60).

@@ -1,5 +1,6 @@
 internal import CCurl
 internal import LinuxSystem
+internal import Threads
 
 extension RegistryClient {
     static let userAgent = "martlet/0.1"

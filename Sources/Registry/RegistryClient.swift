@@ -1,4 +1,5 @@
 internal import OCISpec
+internal import Threads
 
 /// One person's dealings with registries: credentials, tokens, and where each registry is.
 ///

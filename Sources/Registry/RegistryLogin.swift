@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 internal import OCISpec
+internal import Threads
 
 /// Logging in to registries and out of them: credentials are tried, then kept where podman keeps them, or by the helper that the
 /// registry has.

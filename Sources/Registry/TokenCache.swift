@@ -1,3 +1,5 @@
+internal import Threads
+
 /// What a token is good for: two requests that agree in this use one token.
 struct TokenKey: Hashable, Sendable {
     var realm: String

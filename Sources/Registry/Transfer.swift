@@ -1,5 +1,6 @@
 internal import CCurl
 internal import Glibc
+internal import Threads
 
 /// One HTTP request, as it goes to one URL: no redirects, no authentication of its own.
 struct HTTPRequest: Sendable {

@@ -3,6 +3,7 @@ internal import ImageStore
 internal import LinuxSystem
 internal import Registry
 internal import TerminalUI
+internal import Threads
 
 /// A pull as it goes: a block that is redrawn on a terminal, a line now and then elsewhere, or JSON lines.
 final class PullDisplay: Sendable {

@@ -1,6 +1,7 @@
 import Glibc
 
 @testable import ImageStore
+@testable import Layers
 
 // Bytes as the blob of a layer, in whatever form: reading ends in entries or an error, within memory that is bounded.
 
@@ -26,8 +27,8 @@ private func read(_ bytes: [UInt8]) throws(LayerError) {
     let lane = try HashLane()
     defer { _ = lane.finish() }
     let source = BlobReader(
-        descriptor: blob.descriptor, size: Int64(bytes.count), download: nil, lane: lane)
-    try ArchivePipe.run(try makeDecompressor(source, inflater: .isal), lane) {
+        descriptor: blob.descriptor, size: Int64(bytes.count), arrival: nil, lane: lane)
+    try ArchivePipe.run(try makeDecompressor(source, inflater: Inflater.isal.makeEngine), lane) {
         pipe throws(LayerError) in
         try readEntries(ArchiveStream(pipe, limit: limits.bytes))
     }

@@ -2,6 +2,7 @@ import CZlib
 import Glibc
 
 @testable import ImageStore
+@testable import Layers
 
 // Bytes as a deflate stream: ISA-L writes nowhere but where it is told to, and what zlib makes of a stream ISA-L makes, too.
 

@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import ImageStore
+@testable import Layers
 
 // Bytes as a list of entries whose few names meet often: whatever up to three layers say, nothing outside of them changes, and
 // what was made can be removed.
@@ -111,9 +112,9 @@ private final class World: Sendable {
         let blob = MemoryFile(archive)
         let source = LayerSource(
             digest: nil, size: Int64(archive.count), diffID: nil, descriptor: blob.descriptor,
-            download: nil)
+            arrival: nil)
         let application = LayerApplication(
-            form: .user, inflater: .isal, limits: LayerLimits(bytes: 1 << 20))
+            form: .user, inflater: Inflater.isal.makeEngine, limits: LayerLimits(bytes: 1 << 20))
         let layer = try application.run(source, into: directory, isLowest: lower.isEmpty)
         _ = try layer.writer.settle(
             on: lower.isEmpty ? nil : try LowerTree(layers: lower, form: .user))

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 
 @testable import ImageStore
+@testable import Layers
 
 /// A file that holds these bytes and is nowhere.
 final class MemoryFile {

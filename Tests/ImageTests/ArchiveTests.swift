@@ -3,6 +3,7 @@ import OCISpec
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// Archives of images, written here and read by others, and the other way round.
 @Suite("Archives of images")

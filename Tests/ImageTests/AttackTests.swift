@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// Archives made to write outside their layer, to exhaust the machine, or to forge what the kernel believes.
 @Suite("Hostile archives")

@@ -1,6 +1,7 @@
 import Foundation
 import OCISpec
 import Testing
+import Threads
 
 @testable import Registry
 

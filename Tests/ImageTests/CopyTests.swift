@@ -3,6 +3,7 @@ import OCISpec
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// Copies between layouts and archives.
 @Suite("Copies")

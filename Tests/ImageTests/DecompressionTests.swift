@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 @Suite("Compressed layers")
@@ -28,9 +29,9 @@ struct DecompressionTests {
         let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(
-            descriptor: descriptor, size: Int64(blob.count), download: nil, lane: lane)
+            descriptor: descriptor, size: Int64(blob.count), arrival: nil, lane: lane)
         let decoded = Mutex<Int64>(0)
-        try ArchivePipe.run(try makeDecompressor(reader, inflater: inflater), lane) {
+        try ArchivePipe.run(try makeDecompressor(reader, inflater: inflater.makeEngine), lane) {
             pipe throws(LayerError) in
             let stream = ArchiveStream(pipe, limit: limit)
             try stream.drain()
@@ -160,7 +161,9 @@ struct DecompressionTests {
         let lane = try HashLane()
         defer { _ = lane.finish() }
         let reader = BlobReader(
-            descriptor: descriptor, size: 1000, download: download, lane: lane)
+            descriptor: descriptor, size: 1000,
+            arrival: DownloadArrival(download: download, image: "a"),
+            lane: lane)
         #expect(throws: LayerError.self) { try reader.next() }
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// What our layers show through the kernel's overlay is what skopeo and umoci extract.
 @Suite(

@@ -4,6 +4,7 @@ import OCISpec
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// The root filesystem of an image as one archive.
 @Suite("Export")

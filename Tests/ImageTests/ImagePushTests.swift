@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 /// Which parts of an image are sent, and in which order.

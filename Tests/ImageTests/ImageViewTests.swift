@@ -5,6 +5,7 @@ import Registry
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// Names of images, and what can be told of one.
 @Suite("What is told of an image")

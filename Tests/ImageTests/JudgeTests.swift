@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// Who else unpacks images.
 enum Judge: String, Sendable, CaseIterable {

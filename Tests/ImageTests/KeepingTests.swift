@@ -5,6 +5,7 @@ import Registry
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// What stays in the store, through reboots, removals and pulls of other things.
 @Suite("What the store keeps")

@@ -1,4 +1,5 @@
 @testable import ImageStore
+@testable import Layers
 
 // Entries that say the same in the words of different formats.
 

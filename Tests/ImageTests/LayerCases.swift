@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import ImageStore
+@testable import Layers
 
 /// An image whose layers hold what one group of rules is about, for judges to unpack, too.
 struct LayerCase: Sendable {

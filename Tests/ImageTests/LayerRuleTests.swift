@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// What a layer becomes where others differ or cannot be asked.
 @Suite("Rules of layers")

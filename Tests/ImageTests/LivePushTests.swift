@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 /// What is pushed and copied, judged by a real registry and by those who pull from it.

@@ -5,6 +5,7 @@ import Registry
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// A docker-registry on a free loopback port, ended with the object.
 final class LiveRegistry {

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// Layers that reach a directory by a link which only a lower layer has.
 @Suite("Through links of lower layers")

@@ -3,6 +3,7 @@ import Foundation
 import OCISpec
 
 @testable import ImageStore
+@testable import Layers
 
 /// Everything that can be seen of a tree, for comparing two.
 struct TreeListing: Equatable {

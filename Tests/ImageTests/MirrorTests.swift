@@ -3,6 +3,7 @@ import OCISpec
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 @Suite("Mirrors and registries elsewhere")

@@ -1,6 +1,7 @@
 import Foundation
 
 @testable import ImageStore
+@testable import Layers
 
 /// podman with directories of its own, gone with the object.
 final class Podman {

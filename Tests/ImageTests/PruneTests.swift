@@ -5,6 +5,7 @@ import Registry
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// What goes from a store, and what stays because somebody uses it.
 @Suite("Pruning")

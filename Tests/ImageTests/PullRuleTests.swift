@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 /// A registry whose documents a test makes: by tag `1` or digest; blobs by digest.

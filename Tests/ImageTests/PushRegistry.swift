@@ -3,6 +3,7 @@ import OCISpec
 import Synchronization
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 /// A registry that takes uploads as the specification has them, with the manners that a test gives it.

@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 /// How blobs and manifests are sent (distribution-spec, "Push"), to registries of all manners.

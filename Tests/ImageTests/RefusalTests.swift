@@ -3,6 +3,7 @@ import OCISpec
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 /// Each error says which of all that can be wrong it is, and what to do.

@@ -5,6 +5,7 @@ import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// A pull that ended before its time, and the next one.
 @Suite("Interrupted pulls")

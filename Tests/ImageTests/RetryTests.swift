@@ -2,8 +2,10 @@ import Foundation
 import OCISpec
 import Synchronization
 import Testing
+import Threads
 
 @testable import ImageStore
+@testable import Layers
 @testable import Registry
 
 @Suite("Trouble on the way")

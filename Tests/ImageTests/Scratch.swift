@@ -5,6 +5,7 @@ import Registry
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// A directory of its own for one test, gone afterwards.
 final class Scratch {
@@ -67,8 +68,9 @@ final class Scratch {
         _ = archive.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
         let source = LayerSource(
             digest: nil, size: Int64(archive.count), diffID: nil, descriptor: descriptor,
-            download: nil)
-        let application = LayerApplication(form: form, inflater: .isal, limits: limits)
+            arrival: nil)
+        let application = LayerApplication(
+            form: form, inflater: Inflater.isal.makeEngine, limits: limits)
         let layer = try application.run(source, into: directory, isLowest: isLowest)
         _ = try layer.writer.settle(on: nil)
         return directory

@@ -5,6 +5,7 @@ import Registry
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// One directory that several machines have as their store.
 @Suite("Stores on shared file systems")

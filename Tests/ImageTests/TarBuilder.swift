@@ -1,4 +1,5 @@
 @testable import ImageStore
+@testable import Layers
 
 /// Writes archives entry by entry, honest ones and others.
 struct TarBuilder {

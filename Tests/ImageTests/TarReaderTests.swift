@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 @Suite("Archives of every kind")
 struct TarReaderTests {

@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import Registry
+@testable import Threads
 
 /// A registry of one image that wants tokens, and the server that gives them: both as a test says.
 private struct TokenRig {

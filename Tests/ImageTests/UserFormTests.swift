@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 @Suite("Where root's means are missing")
 struct UserFormTests {

@@ -5,6 +5,7 @@ import Registry
 import Testing
 
 @testable import ImageStore
+@testable import Layers
 
 /// What accidents do to a store, what is said of it, and how it becomes whole again.
 @Suite("Damaged stores")

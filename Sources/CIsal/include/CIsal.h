@@ -1,4 +1,4 @@
-// ISA-L's checksum, inflate and deflate, these behind opaque pointers: its state structures are large and hold unions.
+// ISA-L's inflate and deflate, these behind opaque pointers: its state structures are large and hold unions.
 #pragma once
 
 #include <stddef.h>
@@ -25,6 +25,3 @@ void cisal_deflate_free(cisal_deflate *state);
 /// As above; `last` says that no more input follows. Returns 1 when the stream is complete, 0 for more, -1 on failure.
 int cisal_deflate_step(cisal_deflate *state, const uint8_t *in, size_t in_length, size_t *consumed, uint8_t *out,
                        size_t out_length, size_t *produced, int last);
-
-/// CRC-32C (Castagnoli) without its final complement. `crc` is what came out for the bytes before, at first all ones.
-uint32_t cisal_crc32c(uint32_t crc, const uint8_t *bytes, size_t length);
