@@ -78,7 +78,8 @@ extension ImageStore {
         let records = references.all().records
         let shown = records.filter { record in
             !records.contains {
-                $0.manifest == record.manifest && Self.isPin(record.reference, of: $0.reference)
+                $0.manifest == record.manifest
+                    && LayerStore.isPin(record.reference, of: $0.reference)
             }
         }
         return shown.map { record in

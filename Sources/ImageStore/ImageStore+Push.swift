@@ -94,17 +94,6 @@ extension ImageStore {
         return try ContentTree(root, name, from: content)
     }
 
-    /// Every document and blob below a manifest or index, as far as the store can tell.
-    func parts(of digest: Digest) -> Set<Digest> {
-        guard let bytes = blobs.document(digest),
-            // What is missing has nothing below it that is here.
-            let root = try? ContentTree.Document(bytes, mediaType: "", digest.short),
-            let tree = try? ContentTree(
-                root, digest.short, from: StoreContent(blobs: blobs))
-        else { return [digest] }
-        return Set((tree.documents.map(\.descriptor) + tree.blobs).map(\.digest))
-    }
-
     func stored(_ reference: ImageReference, _ platform: Platform) throws(ImageError)
         -> ResolvedImage
     {

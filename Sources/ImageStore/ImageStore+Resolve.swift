@@ -94,17 +94,7 @@ extension ImageStore {
     }
 
     /// What the store itself knows of a record's image, for whatever platform it is; nil where a document is missing.
-    func known(_ record: ReferenceRecord) -> ResolvedImage? {
-        // Missing, damaged, or no manifest: nothing can be said of it.
-        guard let bytes = blobs.document(record.manifest),
-            case .manifest(let manifest)? = try? ManifestDocument(bytes),
-            let configBytes = blobs.document(manifest.config.digest),
-            let config = try? ImageConfig(configBytes, layerCount: manifest.layers.count)
-        else { return nil }
-        return ResolvedImage(
-            name: record.reference, manifestDigest: record.manifest, manifest: manifest,
-            config: config, resolved: record.resolved)
-    }
+    func known(_ record: ReferenceRecord) -> ResolvedImage? { blobs.image(record) }
 
     /// What the store itself knows of a manifest or index; nil where a document is missing.
     func known(_ name: String, _ digest: Digest, platform: Platform) -> ResolvedImage? {

@@ -21,12 +21,12 @@ public final class ImageStore: Sendable {
         self.settings = settings
     }
 
-    var blobs: BlobStore { BlobStore(paths: paths) }
+    var blobs: BlobStore { layers.blobs }
     var layers: LayerStore {
         LayerStore(paths: paths, settings: settings.layers)
     }
-    var uses: UseStore { UseStore(paths: paths) }
-    var references: ReferenceStore { ReferenceStore(paths: paths) }
+    var uses: UseStore { layers.uses }
+    var references: ReferenceStore { layers.references }
 }
 
 /// When to ask the registry.

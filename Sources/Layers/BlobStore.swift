@@ -43,4 +43,41 @@ package struct BlobStore: Sendable {
         }
         return descriptor
     }
+
+    /// What the store itself knows of a record's image, for whatever platform it is; nil where a document is missing.
+    package func image(_ record: ReferenceRecord) -> ResolvedImage? {
+        // Missing, damaged, or no manifest: nothing can be said of it.
+        guard let bytes = document(record.manifest),
+            case .manifest(let manifest)? = try? ManifestDocument(bytes),
+            let configBytes = document(manifest.config.digest),
+            let config = try? ImageConfig(configBytes, layerCount: manifest.layers.count)
+        else { return nil }
+        return ResolvedImage(
+            name: record.reference, manifestDigest: record.manifest, manifest: manifest,
+            config: config, resolved: record.resolved)
+    }
+
+    /// Every document and blob below a manifest or index, itself included; itself alone where one of its documents is not here.
+    package func parts(of digest: Digest) -> Set<Digest> { below(digest, depth: 1) ?? [digest] }
+
+    /// Most indexes within each other.
+    private static let indexDepth = 3
+
+    private func below(_ digest: Digest, depth: Int) -> Set<Digest>? {
+        guard let bytes = document(digest),
+            let document = try? ManifestDocument(bytes, contentType: "", takesArtifacts: true)
+        else { return nil }
+        var all: Set = [digest]
+        switch document {
+        case .manifest(let manifest):
+            all.formUnion((manifest.layers + [manifest.config]).map(\.digest))
+        case .index(let index):
+            guard depth < Self.indexDepth else { return nil }
+            for entry in index.manifests {
+                guard let parts = below(entry.digest, depth: depth + 1) else { return nil }
+                all.formUnion(parts)
+            }
+        }
+        return all
+    }
 }

@@ -112,6 +112,14 @@ package struct UseStore: Sendable {
         }
     }
 
+    /// Ends every use of this server's jobs but those of `jobs`: what an earlier process of it did not take back.
+    package func releaseJobs(of stateDirectory: String, but jobs: Set<Int64>) {
+        sweep { use in
+            guard case .job(let id, stateDirectory) = use.user else { return false }
+            return !jobs.contains(id)
+        }
+    }
+
     private var files: [String] {
         // No directory yet, no uses.
         let names = (try? Files.names(in: paths.uses)) ?? []

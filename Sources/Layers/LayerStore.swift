@@ -10,7 +10,9 @@ package struct LayerStore: Sendable {
     /// Changes once at most: where subordinate ids turn out to be of no use.
     package var form: OverlayForm { settings.form ?? OverlayForm.current }
     var node: StoreNode { settings.node }
-    var blobs: BlobStore { BlobStore(paths: paths) }
+    package var blobs: BlobStore { BlobStore(paths: paths) }
+    package var uses: UseStore { UseStore(paths: paths) }
+    package var references: ReferenceStore { ReferenceStore(paths: paths) }
 
     package init(paths: StorePaths, settings: LayerSettings) {
         self.paths = paths

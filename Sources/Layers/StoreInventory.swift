@@ -1,12 +1,11 @@
 internal import Glibc
-internal import Layers
 internal import LinuxSystem
 internal import OCISpec
 
 /// What a store holds, and what of it is needed. Read while nobody pulls.
-struct StoreInventory {
-    let records: [ReferenceRecord]
-    let uses: [ImageUse]
+package struct StoreInventory {
+    package let records: [ReferenceRecord]
+    package let uses: [ImageUse]
     /// References and uses of which it is not known what they need: because of them nothing may be dropped.
     let damaged: [String]
     /// Bytes of each file below `blobs`, by name.
@@ -16,7 +15,7 @@ struct StoreInventory {
     /// Names of blobs and layers, by the digest of the manifest that needs them.
     private let needs: [Digest: (blobs: Set<String>, layers: Set<String>)]
 
-    init(_ store: ImageStore) throws(ImageError) {
+    package init(_ store: LayerStore) throws(ImageError) {
         let all = store.references.all()
         let used = store.uses.all()
         records = all.records
@@ -24,12 +23,14 @@ struct StoreInventory {
         var damaged = all.damaged + used.damaged
         var needs: [Digest: (blobs: Set<String>, layers: Set<String>)] = [:]
         func need(_ record: ReferenceRecord) {
-            guard let image = store.known(record) else { return damaged.append(record.reference) }
+            guard let image = store.blobs.image(record) else {
+                return damaged.append(record.reference)
+            }
             var (blobs, layers): (Set<String>, Set<String>) = needs[record.manifest] ?? ([], [])
             let documents = [record.manifest, record.resolved, image.manifest.config.digest]
             blobs.formUnion((documents + image.manifest.layers.map(\.digest)).map(\.hex))
             // Other platforms of an index, where it was loaded with all of them.
-            blobs.formUnion(store.parts(of: record.resolved).map(\.hex))
+            blobs.formUnion(store.blobs.parts(of: record.resolved).map(\.hex))
             for index in image.diffIDs.indices {
                 layers.formUnion(LayerStore.keys(image.diffIDs, index).map(\.hex))
             }
