@@ -63,6 +63,11 @@ public struct ExitRecord: Sendable, Hashable, Codable {
     public var metrics: [String: Double]
     /// Which `log` causes of the retry policy were found in the output, as indexes into it.
     public var matchedLogCauses: [Int]
+    /// On the way from a node that keeps its files to itself: what the attempt left there; nil where that is nothing. The head takes
+    /// it out once the files are here.
+    public var files: AttemptFiles?
+    /// What of it could not be brought to the head, and why; nil where all is here.
+    public var missingFiles: [String]?
     public init(attempt: AttemptID, status: ExitStatus, ended: Timestamp) {
         self.attempt = attempt
         self.status = status

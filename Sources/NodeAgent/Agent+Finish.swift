@@ -33,12 +33,10 @@ extension Agent {
             return report(record)
         }
         if upper == nil, exit.status == .code(0), finisher.collectsFromLayer {
-            return report(finisher.finishWithoutLayer(exit))
+            return list(finisher) { finisher.finishWithoutLayer(exit, hasFiles: $0) }
         }
         if let collection = finisher.collection(exit, upper: upper) {
-            live[id, default: Live(phase: .collecting)].phase = .collecting
-            collections.append(collection)
-            if collections.count == 1 { collectSoon() }
+            enqueue(.collecting(collection), id)
         } else {
             conclude(finisher, exit)
         }
@@ -51,7 +49,32 @@ extension Agent {
             // An empty one is of no use to anybody; any other stays, and that is no error.
             rmdir(finisher.directories.checkpoint)
         }
-        report(finisher.finish(exit))
+        list(finisher) { finisher.finish(exit, hasFiles: $0) }
+    }
+
+    /// Of one whose end nobody saw: what it wrote until then is still told of.
+    func reportWithFiles(_ record: ExitRecord) {
+        guard let template = templates.find(record.attempt.task.job) else { return report(record) }
+        list(TaskFinisher(template: template, attempt: record.attempt)) { hasFiles in
+            var record = record
+            if hasFiles { record.files = AttemptFiles() }
+            return record
+        }
+    }
+
+    /// Lists what the attempt left where the head has to fetch it, and then reports.
+    private func list(_ finisher: TaskFinisher, then record: @escaping (Bool) -> ExitRecord) {
+        guard isKept(finisher.template) else { return report(record(false)) }
+        let survey = FileSurvey(finisher.directories.attempt, record)
+        // Most have hardly anything, and are done at once.
+        if let done = try? survey.attempt() { return report(record(done)) }
+        enqueue(.listing(survey), finisher.attempt)
+    }
+
+    private func enqueue(_ piece: Finishing, _ id: AttemptID) {
+        live[id, default: Live(phase: .collecting)].phase = .collecting
+        finishing.append(piece)
+        if finishing.count == 1 { finishSoon() }
     }
 
     /// Of a job that nobody tells any more. Takes `upper`.
@@ -67,31 +90,39 @@ extension Agent {
         }
     }
 
-    /// Milliseconds of collecting in one round of the loop, so that large files and trees keep nobody else waiting.
-    private static let collectingSlice: Int64 = 5
+    /// Milliseconds of it in one round of the loop, so that large files and trees keep nobody else waiting.
+    private static let finishingSlice: Int64 = 5
 
-    private func collectSoon() {
-        loop.after(collectionWaits ? Self.shortagePause : 0) { [unowned self] in
-            let end = Clock.monotonic() + Self.collectingSlice
+    private func finishSoon() {
+        loop.after(finishingWaits ? Self.shortagePause : 0) { [unowned self] in
+            let end = Clock.monotonic() + Self.finishingSlice
             repeat {
-                self.collectPiece()
-            } while !self.collections.isEmpty
-                && !self.collectionWaits && Clock.monotonic() < end
-            if !self.collections.isEmpty { self.collectSoon() }
+                self.finishPiece()
+            } while !self.finishing.isEmpty
+                && !self.finishingWaits && Clock.monotonic() < end
+            if !self.finishing.isEmpty { self.finishSoon() }
         }
     }
 
-    private func collectPiece() {
-        guard let collection = collections.first else { return }
+    private func finishPiece() {
+        guard let piece = finishing.first else { return }
         do throws(SystemError) {
-            if try collection.step() {
-                collections.removeFirst()
-                conclude(collection.finisher, collection.exit)
+            switch piece {
+            case .collecting(let collection):
+                if try collection.step() {
+                    finishing.removeFirst()
+                    conclude(collection.finisher, collection.exit)
+                }
+            case .listing(let survey):
+                if let hasFiles = try survey.step() {
+                    finishing.removeFirst()
+                    report(survey.record(hasFiles))
+                }
             }
-            collectionWaits = false
+            finishingWaits = false
         } catch {
             // The layer stays where it is, so nothing is lost by waiting.
-            collectionWaits = true
+            finishingWaits = true
             runsShort(error)
         }
     }
@@ -116,7 +147,15 @@ extension Agent {
         live[record.attempt] = nil
         ended[record.attempt] = record
         taskEnded(record.attempt, record.status)
+        tell(record)
+    }
+
+    func tell(_ record: ExitRecord) {
         outgoingExits.append(record)
+        tellExitsSoon()
+    }
+
+    private func tellExitsSoon() {
         guard !areExitsPlanned else { return }
         areExitsPlanned = true
         loop.after(Self.exitsPause) { [unowned self] in self.tellExits() }
@@ -133,9 +172,17 @@ extension Agent {
 
     private func tellExits() {
         areExitsPlanned = false
-        let exits = outgoingExits
-        outgoingExits = []
-        guard !isHelloOwed else { return }
-        for batch in exits.batches(by: \.weight) { session?.send(.exited(batch)) }
+        // Without a head, or before its hello is answered: the hello will hold them all.
+        guard !isHelloOwed, let session else {
+            outgoingExits = []
+            return
+        }
+        // No more at once, since the files of each may have to be read.
+        let exits = outgoingExits.prefix(Frame.batch).map {
+            complete($0, isBusy: !session.isCalm)
+        }
+        outgoingExits.removeFirst(exits.count)
+        for batch in exits.batches(by: \.weight) { session.send(.exited(batch)) }
+        if !outgoingExits.isEmpty { tellExitsSoon() }
     }
 }

@@ -42,6 +42,7 @@ extension Agent {
         switch message {
         case .hello: break
         case .job(let template):
+            let template = resolved(template)
             templates.add(template)
             adoptOrphans(of: template)
         case .run(let tasks):
@@ -50,7 +51,10 @@ extension Agent {
         case .cancel(let attempts): cancel(attempts)
         case .recall(let attempts): recall(attempts)
         case .acknowledge(let attempts): acknowledge(attempts)
-        case .forget(let job): templates.remove(job)
+        case .forget(let job):
+            discard(job)
+            templates.remove(job)
+        case .jobs(let jobs): keep(jobs)
         case .open(let id, let attempt, let request): openSession(id, attempt, request)
         case .session(let id, let message): take(id, message)
         case .stream(let number, let request): openStream(number, request, guest)
@@ -88,19 +92,22 @@ extension Agent {
         // Never the same as what another agent says that found none.
         toldLauncher = launcherEpoch ?? "none-\(epoch)"
         let starts = live.values.compactMap(\.started).batches(by: \.weight)
-        let exits = Array(ended.values).batches(by: \.weight)
-        let untold = exits.dropFirst().joined().map(\.attempt)
+        // Those with files follow, as many at a time as the files allow.
+        let exits = ended.values.filter { $0.files == nil }.batches(by: \.weight)
+        let withFiles = ended.values.filter { $0.files != nil }
+        let untold = (Array(exits.dropFirst().joined()) + withFiles).map(\.attempt)
         named = Set(live.keys).union(orphans.keys).union(untold)
         inventory.facts?.readDisk()
         var hello = AgentHello(
             agentEpoch: epoch, launcherEpoch: toldLauncher, bootID: Self.bootID(),
             inventory: inventory, accepted: Array(named),
             started: starts.first ?? [], exited: exits.first ?? [])
-        hello.skills = [AgentSkill.streams]
+        hello.skills = [AgentSkill.streams, AgentSkill.files]
         hello.clock = Timestamp(milliseconds: Clock.now())
         session?.send(.hello(hello))
         for batch in starts.dropFirst() { session?.send(.started(batch)) }
         for batch in exits.dropFirst() { session?.send(.exited(batch)) }
+        for record in withFiles { tell(record) }
         tellHold()
     }
 
@@ -113,7 +120,7 @@ extension Agent {
 
     private func acknowledge(_ attempts: [AttemptID]) {
         for id in attempts {
-            ended[id] = nil
+            if ended.removeValue(forKey: id) != nil { discard(id) }
             if let upper = orphans.removeValue(forKey: id)?.upper { close(upper) }
         }
         journals.settle(attempts)

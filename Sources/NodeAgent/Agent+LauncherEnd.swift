@@ -49,7 +49,7 @@ extension Agent {
             attempt: id, status: .lost("the launcher died"),
             ended: Timestamp(milliseconds: Clock.now()))
         record.started = live[id]?.started?.started
-        report(record)
+        reportWithFiles(record)
     }
 
     // MARK: Another head
@@ -68,7 +68,7 @@ extension Agent {
     private func forgetEverything() {
         isStartingAnew = false
         for orphan in orphans.values { if let upper = orphan.upper { close(upper) } }
-        (queue, live, ended, orphans, collections) = ([], [:], [:], [:], [])
+        (queue, live, ended, orphans, finishing) = ([], [:], [:], [:], [])
         (busyCPUs, memoryInUse) = ([], 0)
         (outgoingStarts, outgoingExits) = ([], [])
         templates.removeAll()

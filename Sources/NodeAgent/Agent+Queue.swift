@@ -124,7 +124,7 @@ extension Agent {
             self.pump()
             self.isProbing = false
             let hasRoom = self.queue.isEmpty || self.queue.count < before
-            guard hasRoom, !self.collectionWaits else { return self.probe() }
+            guard hasRoom, !self.finishingWaits else { return self.probe() }
             self.hold(.shortage, nil)
             self.pump()
         }

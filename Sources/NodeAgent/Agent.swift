@@ -14,7 +14,7 @@ public final class Agent {
             case queued
             /// Handed to the launcher; runs or will.
             case withLauncher
-            /// Ended; its files are being collected.
+            /// Ended; its files are being collected, or listed.
             case collecting
         }
         /// Nil where only the launcher has told of it: a new agent, until the head says `run` again.
@@ -28,6 +28,12 @@ public final class Agent {
         var occupies = false
         /// Its head has been silent for longer than its lease.
         var isGivenUp = false
+    }
+
+    /// What is done for an attempt between its end and the report of it.
+    enum Finishing {
+        case collecting(Collection)
+        case listing(FileSurvey)
     }
 
     /// Why nothing is started.
@@ -101,13 +107,16 @@ public final class Agent {
     var ended: [AttemptID: ExitRecord] = [:]
     /// Ended, and of a job that this agent does not know; finished once the head tells it.
     var orphans: [AttemptID: (exit: ContainerExit, upper: Int32?)] = [:]
-    var collections: [Collection] = []
+    var finishing: [Finishing] = []
     /// The first of them found no room on the disk.
-    var collectionWaits = false
+    var finishingWaits = false
     var outgoingStarts: [StartRecord] = []
     var outgoingExits: [ExitRecord] = []
     var areStartsPlanned = false
     var areExitsPlanned = false
+
+    // Agent+Files.swift
+    var removals: [TreeRemoval] = []
 
     /// The caller holds the lock that says that no other agent serves these directories.
     /// - Parameters:

@@ -8,7 +8,7 @@ protocol AgentStream: AnyObject {
     func next(_ limit: Int) -> StreamPiece
     /// What the head sent. `StreamPort.consumed` once it takes no memory here.
     func take(_ bytes: [UInt8])
-    /// The head sends no more: nil where that was all; else it wants no more either.
+    /// The head sends no more: nil where that was all; else it wants no more either, and the stream ends here and now.
     func headEnded(_ reason: String?)
     /// Ended on this side, or with the connection.
     func close()

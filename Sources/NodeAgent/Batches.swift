@@ -28,12 +28,30 @@ extension StartRecord {
 extension ExitRecord {
     /// About the bytes of it in a message, without escapes.
     var weight: Int {
-        let names = metrics.keys.reduce(0) { $0 + $1.utf8.count + 32 }
+        let files = files.map(\.weight) ?? 0
+        let names = files + metrics.keys.reduce(0) { $0 + $1.utf8.count + 32 }
         return switch status {
         case .startFailure(let step, let subject, _):
             512 + names + step.utf8.count + subject.utf8.count
         case .lost(let why): 512 + names + why.utf8.count
         case .code, .signal, .neverStarted: 512 + names
+        }
+    }
+}
+
+extension AttemptFiles {
+    /// About the bytes of it in a message, without escapes.
+    fileprivate var weight: Int {
+        list.reduce((problems ?? []).reduce(64) { $0 + $1.utf8.count }) { sum, file in
+            let more =
+                switch file.content {
+                case .text(let text)?: text.utf8.count
+                // Up to three digits and a comma each.
+                case .bytes(let bytes)?: bytes.count * 4
+                case nil: 0
+                }
+            let target = if case .link(let target) = file.kind { target.utf8.count } else { 0 }
+            return sum + 128 + file.path.utf8.count + target + more
         }
     }
 }

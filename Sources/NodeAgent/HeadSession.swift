@@ -141,7 +141,9 @@ final class HeadSession {
             let event = try streams.take(frame)
             switch event {
             case .data(let bytes)?: ends[frame.stream]?.take(bytes)
-            case .end(let reason)?: ends[frame.stream]?.headEnded(reason)
+            case .end(let reason)?:
+                ends[frame.stream]?.headEnded(reason)
+                if let reason { give(up: frame.stream, reason) }
             // A credit, which may be what was waited for.
             case nil: flush()
             }
@@ -184,4 +186,14 @@ final class HeadSession {
             ends.removeValue(forKey: number)?.close()
         }
     }
+
+    /// The head wants no more of it, whether or not its window has room for another byte.
+    private func give(up number: UInt16, _ reason: String) {
+        let end = streams.end(number, reason, &writer)
+        if !end.isEmpty { send(end) }
+        ends.removeValue(forKey: number)?.close()
+    }
+
+    /// Little waits to be written: what is not urgent may be said.
+    var isCalm: Bool { unsent.count < 1 << 20 }
 }

@@ -42,13 +42,16 @@ struct TaskFinisher {
     }
 
     /// The exit is known, and its writable layer went with a launcher: without the files it is no success.
-    func finishWithoutLayer(_ exit: ContainerExit) -> ExitRecord {
-        finish(exit, as: .lost("the files to collect went with the launcher"))
+    func finishWithoutLayer(_ exit: ContainerExit, hasFiles: Bool) -> ExitRecord {
+        finish(
+            exit, as: .lost("the files to collect went with the launcher"), hasFiles: hasFiles)
     }
 
     /// Last of all, when the results lie where they belong.
-    func finish(_ exit: ContainerExit, as status: ExitStatus? = nil) -> ExitRecord {
+    /// - Parameter hasFiles: the head has to fetch something; what, is told with the record when it is sent.
+    func finish(_ exit: ContainerExit, as status: ExitStatus? = nil, hasFiles: Bool) -> ExitRecord {
         var record = Self.record(exit, attempt)
+        if hasFiles { record.files = AttemptFiles() }
         if let status { record.status = status }
         record.metrics = MetricsFile.lastValues(in: directories.results)
         if exit.status != .code(0) {

@@ -21,6 +21,8 @@ public enum ToAgent: Sendable, Codable {
     case acknowledge([AttemptID])
     /// No task of this job will come any more.
     case forget(JobID)
+    /// All jobs of which tasks may still come; an agent that keeps files of others removes them.
+    case jobs([JobID])
     /// Somebody wants to sit at a process of that attempt. The number is the head's choice; a session ends with the connection.
     case open(session: Int64, AttemptID, SessionRequest)
     case session(Int64, SessionInput)
@@ -106,6 +108,8 @@ public struct AgentHello: Sendable, Codable {
 public enum AgentSkill {
     /// `ToAgent.stream`, of whatever request: one that it does not know it refuses.
     public static let streams = "streams"
+    /// Relative `JobTemplate.directory`: it keeps such a job's files until they are acknowledged, and tells of them. `ToAgent.jobs`.
+    public static let files = "files"
 }
 
 /// What all tasks of one job share on a node.
@@ -128,6 +132,10 @@ public struct JobTemplate: Sendable, Codable {
         self.root = root
         self.directory = directory
     }
+
+    /// What a head names to a node that shares no file system with it.
+    public static func keptDirectory(_ job: JobID) -> String { "\(keptFolder)/\(job)" }
+    public static let keptFolder = "jobs"
 }
 
 /// A root filesystem as the node's store holds it.

@@ -40,7 +40,7 @@ extension ToAgent {
         case .cancel(let attempts): Self.halves(attempts) { .cancel($0) }
         case .recall(let attempts): Self.halves(attempts) { .recall($0) }
         case .acknowledge(let attempts): Self.halves(attempts) { .acknowledge($0) }
-        case .hello, .job, .forget, .open, .session, .stream, .shutdown: nil
+        case .hello, .job, .forget, .jobs, .open, .session, .stream, .shutdown: nil
         }
     }
 

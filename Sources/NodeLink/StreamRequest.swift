@@ -1,23 +1,57 @@
+public import JobModel
+
 /// What the head opens a stream for. Bytes go either way, by request; the agent's end of it ends the stream.
 ///
 /// A request of a later version reads as `unknown`, and the agent refuses that stream alone.
 public enum StreamRequest: Sendable {
+    /// Files of an attempt, or pieces of them.
+    case read(FileRead)
     case unknown
+}
+
+/// Asks for what an attempt left on a node that keeps its files to itself. The bytes of all parts come one after the other, as many of
+/// each as were asked for; where fewer can be had, the stream ends there and says why.
+public struct FileRead: Sendable, Codable {
+    public struct Part: Sendable, Hashable, Codable {
+        /// Below the attempt's directory; not over links.
+        public var path: String
+        public var offset: Int64
+        public var length: Int64
+        public init(_ path: String, offset: Int64 = 0, length: Int64) {
+            self.path = path
+            self.offset = offset
+            self.length = length
+        }
+    }
+    /// `JobTemplate.directory` as the agent was told it: a relative one.
+    public var directory: String
+    public var attempt: AttemptID
+    public var parts: [Part]
+    public init(_ attempt: AttemptID, in directory: String, _ parts: [Part]) {
+        self.directory = directory
+        self.attempt = attempt
+        self.parts = parts
+    }
 }
 
 extension StreamRequest: Codable {
     private enum Key: CodingKey {
-        case unknown
+        case read, unknown
     }
 
     public init(from decoder: any Decoder) throws {
-        _ = try decoder.container(keyedBy: Key.self)
-        self = .unknown
+        let container = try decoder.container(keyedBy: Key.self)
+        if let read = try container.decodeIfPresent(FileRead.self, forKey: .read) {
+            self = .read(read)
+        } else {
+            self = .unknown
+        }
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         switch self {
+        case .read(let read): try container.encode(read, forKey: .read)
         case .unknown: try container.encode(true, forKey: .unknown)
         }
     }
