@@ -259,8 +259,9 @@ let package = Package(
         .testTarget(
             name: "JobServerTests",
             dependencies: [
-                "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeLink", "OCISpec",
-                "Scheduling", "StateStore", .product(name: "GRDB", package: "GRDB.swift"),
+                "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeAgent", "NodeLink",
+                "OCISpec", "Scheduling", "StateStore",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(

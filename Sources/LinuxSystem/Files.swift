@@ -69,6 +69,11 @@ public enum Files {
         try checkErrno(fsync(parent.raw), "fsync", path)
     }
 
+    /// All that was written to the file system that holds `fd`, to disk: syncfs(2).
+    public static func flushFileSystem(_ fd: Int32) throws(SystemError) {
+        try check(cl_syncfs(fd), "syncfs")
+    }
+
     /// mkdir -p.
     public static func makeDirectories(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
         if mkdir(path, mode) == 0 || errno == EEXIST { return }

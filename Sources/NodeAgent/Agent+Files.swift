@@ -51,8 +51,7 @@ extension Agent {
     /// Bytes of a list that goes into a message, as long as there are few messages and when there are many.
     private static let (longestList, longestListWhenBusy): (Int64, Int64) = (64 << 10, 1 << 10)
 
-    private static func files(in attempt: String, isBusy: Bool) throws(SystemError) -> AttemptFiles
-    {
+    static func files(in attempt: String, isBusy: Bool) throws(SystemError) -> AttemptFiles {
         let root = try OwnedFD.open(attempt, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         let list = try FileReadStream.open(AttemptFiles.listName, in: root.raw)
         var status = stat()
@@ -86,6 +85,16 @@ extension Agent {
         do throws(SystemError) {
             session.open(number, try FileReadStream(read.parts, in: directory))
         } catch { session.refuse(number, "\(error)") }
+    }
+
+    func followFile(_ number: UInt16, _ follow: FileFollow, _ session: HeadSession) {
+        let id = follow.attempt
+        let directory = TaskDirectories(job: resolve(follow.directory), attempt: id).attempt
+        session.open(
+            number,
+            FileFollowStream(follow, in: directory, loop) { [unowned self] in
+                self.live[id].map { $0.phase != .collecting } ?? false
+            })
     }
 
     // MARK: What nobody needs any more

@@ -28,6 +28,8 @@ extension AgentLink {
         return handle
     }
 
+    func stands(_ connection: Connection) -> Bool { outbox.withLock { $0.stands(connection) } }
+
     func wake(_ number: UInt16, on connection: Connection) {
         change(on: connection) { $0.streams.wake(number) }
     }

@@ -35,6 +35,9 @@ public final class StreamHandle: Sendable {
         link.end(number, reason, on: connection)
     }
 
+    /// False once its connection has ended: then that, and nothing that the node said, was the stream's end.
+    public var isConnected: Bool { link.stands(connection) }
+
     /// So many bytes that were received take no memory here any more, and as many new ones may come.
     public func consumed(_ count: Int) { link.consume(count, of: number, on: connection) }
 

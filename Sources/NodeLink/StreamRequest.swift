@@ -6,6 +6,8 @@ public import JobModel
 public enum StreamRequest: Sendable {
     /// Files of an attempt, or pieces of them.
     case read(FileRead)
+    /// One of them, as it grows.
+    case follow(FileFollow)
     case unknown
 }
 
@@ -34,15 +36,32 @@ public struct FileRead: Sendable, Codable {
     }
 }
 
+/// Asks for what an attempt writes, from an offset on, while it runs.
+public struct FileFollow: Sendable, Codable {
+    /// As in `FileRead`.
+    public var directory: String
+    public var attempt: AttemptID
+    public var path: String
+    public var offset: Int64
+    public init(_ attempt: AttemptID, in directory: String, _ path: String, offset: Int64) {
+        self.directory = directory
+        self.attempt = attempt
+        self.path = path
+        self.offset = offset
+    }
+}
+
 extension StreamRequest: Codable {
     private enum Key: CodingKey {
-        case read, unknown
+        case read, follow, unknown
     }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
         if let read = try container.decodeIfPresent(FileRead.self, forKey: .read) {
             self = .read(read)
+        } else if let follow = try container.decodeIfPresent(FileFollow.self, forKey: .follow) {
+            self = .follow(follow)
         } else {
             self = .unknown
         }
@@ -52,6 +71,7 @@ extension StreamRequest: Codable {
         var container = encoder.container(keyedBy: Key.self)
         switch self {
         case .read(let read): try container.encode(read, forKey: .read)
+        case .follow(let follow): try container.encode(follow, forKey: .follow)
         case .unknown: try container.encode(true, forKey: .unknown)
         }
     }
