@@ -177,11 +177,12 @@ extension Agent {
             outgoingExits = []
             return
         }
-        // No more at once, since the files of each may have to be read.
-        let exits = outgoingExits.prefix(Frame.batch).map {
+        // No more at once, since the files of each may have to be read; and what is acknowledged meanwhile has none any more.
+        let next = outgoingExits.prefix(Frame.batch)
+        let exits = next.filter { ended[$0.attempt] != nil }.map {
             complete($0, isBusy: !session.isCalm)
         }
-        outgoingExits.removeFirst(exits.count)
+        outgoingExits.removeFirst(next.count)
         for batch in exits.batches(by: \.weight) { session.send(.exited(batch)) }
         if !outgoingExits.isEmpty { tellExitsSoon() }
     }

@@ -1,3 +1,4 @@
+internal import LinuxSystem
 internal import NodeLink
 
 /// What the head opens streams for.
@@ -6,6 +7,11 @@ extension Agent {
         switch request {
         case .read(let read): readFiles(number, read, session)
         case .follow(let follow): followFile(number, follow, session)
+        case .look(let look):
+            do throws(SystemError) {
+                let program = try Daemon.sibling("martlet-agent")
+                session.open(number, try LookStream(look, program: program, loop))
+            } catch { session.refuse(number, "\(error)") }
         case .unknown:
             session.refuse(number, "this agent is of an older version, and has no such thing")
         }

@@ -8,6 +8,8 @@ public enum StreamRequest: Sendable {
     case read(FileRead)
     /// One of them, as it grows.
     case follow(FileFollow)
+    /// Whether the node has a file of the head's under the same name. Carries nothing: it ends well where that is so.
+    case look(SharedLook)
     case unknown
 }
 
@@ -51,9 +53,19 @@ public struct FileFollow: Sendable, Codable {
     }
 }
 
+public struct SharedLook: Sendable, Codable {
+    public var path: String
+    /// What the file says.
+    public var token: String
+    public init(path: String, token: String) {
+        self.path = path
+        self.token = token
+    }
+}
+
 extension StreamRequest: Codable {
     private enum Key: CodingKey {
-        case read, follow, unknown
+        case read, follow, look, unknown
     }
 
     public init(from decoder: any Decoder) throws {
@@ -62,6 +74,8 @@ extension StreamRequest: Codable {
             self = .read(read)
         } else if let follow = try container.decodeIfPresent(FileFollow.self, forKey: .follow) {
             self = .follow(follow)
+        } else if let look = try container.decodeIfPresent(SharedLook.self, forKey: .look) {
+            self = .look(look)
         } else {
             self = .unknown
         }
@@ -72,6 +86,7 @@ extension StreamRequest: Codable {
         switch self {
         case .read(let read): try container.encode(read, forKey: .read)
         case .follow(let follow): try container.encode(follow, forKey: .follow)
+        case .look(let look): try container.encode(look, forKey: .look)
         case .unknown: try container.encode(true, forKey: .unknown)
         }
     }

@@ -124,9 +124,10 @@ struct KeptFilesTests {
         #expect(try await eventually { head.exit(attempt()) != nil })
         let first = try #require(head.exit(attempt()))
         #expect(first.files != nil)
+        // Or it would acknowledge, with the hello, what it has.
+        head.state.withLock { $0.exited = [:] }
         kill(try #require(agent.agentPID), SIGKILL)
-        #expect(
-            try await eventually { head.state.withLock { ($0.exited[attempt()]?.count ?? 0) > 1 } })
+        #expect(try await eventually { head.exit(attempt()) != nil })
         #expect(head.exit(attempt()) == first)
         #expect(head.state.withLock { $0.neverStarted.isEmpty && $0.lost.isEmpty })
     }
@@ -159,5 +160,44 @@ struct KeptFilesTests {
         head.send(.jobs([JobID(1)]))
         #expect(try await eventually { !Files.exists(Self.place(agent, "/tasks/0/1")) })
         #expect(Files.exists(Self.place(agent)))
+    }
+
+    @Test(arguments: [("right", true), ("wrong", false)])
+    func aDirectoryThatIsTheHeadsOwnIsKnownByItsToken(token: String, isSame: Bool) async throws {
+        let (agent, head) = try await Self.connected()
+        try agent.folder.write("jobs/token", "right")
+        let (link, connection) = head.state.withLock { ($0.link, $0.connection) }
+        let received = StreamTests.Received()
+        let look = SharedLook(path: agent.folder.path + "/jobs/token", token: token)
+        _ = try #require(link).open(
+            .look(look), on: #require(connection), receive: received.take)
+        #expect(try await eventually { received.hasEnded })
+        #expect((received.ends.withLock { $0[0] } == nil) == isSame)
+        // And nothing is left of the look.
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: agent.folder.path + "/jobs")
+                == ["token"])
+    }
+
+    @Test func whatATaskWritesIsFollowedUntilItEnds() async throws {
+        let (agent, head) = try await Self.connected()
+        let gate = agent.folder.path + "/gate"
+        try agent.folder.write("gate/x", "")
+        var template = Self.template(
+            agent, "echo one; until [ -e \(gate)/open ]; do sleep 0.01; done; echo two; exit 3")
+        template.spec.mounts = [Mount(source: gate, destination: gate)]
+        head.run(template, [task(attempt())])
+        let (link, connection) = head.state.withLock { ($0.link, $0.connection) }
+        let received = StreamTests.Received()
+        let follow = FileFollow(
+            attempt(), in: JobTemplate.keptDirectory(JobID(1)), "stdout", offset: 0)
+        _ = try #require(link).open(
+            .follow(follow), on: #require(connection), receive: received.take)
+        #expect(try await eventually { received.bytes.withLock { $0 } == Array("one\n".utf8) })
+        #expect(!received.hasEnded)
+        try agent.folder.write("gate/open", "")
+        #expect(try await eventually { received.hasEnded })
+        #expect(received.bytes.withLock { $0 } == Array("one\ntwo\n".utf8))
+        #expect(received.ends.withLock { $0 } == [nil])
     }
 }
