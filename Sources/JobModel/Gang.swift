@@ -4,6 +4,8 @@ public struct Gang: Sendable, Hashable, Codable {
     public var placements: [Placement]
     /// TCP port of rank 0's node.
     public var port: Int
+    /// How those ended that have, by rank.
+    public var ends: [Int: ExitRecord] = [:]
     public init(placements: [Placement], port: Int) {
         self.placements = placements
         self.port = port

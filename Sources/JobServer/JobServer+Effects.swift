@@ -19,6 +19,7 @@ extension JobServer {
                     .node(
                         name, agentEpoch: incarnation.agentEpoch,
                         launcherEpoch: incarnation.launcherEpoch, bootID: incarnation.bootID))
+            case .removeNode(let name): writes.append(.nodeRemoved(name))
             case .saveTasks(let changes): writes += changes.map(write)
             case .fetchImage(let id): fetchImage(of: id)
             case .wake(let time): wake(at: time)
@@ -102,6 +103,7 @@ extension JobServer {
         case .dispatched(let dispatch):
             return .dispatched(
                 dispatch.attempt, dispatch.placement, memory: dispatch.memory, gang: dispatch.gang)
+        case .partEnded(let task, let gang): return .gang(task, gang)
         case .cancelling(let task): return .cancelling(task)
         case .ended(let record, let outcome, let budget, let memory):
             let job = state.job(record.attempt.task.job)

@@ -6,6 +6,7 @@ public enum Effect: Sendable {
     // To be saved, in this order
     case saveJob(JobID)
     case saveNode(String, NodeIncarnation)
+    case removeNode(String)
     case saveTasks([TaskChange])
 
     // To be done when those are on disk
@@ -22,6 +23,8 @@ public enum Effect: Sendable {
     case notify(JobID, JobState)
     /// Something about the job that anybody can see is different.
     case changed(JobID)
+    /// The node is given no more tasks, since those that it had failed at once; `NodeReport.failures` names them.
+    case quarantined(String, reason: String)
     /// Send `.tick` at this time; it replaces the time asked for before.
     case wake(Timestamp)
 }
@@ -41,6 +44,8 @@ public struct Dispatch: Sendable, Hashable {
 public enum TaskChange: Sendable {
     /// Of a task on several nodes once, with its rank 0.
     case dispatched(Dispatch)
+    /// A part of a task on several nodes has ended, and others have not.
+    case partEnded(TaskID, Gang)
     /// Its stop was asked for while it is with a node.
     case cancelling(TaskID)
     /// An attempt ended that might use so much memory, in bytes; `.queued` means that it will be tried again.

@@ -100,6 +100,8 @@ public struct JobRecord: Sendable {
     var blockers: Set<JobID> = []
     /// Mean wall-clock milliseconds of recent attempts; nil before the first one ended.
     var meanDuration: Double?
+    /// Nodes on which attempts succeeded or ran for long, and those on which some failed at once.
+    var (faredWell, failedSoon) = (NamePair(), NamePair())
     /// Tasks of other jobs that were started while this one found no room.
     var overtaken = 0
     var reservation: Reservation?

@@ -8,9 +8,6 @@ struct LiveGang: Sendable {
         var started: Timestamp?
         /// Nil while it is with its node.
         var end: ExitRecord?
-        /// The node told of its end. It keeps the record until the attempt's end is on disk: a server that is started anew
-        /// asks for it again.
-        var isReported = false
     }
 
     /// By rank.
@@ -20,6 +17,12 @@ struct LiveGang: Sendable {
     var isEnding = false
 
     var gang: Gang { Gang(placements: members.map(\.placement), port: port) }
+    /// The same with what has ended.
+    var saved: Gang {
+        var gang = gang
+        for (rank, member) in members.enumerated() { gang.ends[rank] = member.end }
+        return gang
+    }
     var isOver: Bool { members.allSatisfy { $0.end != nil } }
 
     /// Each member has a node of its own.

@@ -63,6 +63,13 @@ public struct NodePool: Sendable {
         shapes = known
     }
 
+    public mutating func remove(_ name: String) {
+        guard places[name] != nil else { return }
+        let known = shapes
+        self = NodePool(nodes.filter { $0.name != name })
+        shapes = known
+    }
+
     private mutating func shape(of inventory: NodeInventory) -> NodeShape {
         let key = inventory.nameless
         if let known = shapes[key] { return known }
@@ -136,6 +143,11 @@ public struct NodePool: Sendable {
     /// Whether enough nodes could hold it when nothing else ran there.
     mutating func isPossible(_ need: Need) -> Bool {
         withRanking(need) { ranking, _ in ranking.able >= need.request.nodes }
+    }
+
+    /// Nodes that take work and could hold it when nothing else ran there.
+    mutating func openCount(_ need: Need) -> Int {
+        withRanking(need) { ranking, _ in ranking.open }
     }
 
     private mutating func withRanking<Answer>(

@@ -36,6 +36,8 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     case fewNodes(free: Int, needed: Int)
     /// It fits, and tasks of a job have a port that it needs.
     case portHeld(String, node: String, by: JobID)
+    /// Nodes that could hold it take no work now, so that too few are left.
+    case closed(open: Int, needed: Int)
     /// `limits.parallel` is reached.
     case parallelLimit
     /// The nodes that are left cannot be given what it needs.
@@ -51,6 +53,9 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
                 + (free < 2 ? "has room" : "have room")
         case .portHeld(let port, let node, let job):
             "waits for port \(port) of node \(node), which job \(job) has"
+        case .closed(_, needed: ...1): "no node that could hold it takes work now"
+        case .closed(let open, let needed):
+            "needs \(needed) nodes, \(open) of those that could hold it \(open == 1 ? "takes" : "take") work now"
         case .parallelLimit: "limits.parallel is reached"
         case .excluded(let why): why
         case .noNode: "no node is connected"
@@ -61,7 +66,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     var isForRoom: Bool {
         switch self {
         case .busy, .fewNodes: true
-        case .tooLarge, .portHeld, .parallelLimit, .noNode: false
+        case .tooLarge, .portHeld, .closed, .parallelLimit, .noNode: false
         }
     }
 

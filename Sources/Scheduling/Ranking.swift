@@ -14,17 +14,25 @@ struct Ranking: Sendable {
     var seen: Int
     /// Nodes that hold one of its tasks when nothing else runs there.
     private(set) var able = 0
+    /// Those of them that take work.
+    private(set) var open = 0
+    private var isOpen: [Bool]
 
     init(_ need: Need, _ nodes: [NodePool.Node], seen: Int) {
         self.need = need
         self.seen = seen
         ranks = .init(repeating: nil, count: nodes.count)
+        isOpen = .init(repeating: false, count: nodes.count)
         width = max(1, nodes.count).nextPowerOfTwo
         winners = .init(repeating: -1, count: 2 * width)
         var known: [RoomKey: Rank?] = [:]
         for place in nodes.indices {
             let node = nodes[place]
-            if node.resources.has(need.request.labels), shapedNeed(node).isPossible { able += 1 }
+            if isAble(node) {
+                able += 1
+                isOpen[place] = node.acceptsWork
+                if node.acceptsWork { open += 1 }
+            }
             let key = RoomKey(node)
             let rank = known[key] ?? rank(node)
             if need.ports.isEmpty { known[key] = rank }
@@ -37,7 +45,16 @@ struct Ranking: Sendable {
     /// The best node, by position; nil where none has room.
     var best: Int? { winners[1] >= 0 ? Int(winners[1]) : nil }
 
+    private mutating func isAble(_ node: NodePool.Node) -> Bool {
+        node.resources.has(need.request.labels) && shapedNeed(node).isPossible
+    }
+
     mutating func update(_ place: Int, _ node: NodePool.Node) {
+        let isOpen = node.acceptsWork && isAble(node)
+        if isOpen != self.isOpen[place] {
+            open += isOpen ? 1 : -1
+            self.isOpen[place] = isOpen
+        }
         let rank = rank(node)
         guard rank != ranks[place] else { return }
         ranks[place] = rank

@@ -217,6 +217,10 @@ extension Scheduler {
         guard pool.accepting > 0 else { return .noNode }
         if let reason = exclusion(demand) { return .excluded(reason) }
         if headroom[demand.id.job] == 0 { return .parallelLimit }
+        let open = pool.openCount(need)
+        if open < demand.request.nodes {
+            return .closed(open: open, needed: demand.request.nodes)
+        }
         if let held = heldPort(demand) { return held }
         guard demand.request.nodes > 1 else { return .busy }
         return .fewNodes(

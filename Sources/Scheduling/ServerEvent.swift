@@ -10,16 +10,25 @@ public enum ServerEvent: Sendable {
     /// Its tasks cannot be made from what is known of it.
     case jobFailed(JobID, reason: String)
 
+    /// A machine that tasks may be sent to, now with these labels and this lease. Told for every node after `restore`.
+    case nodeAdded(NodeSpec)
     /// A connection to a node's agent stands, with all that the agent knows.
     case nodeConnected(String, NodeHello)
-    /// The connection is gone. What runs there runs on.
+    /// The connection is gone. What runs there runs on, and is lost when the lease of its `nodeAdded` is over: never before, and
+    /// never without one.
     case nodeDisconnected(String, reason: String)
     /// The node takes no work now; nil when it does again.
     case nodeHeld(String, reason: String?)
     /// The node is about to be told to end all its tasks: they are queued again, and nobody's fault.
     case nodeStopping(String)
-    case nodeDrained(String, reason: String, requeue: Bool)
+    /// It gets no more tasks, until it is undrained.
+    case nodeDrained(String, reason: String, Draining)
+    /// As an earlier server found: see `Effect.quarantined`.
+    case nodeQuarantined(String, reason: String)
+    /// Whatever a person or the server had against the node is forgotten.
     case nodeUndrained(String)
+    /// It is no longer one of the nodes. What it still has is lost at once: whoever says this vouches that nothing runs on there.
+    /// Drain it first where it can be told.
     case nodeRemoved(String)
     case started(String, [StartRecord])
     case exited(String, [ExitRecord])

@@ -133,7 +133,22 @@ extension ServerState {
 }
 
 extension ServerState.Node {
-    var acceptsWork: Bool { isConnected && heldReason == nil }
+    var acceptsWork: Bool {
+        isConnected && heldReason == nil && drain == nil && health.quarantine == nil
+    }
+
+    /// Why it takes no work though it may be connected, as a clause.
+    var closedReason: String? {
+        if let drain { return "it is drained: \(drain.reason)" }
+        return health.quarantine.map { "it is in quarantine: \($0)" } ?? heldReason
+    }
+
+    /// What it has, with the labels that a person gave it.
+    var offer: NodeInventory {
+        var offer = inventory
+        offer.labels.merge(spec?.labels ?? [:]) { $1 }
+        return offer
+    }
 }
 
 extension JobRecord {

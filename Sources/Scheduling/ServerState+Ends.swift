@@ -31,17 +31,16 @@ extension ServerState {
 
     /// The end of an attempt. A record of an older attempt, or one that was seen before, is acknowledged and changes nothing.
     mutating func end(_ record: ExitRecord, on node: String, _ now: Timestamp) {
+        outbox.acknowledged[node, default: []].append(record.attempt)
         let task = record.attempt.task
         guard let place = jobs.index(forKey: task.job),
             let live = jobs.values[place].live[task.index],
             live.attempt == record.attempt.number
-        else { return outbox.acknowledged[node, default: []].append(record.attempt) }
-        guard live.gang == nil else {
-            return endMember(record, on: node, isReported: true, now)
-        }
-        outbox.acknowledged[node, default: []].append(record.attempt)
+        else { return }
+        guard live.gang == nil else { return endMember(record, on: node, now) }
         leave(live.lane, task.index, now)
         conclude(record, live, now)
+        noteHealth(record, on: node, now)
     }
 
     /// The end of an attempt that has left its node.

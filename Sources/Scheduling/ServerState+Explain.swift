@@ -87,7 +87,8 @@ extension ServerState {
         -> ExplanationReport.Obstacle
     {
         ExplanationReport.Obstacle(
-            resource: obstacle.resource.rawValue, text: obstacle.text,
+            resource: obstacle.resource.rawValue,
+            text: obstacle.resource == .work ? closedText(node) : obstacle.text,
             isForGood: obstacle.isForGood,
             holders: obstacle.holders.map { holder in
                 let ends = (nodes[node]?.lanes ?? []).compactMap { lanes[$0] }
@@ -96,6 +97,13 @@ extension ServerState {
                     job: holder.job, name: jobs[holder.job]?.name ?? "", amount: holder.text,
                     expected: ends.min()?.description)
             })
+    }
+
+    private func closedText(_ name: String) -> String {
+        guard let node = nodes[name], node.isConnected || node.drain != nil else {
+            return "takes no work now: it is not connected"
+        }
+        return "takes no work now" + (node.closedReason.map { ": \($0)" } ?? "")
     }
 
     /// Room that is there, and kept for others.

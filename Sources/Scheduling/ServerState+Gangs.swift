@@ -47,37 +47,23 @@ extension ServerState {
     }
 
     /// One member's end, which frees what it had; the first that is no success ends the others.
-    /// - Parameter isReported: its node told of it, and waits until that is acknowledged.
-    mutating func endMember(
-        _ record: ExitRecord, on node: String, isReported: Bool, _ now: Timestamp
-    ) {
+    mutating func endMember(_ record: ExitRecord, on node: String, _ now: Timestamp) {
         let task = record.attempt.task
         guard let place = jobs.index(forKey: task.job),
             let gang = jobs.values[place].live[task.index]?.gang,
             let rank = gang.rank(on: node), gang.members[rank].end == nil
-        else { return acknowledgeAgain(record, on: node, isReported) }
-        jobs.values[place].live[task.index]?.gang?.members[rank].end = record
-        jobs.values[place].live[task.index]?.gang?.members[rank].isReported = isReported
-        leave(gang.members[rank].lane, task.index, now)
-        if !record.isSuccess { endOthers(task) }
-        guard let live = jobs.values[place].live[task.index], let gang = live.gang, gang.isOver,
-            let outcome = gang.outcome
         else { return }
-        for member in gang.members where member.isReported {
-            outbox.acknowledged[member.placement.node, default: []].append(record.attempt)
+        jobs.values[place].live[task.index]?.gang?.members[rank].end = record
+        leave(gang.members[rank].lane, task.index, now)
+        // Those that fail after the first may do so because of it.
+        if !gang.isEnding { noteHealth(record, on: node, now) }
+        if !record.isSuccess { endOthers(task) }
+        guard let live = jobs.values[place].live[task.index], let gang = live.gang else { return }
+        if gang.isOver, let outcome = gang.outcome {
+            conclude(outcome, live, now)
+        } else {
+            outbox.tasks.append(.partEnded(task, gang.saved))
         }
-        conclude(outcome, live, now)
-    }
-
-    /// A record that changes nothing: of a member that was given up before its node told of it, or told once more.
-    private mutating func acknowledgeAgain(
-        _ record: ExitRecord, on node: String, _ isReported: Bool
-    ) {
-        let task = record.attempt.task
-        let gang = jobs[task.job]?.live[task.index]?.gang
-        let member = gang.flatMap { gang in gang.rank(on: node).map { gang.members[$0] } }
-        guard isReported, member?.isReported != true else { return }
-        outbox.acknowledged[node, default: []].append(record.attempt)
     }
 
     private mutating func endOthers(_ task: TaskID) {
@@ -99,18 +85,24 @@ extension ServerState {
         }
     }
 
-    /// As the database has it: which members have ended their nodes tell again.
+    /// As the database has it.
     mutating func restore(
         _ gang: Gang, _ attempt: AttemptID, _ demand: DemandID, cancelRequested: Bool,
         _ now: Timestamp
     ) {
-        let members = gang.placements.map { placement in
+        var members: [LiveGang.Member] = []
+        for (rank, placement) in gang.placements.enumerated() {
             let lane = openLane(demand, placement, .init(memory: []), now)
             lanes[lane]?.tasks = [attempt.task.index]
-            return LiveGang.Member(placement: placement, lane: lane)
+            members.append(
+                LiveGang.Member(placement: placement, lane: lane, end: gang.ends[rank]))
         }
+        let isEnding = members.contains { $0.end?.isSuccess == false }
         jobs[attempt.task.job]?.live[attempt.task.index] = JobRecord.Live(
             attempt: attempt.number, lane: members[0].lane, cancelRequested: cancelRequested,
-            gang: LiveGang(members: members, port: gang.port))
+            gang: LiveGang(members: members, port: gang.port, isEnding: isEnding))
+        for member in members where member.end != nil {
+            leave(member.lane, attempt.task.index, now)
+        }
     }
 }

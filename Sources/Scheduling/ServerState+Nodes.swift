@@ -4,22 +4,26 @@ extension ServerState {
     /// A hello decides about everything that was sent to the node: what it has goes on, what it has not comes back.
     mutating func connect(_ name: String, _ hello: NodeHello, _ now: Timestamp) {
         let known = nodes[name]?.incarnation
+        // What is lost may have ended when it was last heard of.
+        let lastHeard = nodes[name]?.silentSince ?? now
         adopt(name, hello)
         outbox.nodes.append((name, hello.incarnation))
         // Ends first: what has ended is neither missing nor stale.
         for record in hello.exited { end(record, on: name, now) }
         let accepted = Set(hello.accepted)
         let remembers = known.map { hello.incarnation.remembers(since: $0) } ?? true
-        bringBack(name, except: accepted, remembers: remembers, now)
+        bringBack(name, except: accepted, remembers: remembers, lastHeard: lastHeard, now)
         for record in hello.started { start(record, on: name) }
         tellAgain(name, accepted)
         for job in active { outbox.changed.insert(job) }
     }
 
-    mutating func disconnect(_ name: String, _ reason: String) {
+    mutating func disconnect(_ name: String, _ now: Timestamp) {
         guard nodes[name]?.isConnected == true else { return }
         nodes[name]?.isConnected = false
+        nodes[name]?.silentSince = now
         hold(name, nil)
+        watchLease(name)
         for job in active { outbox.changed.insert(job) }
     }
 
@@ -27,25 +31,37 @@ extension ServerState {
     mutating func stop(_ name: String, _ now: Timestamp) {
         // One that cannot be told goes on with them.
         guard nodes[name]?.isConnected == true else { return }
-        bringBack(name, except: [], remembers: true, isStopping: true, now)
+        bringBack(name, except: [], remembers: true, isStopping: true, lastHeard: now, now)
         hold(name, "it is being stopped")
     }
 
     /// - Parameter reason: why the node takes no work; nil where nothing keeps it from that but its connection.
     mutating func hold(_ name: String, _ reason: String?) {
         nodes[name]?.heldReason = reason
+        openOrClose(name)
+    }
+
+    mutating func openOrClose(_ name: String) {
         pool.set(name, acceptsWork: nodes[name]?.acceptsWork == true)
     }
 
-    /// Takes the node's inventory, with its lanes laid anew onto what there is now.
     private mutating func adopt(_ name: String, _ hello: NodeHello) {
         var node = nodes[name] ?? Node(inventory: hello.inventory)
         node.isConnected = true
         node.connection += 1
         node.heldReason = nil
+        node.silentSince = nil
         node.incarnation = hello.incarnation
         node.inventory = hello.inventory
-        pool.set(name, hello.inventory, acceptsWork: true)
+        nodes[name] = node
+        leases[name] = nil
+        renew(name)
+    }
+
+    /// Offers what the node has now, with its lanes laid anew onto that.
+    mutating func renew(_ name: String) {
+        guard let node = nodes[name] else { return }
+        pool.set(name, node.offer, acceptsWork: node.acceptsWork)
         for id in node.lanes.sorted(by: { $0.rawValue < $1.rawValue }) {
             guard let lane = lanes[id] else { continue }
             let spec = jobs[lane.demand.job]?.spec
@@ -58,7 +74,10 @@ extension ServerState {
                     ?? lane.reservation,
                 opened: lane.opened, started: lane.started, tasks: lane.tasks)
         }
-        nodes[name] = node
+        countCapacity()
+    }
+
+    mutating func countCapacity() {
         capacity = nodes.values.reduce(Usage()) { $0 + Usage($1.inventory) }
     }
 
@@ -66,7 +85,7 @@ extension ServerState {
     /// are lost.
     private mutating func bringBack(
         _ name: String, except accepted: Set<AttemptID>, remembers: Bool, isStopping: Bool = false,
-        _ now: Timestamp
+        lastHeard: Timestamp, _ now: Timestamp
     ) {
         for id in (nodes[name]?.lanes ?? []).sorted(by: { $0.rawValue < $1.rawValue }) {
             guard let lane = lanes[id] else { continue }
@@ -78,13 +97,13 @@ extension ServerState {
                 if isStopping || remembers && live.started(in: id) == nil {
                     takeBack(attempt, live, from: id, now)
                 } else {
-                    lose(
-                        attempt, live, in: id, "the node or its launcher was restarted", at: now,
-                        now)
+                    lose(attempt, live, on: name, Self.restarted, at: lastHeard, now)
                 }
             }
         }
     }
+
+    private static let restarted = "the node or its launcher was restarted"
 
     /// It never started there, or does not count.
     private mutating func takeBack(
@@ -92,7 +111,7 @@ extension ServerState {
     ) {
         if live.gang != nil, let node = lanes[id]?.placement.node {
             let record = ExitRecord(attempt: attempt, status: .neverStarted, ended: now)
-            return endMember(record, on: node, isReported: false, now)
+            return endMember(record, on: node, now)
         }
         jobs[attempt.task.job]?.live[attempt.task.index] = nil
         leave(id, attempt.task.index, now)
@@ -101,16 +120,17 @@ extension ServerState {
 
     /// No exit record will come of it.
     /// - Parameter ended: when it may have ended.
-    private mutating func lose(
-        _ attempt: AttemptID, _ live: JobRecord.Live, in id: LaneID, _ reason: String,
+    mutating func lose(
+        _ attempt: AttemptID, _ live: JobRecord.Live, on node: String, _ reason: String,
         at ended: Timestamp, _ now: Timestamp
     ) {
         var record = ExitRecord(attempt: attempt, status: .lost(reason), ended: ended)
-        record.started = live.started(in: id)
-        if live.gang != nil, let node = lanes[id]?.placement.node {
-            return endMember(record, on: node, isReported: false, now)
+        if let gang = live.gang {
+            record.started = gang.rank(on: node).flatMap { gang.members[$0].started }
+            return endMember(record, on: node, now)
         }
-        leave(id, attempt.task.index, now)
+        record.started = live.started
+        leave(live.lane, attempt.task.index, now)
         conclude(record, live, now)
     }
 
@@ -127,8 +147,11 @@ extension ServerState {
             }
             jobs[attempt.task.job]?.live[attempt.task.index]?.recalled = false
             tell(dispatch)
-            if live.cancelRequested || live.gang?.isEnding == true {
-                outbox.later.append(.cancel(node: name, [attempt]))
+            let withdrawn = isWithdrawn(live, from: name)
+            if withdrawn.cancelled { outbox.later.append(.cancel(node: name, [attempt])) }
+            if withdrawn.recalled {
+                jobs[attempt.task.job]?.live[attempt.task.index]?.recalled = true
+                outbox.later.append(.recall(node: name, [attempt]))
             }
         }
     }

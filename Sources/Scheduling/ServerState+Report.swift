@@ -67,9 +67,9 @@ extension ServerState {
         }
         if let blocker = job.blockers.min() { return (job.state, "waits for job \(blocker)") }
         guard job.live.isEmpty else { return (job.state, nil) }
-        let held = nodes.values.compactMap(\.heldReason)
-        if !held.isEmpty, !nodes.values.contains(where: \.acceptsWork) {
-            return (.held, held.min())
+        let closed = closedNodes
+        if !closed.isEmpty, !nodes.values.contains(where: \.acceptsWork) {
+            return (.held, closed.first)
         }
         let work = work(of: [id], now)
         var pool = pool
@@ -78,7 +78,19 @@ extension ServerState {
         guard let wait = plan.waits[id] else {
             return (job.state, nil)
         }
-        return (wait.isNever ? .held : job.state, wait.description)
+        var reason = wait.description
+        if case .closed = wait, !closed.isEmpty {
+            reason += ": " + closed.prefix(3).joined(separator: "; ")
+        }
+        return (wait.isNever ? .held : job.state, reason)
+    }
+
+    /// Why nodes take no work that would, in the order of their names; plainly where it is the node's own word.
+    private var closedNodes: [String] {
+        nodes.sorted { $0.key < $1.key }.compactMap { name, node in
+            guard node.drain != nil || node.health.quarantine != nil else { return node.heldReason }
+            return node.closedReason.map { "node \(name): \($0)" }
+        }
     }
 
     /// Ports of nodes that tasks have.
@@ -90,7 +102,10 @@ extension ServerState {
     public var nodeReports: [NodeReport] {
         nodes.sorted { $0.key < $1.key }.map { name, node in
             NodeReport(
-                name: name, isConnected: node.isConnected, heldReason: node.heldReason,
+                name: name, isConnected: node.isConnected, heldReason: node.closedReason,
+                drain: node.drain?.reason, quarantine: node.health.quarantine,
+                failures: node.health.row.map { "\($0.attempt): \($0.text)" },
+                silentSince: node.silentSince, givenUp: leases[name],
                 resources: pool[name]?.resources ?? NodeResources(node.inventory),
                 tasks: node.lanes.reduce(0) { $0 + (lanes[$1]?.tasks.count ?? 0) })
         }
@@ -101,7 +116,18 @@ extension ServerState {
 public struct NodeReport: Sendable {
     public let name: String
     public let isConnected: Bool
+    /// Why it takes no work, whoever wants it so.
     public let heldReason: String?
+    /// Why a person took it out.
+    public let drain: String?
+    /// Why the server did.
+    public let quarantine: String?
+    /// Attempts that failed at once, one after the other, with how they ended: `3_17.1: exit code 1 after 0.4 s`.
+    public let failures: [String]
+    /// Nil while it is connected.
+    public let silentSince: Timestamp?
+    /// When what it has is taken for lost, unless it comes back; nil where that is never.
+    public let givenUp: Timestamp?
     public let resources: NodeResources
     public let tasks: Int
 }

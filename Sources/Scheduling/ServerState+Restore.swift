@@ -57,7 +57,8 @@ extension ServerState {
     ) -> [Effect] {
         for (name, incarnation) in incarnations {
             let inventory = NodeInventory(hostname: name, numaNodes: [])
-            nodes[name] = Node(inventory: inventory, incarnation: incarnation)
+            nodes[name] = Node(
+                inventory: inventory, incarnation: incarnation, silentSince: now)
             pool.set(name, inventory, acceptsWork: false)
         }
         for job in restored.sorted(by: { $0.job.id < $1.job.id }) {

@@ -12,9 +12,20 @@ public struct ServerState: Sendable {
         var isConnected = false
         /// Counts connections: what was meant for an earlier one is void.
         var connection = 0
-        /// Why it takes no work.
+        /// Why it takes no work, by its own word or because it is being stopped.
         var heldReason: String?
+        /// What a person named it and said of it; nil for the machine of the server.
+        var spec: NodeSpec?
+        var drain: Drain?
+        var health = NodeHealth()
+        /// Nil while it is connected.
+        var silentSince: Timestamp?
         var lanes: Set<LaneID> = []
+
+        struct Drain: Sendable {
+            let reason: String
+            let mode: Draining
+        }
     }
 
     /// A task that waits for its time.
@@ -39,6 +50,8 @@ public struct ServerState: Sendable {
     var delayed: [Delayed] = []
     /// Jobs whose image is tried again at a time.
     var imageRetries: [JobID: Timestamp] = [:]
+    /// When the tasks of silent nodes are given up.
+    var leases: [String: Timestamp] = [:]
     /// When to ask for tasks back that wait behind long ones while others idle.
     var rebalanceAt: Timestamp?
     public internal(set) var heldReason: String?
@@ -65,11 +78,15 @@ public struct ServerState: Sendable {
         case .imageFailed(let job, let reason, let failure):
             imageFailed(job, reason, failure, now)
         case .jobFailed(let job, let reason): fail(job, reason, now)
+        case .nodeAdded(let spec): add(spec)
         case .nodeConnected(let node, let hello): connect(node, hello, now)
-        case .nodeDisconnected(let node, let reason): disconnect(node, reason)
+        case .nodeDisconnected(let node, _): disconnect(node, now)
         case .nodeHeld(let node, let reason): hold(node, reason)
-        case .nodeDrained, .nodeUndrained, .nodeRemoved: break
         case .nodeStopping(let node): stop(node, now)
+        case .nodeDrained(let node, let reason, let mode): drain(node, reason, mode)
+        case .nodeQuarantined(let node, let reason): quarantine(node, reason)
+        case .nodeUndrained(let node): undrain(node)
+        case .nodeRemoved(let node): remove(node, now)
         case .started(let node, let records):
             for record in records { start(record, on: node) }
         case .exited(let node, let records): for record in records { end(record, on: node, now) }
@@ -86,7 +103,8 @@ public struct ServerState: Sendable {
     /// Effects in the promised order, with the next wake-up where it is another one.
     mutating func takeEffects() -> [Effect] {
         let deadlines = [
-            delayed.last?.due, imageRetries.values.min(), rebalanceAt, nextReadmission,
+            delayed.last?.due, imageRetries.values.min(), leases.values.min(), rebalanceAt,
+            nextReadmission,
         ]
         let wake = deadlines.compactMap { $0 }.min()
         if wake != announcedWake {
@@ -114,6 +132,7 @@ public struct ServerState: Sendable {
             outbox.later.append(.fetchImage(job))
         }
         readmit(now)
+        endLeases(now)
         if let due = rebalanceAt, due <= now {
             rebalanceAt = nil
             recallStuck(now)
@@ -126,6 +145,7 @@ struct Outbox: Sendable {
     var tasks: [TaskChange] = []
     var jobs: Set<JobID> = []
     var nodes: [(String, NodeIncarnation)] = []
+    var removed: [String] = []
     var acknowledged: [String: [AttemptID]] = [:]
     var dispatches: [String: [Dispatch]] = [:]
     var connections: [String: Int] = [:]
@@ -136,7 +156,7 @@ struct Outbox: Sendable {
 
     mutating func take() -> [Effect] {
         var effects: [Effect] = jobs.sorted().map { .saveJob($0) }
-        effects += nodes.map { .saveNode($0.0, $0.1) }
+        effects += nodes.map { .saveNode($0.0, $0.1) } + removed.map { .removeNode($0) }
         if !tasks.isEmpty { effects.append(.saveTasks(tasks)) }
         effects += acknowledged.sorted { $0.key < $1.key }.map {
             .acknowledge(node: $0.key, $0.value)

@@ -46,7 +46,7 @@ struct Statements {
             try database.execute(
                 sql: "INSERT OR REPLACE INTO machines VALUES (?, ?)",
                 arguments: [spec.name, try JSONEncoder().encode(spec)])
-        case .noMachine(let name):
+        case .nodeRemoved(let name):
             for table in ["machines", "nodes", "drained"] {
                 try database.execute(
                     sql: "DELETE FROM \(table) WHERE name = ?", arguments: [name])
@@ -66,6 +66,10 @@ struct Statements {
                     placement.gpus.isEmpty ? nil : placement.gpus.joined(separator: ","),
                     placement.gpuShare, try gang.map(GangText.text),
                 ])
+        case .gang(let task, let gang):
+            try database.execute(
+                sql: "UPDATE tasks SET gang = ? WHERE job = ? AND number = ?",
+                arguments: [try GangText.text(gang), task.job.rawValue, task.index])
         case .cancelling(let task):
             try database.execute(
                 sql: "UPDATE tasks SET cancelling = 1 WHERE job = ? AND number = ?",

@@ -58,11 +58,13 @@ public enum StoreWrite: Sendable {
     /// One that the user named, or named anew.
     case machine(NodeSpec)
     /// The node is no longer the user's: all that is kept of it goes.
-    case noMachine(String)
+    case nodeRemoved(String)
     /// Why a node takes no work by the user's wish; nil where it does.
     case drained(String, reason: String?)
     /// Of a task on several nodes the placement is that of rank 0.
     case dispatched(AttemptID, Placement, memory: Int64?, gang: Gang? = nil)
+    /// What of a task on several nodes has ended.
+    case gang(TaskID, Gang)
     case cancelling(TaskID)
     /// `memory` is that of the next attempt, where it was raised.
     case ended(ExitRecord, TaskState, failures: Int, memory: Int64?, reason: String?)

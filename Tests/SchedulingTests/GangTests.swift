@@ -73,14 +73,22 @@ struct GangTests {
         let job = Self.submit(&cluster, nodes: 2)
         cluster.end([Self.first], on: "b")
         #expect(cluster.counts(job).succeeded == 0 && cluster.state.isLive(Self.first))
-        #expect(cluster.acknowledged.isEmpty, "a server started anew would not know of it")
+        #expect(cluster.acknowledged == ["b": [Self.first]])
+        #expect(Self.saved(cluster)?.ends.count == 1)
         #expect(cluster.state.pool["b"]?.resources.freeCPUCount == 2)
         #expect(cluster.state.pool["a"]?.resources.freeCPUCount == 0)
         cluster.end([Self.first], on: "b")
         #expect(cluster.state.isLive(Self.first))
         cluster.end([Self.first], on: "a") { $0.metrics = ["loss": 1] }
         #expect(cluster.jobState(job) == .succeeded)
-        #expect(cluster.acknowledged == ["a": [Self.first], "b": [Self.first]])
+    }
+
+    /// What the last events saved of parts that have ended.
+    private static func saved(_ cluster: Cluster) -> Gang? {
+        for case .saveTasks(let changes) in cluster.effects {
+            for case .partEnded(_, let gang) in changes { return gang }
+        }
+        return nil
     }
 
     @Test("what is kept of it: rank 0's metrics, all time spent, the first start and the last end")
@@ -227,35 +235,41 @@ struct GangTests {
         #expect(cluster.sent.filter { $0.attempt.task.job == large }.count == 2)
     }
 
-    @Test("a server that is started anew knows all parts, and asks the nodes what became of them")
-    func restart() {
-        for isReported in [false, true] {
+    @Test("a server that is started anew knows all parts, and which of them have ended")
+    func restart() throws {
+        for status in [Ending.code(0), .code(1)] {
             var cluster = Self.cluster("a", "b")
-            _ = Self.submit(&cluster, nodes: 2)
+            _ = Self.submit(&cluster, nodes: 2) { $0.retry.attempts = 2 }
             let sent = cluster.sent
+            let nodes = try #require(sent[0].gang?.nodes)
+            cluster.end([Self.first], on: nodes[1], status)
+            let next = cluster.submit(1)
+            #expect(cluster.sent.map(\.placement.node) == [nodes[1]], "its node is free")
             var job = RestoredJob(
                 NewJob(
                     id: JobID(1), spec: cluster.state.job(JobID(1))!.spec, taskCount: 1,
                     submitted: cluster.now))
             job.isWhole = true
+            cluster.end([Self.first], on: nodes[1], status)
+            var gang = try #require(sent[0].gang)
+            gang.ends[1] = cluster.record(Self.first, status)
             job.tasks = [
                 .init(
                     index: 0, state: .running, budget: TaskBudget(attempt: 1),
-                    placement: sent[0].placement, cancelRequested: false, gang: sent[0].gang)
+                    placement: sent[0].placement, cancelRequested: false, gang: gang)
             ]
-            let incarnation = NodeIncarnation(agentEpoch: "a", launcherEpoch: "l", bootID: "b")
-            var next = Cluster()
-            _ = next.state.restore(
-                [job], nodes: ["a": incarnation, "b": incarnation], now: next.now)
-            let end = next.record(Self.first, .code(0))
-            next.connect("a", [2], exited: isReported ? [end] : [])
-            // The part of a that never arrived ends that of b.
-            next.connect("b", [2], accepted: [Self.first])
-            #expect(next.cancelled == (isReported ? [:] : ["b": [Self.first]]))
-            #expect(next.sent == sent.filter { $0.placement.node == "b" })
-            next.end([Self.first], on: "b") { $0.cancelled = !isReported }
-            #expect(next.jobState(JobID(1)) == (isReported ? .succeeded : .running))
-            #expect(next.sentNames == (isReported ? [] : ["1_0.2", "1_0.2"]))
+            let known = NodeIncarnation(agentEpoch: "a", launcherEpoch: "l", bootID: "b")
+            var again = Cluster()
+            _ = again.state.restore([job], nodes: ["a": known, "b": known], now: again.now)
+            again.connect(nodes[1], [2])
+            #expect(again.state.pool[nodes[1]]?.resources.isIdle == true, "\(next)")
+            again.connect(nodes[0], [2], accepted: [Self.first])
+            #expect(again.sent == sent.filter { $0.placement.node == nodes[0] })
+            let isWell = status == .code(0)
+            #expect(again.cancelled == (isWell ? [:] : [nodes[0]: [Self.first]]))
+            again.end([Self.first], on: nodes[0]) { $0.cancelled = !isWell }
+            #expect(again.jobState(JobID(1)) == (isWell ? .succeeded : .running))
+            #expect(again.sentNames == (isWell ? [] : ["1_0.2", "1_0.2"]))
         }
     }
 }

@@ -8,6 +8,7 @@ struct SimulatedDisk {
         var state = TaskState.queued
         var budget = TaskBudget(attempt: 0)
         var placement: Placement?
+        var gang: Gang?
         var isCancelling = false
         var ended: Timestamp?
     }
@@ -53,9 +54,11 @@ struct SimulatedDisk {
                 $0.budget.attempt = dispatch.attempt.number
                 $0.budget.memory = dispatch.memory
                 $0.placement = dispatch.placement
+                $0.gang = dispatch.gang
                 $0.ended = nil
                 $0.isCancelling = false
             }
+        case .partEnded(let task, let gang): update(task) { $0.gang = gang }
         case .cancelling(let task): update(task) { $0.isCancelling = true }
         case .ended(let record, let state, let budget, _):
             update(record.attempt.task) {
@@ -110,7 +113,7 @@ struct SimulatedDisk {
             RestoredJob.Task(
                 index: index, state: row.state, budget: row.budget,
                 placement: row.placement, cancelRequested: row.isCancelling,
-                ended: row.ended)
+                ended: row.ended, gang: row.gang)
         }
         return restored
     }

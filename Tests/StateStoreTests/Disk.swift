@@ -33,6 +33,15 @@ struct Disk {
             Placement(node: "m", cpus: [], numaNodes: []),
         ], port: 20_001)
 
+    /// Its rank 1 has ended.
+    static let halfEnded = {
+        var gang = Disk.gang
+        let attempt = AttemptID(task: TaskID(job: JobID(1), index: 1), number: 1)
+        gang.ends[1] = ExitRecord(
+            attempt: attempt, status: .code(0), ended: Timestamp(milliseconds: 7))
+        return gang
+    }()
+
     /// One of each kind of write.
     static func everything(of job: JobID) -> [StoreWrite] {
         var record = ExitRecord(
@@ -47,11 +56,13 @@ struct Disk {
         counts.succeeded = 1
         return [
             .node("n", agentEpoch: "a", launcherEpoch: "l", bootID: "b"),
+            .node("gone", agentEpoch: "a", launcherEpoch: "x", bootID: "b"), .nodeRemoved("gone"),
             .dispatched(record.attempt, placement, memory: 1),
             .ended(record, .failed, failures: 1, memory: nil, reason: "exit code 3"),
             .dispatched(
                 AttemptID(task: TaskID(job: job, index: 1), number: 1), placement, memory: nil,
                 gang: gang),
+            .gang(TaskID(job: job, index: 1), halfEnded),
             .cancelling(TaskID(job: job, index: 1)),
             .marked(
                 TaskID(job: job, index: 7), .cancelled, attempt: 0, failures: 0, memory: nil,

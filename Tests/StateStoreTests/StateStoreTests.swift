@@ -34,7 +34,7 @@ struct StateStoreTests {
                 == Placement(node: "n", cpus: [0, 5], numaNodes: [1], gpus: ["G"], gpuShare: 250))
         #expect(ended.enforcement == Disk.enforcement)
         #expect(tasks.rows[1].state == .running && tasks.rows[1].isCancelling)
-        #expect(tasks.rows[1].gang == Disk.gang && tasks.rows[0].gang == nil)
+        #expect(tasks.rows[1].gang == Disk.halfEnded && tasks.rows[0].gang == nil)
         #expect(tasks.rows[2].reason == "its job failed" && tasks.rows[2].placement == nil)
     }
 
