@@ -5,29 +5,40 @@ import JobModel
 extension FaultRound {
     /// One thing happens.
     mutating func step(withFaults: Bool) {
-        now = Timestamp(milliseconds: now.milliseconds + Int64.random(in: 0...40, using: &random))
+        pass(Int64.random(in: 0...40, using: &random))
         if !withFaults { setHeld(false) }
-        switch Int.random(in: 0..<103, using: &random) {
+        let name = names.randomElement(using: &random) ?? ""
+        switch Int.random(in: 0..<108, using: &random) {
         case 0..<30: commit()
-        case 30..<60: deliver()
-        case 60..<85: work()
+        case 30..<60: deliver(name)
+        case 60..<85: work(name)
         case 85..<88: apply(.tick)
-        case 88..<91: connect()
+        case 88..<91: connect(name)
         case 91..<93 where withFaults: submit()
         case 93 where withFaults: cancelSome()
-        case 94 where withFaults: cut()
+        case 94 where withFaults: cut(name)
         case 95 where withFaults:
-            cut()
-            node.restartAgent()
-        case 96 where withFaults: node.killLauncher()
-        case 97 where withFaults: crashServer()
+            cut(name)
+            lines[name]?.node.restartAgent()
+        case 96 where withFaults: lines[name]?.node.killLauncher()
+        case 97 where withFaults && chance(60): crashServer()
         case 98 where withFaults && chance(20):
-            cut()
-            node.reboot()
+            if chance(50) { cut(name) } else { lines[name]?.die(.dead, now) }
+            lines[name]?.node.reboot()
         case 99 where withFaults: retrySome()
         case 100, 101: setHeld(withFaults && chance(30))
         case 102 where withFaults && chance(20): stopAll()
-        default: connect()
+        case 103 where withFaults:
+            let state = chance(50) ? SimulatedLine.State.dead : .deaf
+            lines[name]?.die(state, now)
+        case 104 where withFaults: drain(name, Draining.allCases.randomElement(using: &random))
+        case 105: drain(name, nil)
+        case 106:
+            pass(Int64.random(in: 0...15_000, using: &random))
+            apply(.tick)
+        case 107:
+            if let event = echoes.randomElement(using: &random) { apply(event) }
+        default: connect(name)
         }
     }
 
@@ -59,7 +70,7 @@ extension FaultRound {
             for index in 0..<job.taskCount {
                 counts[job.state(of: index)] += 1
                 if job.state(of: index) == .succeeded,
-                    node.truth[TaskID(job: job.id, index: index)]?.contains(.code(0)) != true
+                    !succeeded.contains(TaskID(job: job.id, index: index))
                 {
                     violations.append("\(job.id)_\(index) succeeded without having run to its end")
                 }
@@ -76,13 +87,20 @@ extension FaultRound {
 
     /// Every CPU is free or in one lane.
     private mutating func checkResources() {
-        guard let own = server.nodes["n"], let room = server.pool["n"]?.resources,
-            room.cpuCount > 0
-        else { return }
-        var cpus = room.freeCPUs
-        for lane in own.lanes { cpus += server.lanes[lane]?.placement.cpus ?? [] }
-        if cpus.sorted() != [0, 1, 2, 3] { violations.append("CPUs are accounted as \(cpus)") }
-        for (id, lane) in server.lanes where lane.tasks.isEmpty || !own.lanes.contains(id) {
+        for name in names {
+            guard let own = server.nodes[name], let room = server.pool[name]?.resources,
+                room.cpuCount > 0
+            else { continue }
+            var cpus = room.freeCPUs
+            for lane in own.lanes { cpus += server.lanes[lane]?.placement.cpus ?? [] }
+            if cpus.sorted() != [0, 1, 2, 3] {
+                violations.append("CPUs of \(name) are accounted as \(cpus)")
+            }
+        }
+        for (id, lane) in server.lanes
+        where lane.tasks.isEmpty
+            || server.nodes[lane.placement.node]?.lanes.contains(id) != true
+        {
             violations.append("lane \(id) is left over")
         }
     }

@@ -3,28 +3,61 @@ import Testing
 
 @testable import Scheduling
 
-/// A server, its disk, its node and the wire between them, driven by one random number after the other. Every step
+/// A server, its disk, its nodes and the wires between them, driven by one random number after the other. Every step
 /// checks what must hold at any moment.
 struct FaultRound {
+    let seed: UInt64
     var random: SplitMix
     var server = ServerState()
     var disk = SimulatedDisk()
-    var node = SimulatedNode()
+    /// By name.
+    var lines: [String: SimulatedLine] = [:]
+    let names: [String]
+    var drained: [String: Draining] = [:]
     var now = Timestamp(milliseconds: 1_000_000)
-    var isConnected = false
     /// The disk is full.
     var isHeld = false
-    var connection = 0
     /// Answers whose saving is under way, oldest first.
     var uncommitted: [(writes: [SimulatedDisk.Write], later: [Effect])] = []
-    var toNode: [Effect] = []
+    /// What nodes said once, and say again at any time.
+    var echoes: [ServerEvent] = []
     var acknowledgedJobs: [JobID: Int] = [:]
     /// Tasks whose success is on disk.
     var settled: Set<TaskID> = []
+    /// What tasks themselves could tell: nodes on which an attempt ran to its good end, and tasks of which one did everywhere.
+    var ranWell: [AttemptID: Set<String>] = [:]
+    var succeeded: Set<TaskID> = []
     var nextJob: Int64 = 1
     var violations: [String] = []
 
-    init(seed: UInt64) { random = SplitMix(seed: seed) }
+    /// - Parameter count: of nodes; one node is the server's own machine, and has no lease.
+    init(seed: UInt64, nodes count: Int = 1) {
+        self.seed = seed
+        random = SplitMix(seed: seed)
+        names = (0..<count).map { "n\($0)" }
+        for name in names {
+            var node = SimulatedNode(name: name)
+            node.lastHeard = now
+            if count > 1 {
+                node.lease = [0, 3000, 30_000].randomElement(using: &random) ?? 0
+                node.rate = Double.random(in: 0.95...1.05, using: &random)
+                node.isBroken = chance(10)
+            }
+            lines[name] = SimulatedLine(node: node)
+        }
+        addNodes()
+    }
+
+    private mutating func addNodes() {
+        for name in names where names.count > 1 {
+            var spec = NodeSpec(name: name, destination: name)
+            spec.lease = lines[name]?.node.lease
+            apply(.nodeAdded(spec))
+        }
+        for (name, mode) in drained.sorted(by: { $0.key < $1.key }) {
+            apply(.nodeDrained(name, reason: "test", mode))
+        }
+    }
 
     mutating func chance(_ percent: Int) -> Bool {
         Int.random(in: 0..<100, using: &random) < percent
@@ -45,7 +78,7 @@ struct FaultRound {
             case .saveJob(let id): writes.append(.job(server.job(id)!))
             case .saveNode(let name, let incarnation): writes.append(.node(name, incarnation))
             case .saveTasks(let changes): writes += changes.map { .task($0) }
-            case .fetchImage, .wake, .changed, .notify: break
+            case .fetchImage, .wake, .changed, .notify, .quarantined: break
             default: later.append(effect)
             }
         }
@@ -61,12 +94,15 @@ struct FaultRound {
                 settled.insert(record.attempt.task)
             }
         }
-        for case .forget(let id) in answer.later { forget(id) }
-        guard isConnected else { return }
         for effect in answer.later {
-            if case .forget = effect { continue }
-            if case .run(_, let decided, _) = effect, decided != connection { continue }
-            toNode.append(effect)
+            switch effect {
+            case .forget(let id): forget(id)
+            case .run(let node, let decided, _):
+                if decided == lines[node]?.connection { lines[node]?.send(effect) }
+            case .cancel(let node, _), .recall(let node, _), .acknowledge(let node, _):
+                lines[node]?.send(effect)
+            default: break
+            }
         }
     }
 
@@ -87,11 +123,12 @@ struct FaultRound {
         nextJob += 1
         var spec = JobSpec(name: "j", image: "host", command: ["true"])
         spec.resources.cpus = Int.random(in: 1...2, using: &random)
+        if chance(40) { spec.resources.nodes = Int.random(in: 1...names.count, using: &random) }
         spec.retry.attempts = chance(70) ? 3 : 1
         if chance(30) { spec.limits.parallel = 2 }
         if chance(30) { spec.retry.backoff.initial = 1000 }
         var after: [JobDependency] = []
-        let count = Int.random(in: 1...30, using: &random)
+        let count = Int.random(in: 1...(names.count > 1 ? 6 : 30), using: &random)
         if chance(30), let other = disk.jobs.keys.sorted().randomElement(using: &random) {
             let isSameSize = disk.jobs[other]?.new.taskCount == count
             let condition: Dependency.Condition = isSameSize ? .each : chance(50) ? .any : .ok
@@ -108,10 +145,11 @@ struct FaultRound {
 
     mutating func crashServer() {
         uncommitted = []
-        cut()
+        for name in names { cut(name) }
         server = ServerState()
         isHeld = false
         carryOut(server.restore(disk.restored, nodes: disk.nodes, now: now))
+        addNodes()
     }
 
     mutating func setHeld(_ isFull: Bool) {
@@ -120,60 +158,78 @@ struct FaultRound {
         apply(isFull ? .held("no room") : .released)
     }
 
-    /// Ends the server with everything on its node.
+    /// Ends the server with everything on its nodes.
     mutating func stopAll() {
-        guard isConnected, !isHeld else { return }
-        apply(.nodeStopping("n"))
+        guard !isHeld else { return }
+        for name in names where lines[name]?.state == .up { apply(.nodeStopping(name)) }
         while !uncommitted.isEmpty { commit() }
-        node.shutDown()
+        for name in names where lines[name]?.state == .up { lines[name]?.node.shutDown() }
         crashServer()
     }
 
-    // MARK: The wire
-
-    mutating func cut() {
-        toNode = []
-        node.outbox = []
-        if isConnected { apply(.nodeDisconnected("n", reason: "cut")) }
-        isConnected = false
+    mutating func drain(_ name: String, _ mode: Draining?) {
+        guard names.count > 1 else { return }
+        drained[name] = mode
+        apply(mode.map { .nodeDrained(name, reason: "test", $0) } ?? .nodeUndrained(name))
     }
 
-    mutating func connect() {
-        guard !isConnected else { return }
-        isConnected = true
-        node.outbox = []
-        apply(.nodeConnected("n", node.hello))
-        connection = server.nodes["n"]?.connection ?? 0
+    // MARK: The wires
+
+    /// The head notices.
+    mutating func cut(_ name: String) {
+        let wasOpen = lines[name]?.state != .down
+        lines[name]?.close()
+        if wasOpen { apply(.nodeDisconnected(name, reason: "cut")) }
     }
 
-    mutating func deliver() {
-        if !toNode.isEmpty, chance(50) {
-            let message = toNode.removeFirst()
-            node.receive(message)
-            if chance(10) { node.receive(message) }
-        } else if !node.outbox.isEmpty, isConnected {
-            let event = node.outbox.removeFirst()
+    mutating func connect(_ name: String) {
+        guard lines[name]?.state == .down, let hello = lines[name]?.node.greet(now) else { return }
+        lines[name]?.state = .up
+        apply(.nodeConnected(name, hello))
+        lines[name]?.connection = server.nodes[name]?.connection ?? 0
+    }
+
+    mutating func deliver(_ name: String) {
+        guard lines[name]?.state == .up else { return }
+        if lines[name]?.toNode.isEmpty == false, chance(50) {
+            guard let message = lines[name]?.toNode.removeFirst() else { return }
+            lines[name]?.node.receive(message)
+            if chance(10) { lines[name]?.node.receive(message) }
+        } else if lines[name]?.node.outbox.isEmpty == false {
+            guard let event = lines[name]?.node.outbox.removeFirst() else { return }
             apply(event)
             if chance(10) { apply(event) }
+            if chance(5) { echoes.append(event) }
         }
     }
 
-    // MARK: The node
-
-    mutating func work() {
-        if chance(60), let dispatch = node.startNext() { checkStart(dispatch) }
-        let attempts = node.running.keys.sorted { $0.task < $1.task }
-        if chance(50), let attempt = attempts.randomElement(using: &random) {
-            node.finish(attempt, chance(85) ? .code(0) : .code(1))
+    /// Time passes: links are alive or noticed to be dead, and leases end.
+    mutating func pass(_ milliseconds: Int64) {
+        now = Timestamp(milliseconds: now.milliseconds + milliseconds)
+        for name in names {
+            lines[name]?.listen(now)
+            if lines[name]?.isNoticed(now) == true { cut(name) }
         }
+    }
+
+    // MARK: The nodes
+
+    mutating func work(_ name: String) {
+        if chance(60), let dispatch = lines[name]?.node.startNext() { checkStart(dispatch) }
+        let attempts = (lines[name]?.node.running.keys).map { $0.sorted { $0.task < $1.task } }
+        guard chance(50), let attempt = attempts?.randomElement(using: &random) else { return }
+        let wanted = chance(85) ? Ending.code(0) : .code(1)
+        guard lines[name]?.node.finish(attempt, wanted) == .code(0) else { return }
+        ranWell[attempt, default: []].insert(name)
+        let size = disk.jobs[attempt.task.job]?.new.spec.resources.nodes
+        if ranWell[attempt]?.count == size { succeeded.insert(attempt.task) }
     }
 
     private mutating func checkStart(_ dispatch: Dispatch) {
         let task = dispatch.attempt.task
         if settled.contains(task) { violations.append("\(task) succeeded and was run again") }
-        if node.running.keys.filter({ $0.task == task }).count > 1 {
-            violations.append("\(task) runs twice at once")
-        }
+        let running = Set(lines.values.flatMap(\.node.running.keys).filter { $0.task == task })
+        if running.count > 1 { violations.append("\(task) runs twice at once: \(running)") }
         // A later one may be there already, where this one was given up and is still to be told so.
         let saved = disk.jobs[task.job]?.rows[task.index]?.budget.attempt ?? 0
         if saved < dispatch.attempt.number {

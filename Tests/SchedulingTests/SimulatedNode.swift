@@ -4,6 +4,14 @@ import JobModel
 
 /// A node with an agent and a launcher, each of which may die: what they keep is what the real ones keep.
 struct SimulatedNode {
+    let name: String
+    /// Milliseconds for which it goes on without a word from the head; 0 means for ever.
+    var lease: Int64 = 0
+    /// How fast its clock runs.
+    var rate = 1.0
+    var lastHeard = Timestamp(milliseconds: 0)
+    /// All that runs here fails.
+    var isBroken = false
     var agentEpoch = 1
     var launcherEpoch = 1
     var boot = 1
@@ -13,8 +21,8 @@ struct SimulatedNode {
     var running: [AttemptID: Dispatch] = [:]
     /// In the launcher's journal until acknowledged.
     var ended: [AttemptID: ExitRecord] = [:]
-    /// Of every attempt that ever ran to its end: what the tasks themselves could tell.
-    var truth: [TaskID: [Ending]] = [:]
+    /// What the last hello named: a `run` of one that has ended since is its answer, and no wish to run it again.
+    var named: Set<AttemptID> = []
     var stopping: Set<AttemptID> = []
     var outbox: [ServerEvent] = []
 
@@ -41,6 +49,7 @@ struct SimulatedNode {
             for dispatch in dispatches
             where running[dispatch.attempt] == nil && ended[dispatch.attempt] == nil
                 && !queue.contains(where: { $0.attempt == dispatch.attempt })
+                && !named.contains(dispatch.attempt)
             {
                 queue.append(dispatch)
             }
@@ -71,7 +80,7 @@ struct SimulatedNode {
         running[attempt] = nil
         stopping.remove(attempt)
         ended[attempt] = record
-        outbox.append(.exited("n", [record]))
+        outbox.append(.exited(name, [record]))
     }
 
     /// Starts the first queued task whose CPUs are free. Returns it.
@@ -82,14 +91,36 @@ struct SimulatedNode {
         else { return nil }
         let dispatch = queue.remove(at: place)
         running[dispatch.attempt] = dispatch
-        outbox.append(.started("n", [start(dispatch.attempt)]))
+        outbox.append(.started(name, [start(dispatch.attempt)]))
         return dispatch
     }
 
-    mutating func finish(_ attempt: AttemptID, _ status: Ending) {
-        truth[attempt.task, default: []].append(status)
+    /// How it ended.
+    mutating func finish(_ attempt: AttemptID, _ status: Ending) -> Ending {
         let isStopping = stopping.contains(attempt)
-        end(attempt, isStopping ? .signal(15) : status) { $0.cancelled = isStopping }
+        let status = isStopping ? .signal(15) : isBroken ? .code(1) : status
+        end(attempt, status) { $0.cancelled = isStopping }
+        return status
+    }
+
+    /// The head connects: it is told all, and what was said before is void.
+    mutating func greet(_ now: Timestamp) -> NodeHello {
+        outbox = []
+        lastHeard = now
+        let hello = hello
+        named = Set(hello.accepted)
+        return hello
+    }
+
+    /// Ends what the head has given up by then, or will.
+    mutating func checkLease(_ now: Timestamp) {
+        let silence = Double(now.milliseconds - lastHeard.milliseconds) * rate
+        guard lease > 0, silence > Double(lease) else { return }
+        for dispatch in queue { end(dispatch.attempt, .lost("its lease is over")) }
+        queue = []
+        for attempt in running.keys.sorted(by: { $0.task < $1.task }) {
+            end(attempt, .lost("its lease is over"))
+        }
     }
 
     // MARK: Deaths
@@ -97,6 +128,7 @@ struct SimulatedNode {
     mutating func restartAgent() {
         agentEpoch += 1
         queue = []
+        named = []
         outbox = []
     }
 
