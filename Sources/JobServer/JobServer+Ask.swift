@@ -165,7 +165,10 @@ extension JobServer {
                 ?? .init(
                     name: connection.name,
                     state: connection.problem == nil ? .connecting : .disconnected)
-            node.reason = node.reason ?? connection.problem
+            if node.state != .connected, node.state != .held {
+                node.state = connection.stateNumber == 0 ? .connecting : .disconnected
+                node.reason = connection.problem ?? node.reason
+            }
             node.destination = connection.spec?.destination
             return node
         }
@@ -178,6 +181,11 @@ extension JobServer {
                 ? .disconnected : report.heldReason == nil ? .connected : .held)
         node.reason = report.heldReason
         node.labels = report.resources.labels
+        node.drain = report.drain
+        node.quarantine = report.quarantine
+        node.failures = report.failures
+        node.silentSince = report.silentSince?.description
+        node.givenUp = report.givenUp?.description
         node.cpus = report.resources.cpuCount
         node.freeCPUs = report.resources.freeCPUCount
         node.memory = report.resources.memory

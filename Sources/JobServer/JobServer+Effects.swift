@@ -45,6 +45,10 @@ extension JobServer {
             case .recall(let name, let attempts): nodes[name]?.send(attempts) { .recall($0) }
             case .acknowledge(let name, let attempts):
                 nodes[name]?.send(attempts) { .acknowledge($0) }
+                nodes[name]?.files?.acknowledged(attempts)
+            case .quarantined(let name, let reason):
+                note("node \(name) gets no more tasks: \(reason)")
+                write([.drained(name, reason: reason, isQuarantine: true)])
             case .forget(let id): forget(id)
             case .notify(let id, let outcome): notify(id, outcome)
             case .changed(let id): publish(id)

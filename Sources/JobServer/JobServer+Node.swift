@@ -12,8 +12,17 @@ extension JobServer {
             let line = try seams.openNode(spec, try store.identity()) { [inbox] event in
                 inbox.post(.node(name, event))
             }
-            nodes[name] = NodeConnection(name: name, spec: spec, line: line)
+            nodes[name] = NodeConnection(
+                name: name, spec: spec, line: line, files: try spec.map { _ in try files(of: name) }
+            )
         } catch { throw ErrorReport(error: "the server cannot reach node \(name): \(error)") }
+    }
+
+    private func files(of name: String) throws(SystemError) -> NodeFiles {
+        try NodeFiles(
+            place: { [places] in places.attempt($0, on: name) },
+            deliver: { [inbox] in inbox.post(.event(.exited(name, $0))) },
+            held: { [inbox] in inbox.post(.event(.nodeHeld(name, reason: $0))) })
     }
 
     func receive(_ event: NodeLine.Event, from name: String, _ events: inout [ServerEvent]) {
@@ -32,19 +41,53 @@ extension JobServer {
             nodes[name]?.waiting = [:]
             loseSessions(on: name, "the connection to node \(name) had ended")
             note("node \(name) is connected")
-            apply([.nodeConnected(name, NodeHello(hello, labels: nodes[name]?.spec?.labels ?? [:]))]
-            )
+            greet(name, hello, number)
         case .message(.started(let records)): events.append(.started(name, records))
-        case .message(.exited(let records)): events.append(.exited(name, records))
+        case .message(.exited(let records)):
+            if let files = nodes[name]?.files {
+                files.intake(records)
+            } else {
+                events.append(.exited(name, records))
+            }
         case .message(.held(let reason)): events.append(.nodeHeld(name, reason: reason))
         case .message(.session(let id, let output)): take(output, ofSession: id)
         case .message(.hello), .message(.refused): break
         case .disconnected(let reason):
             if nodes[name]?.problem != reason { note("node \(name) is not connected: \(reason)") }
             nodes[name]?.problem = reason
+            nodes[name]?.files?.disconnected()
             loseSessions(on: name, "the connection to node \(name) has ended: \(reason)")
             events.append(.nodeDisconnected(name, reason: reason))
         }
+    }
+
+    /// Another machine's ends are known once the files are here; until then it has accepted them.
+    private func greet(_ name: String, _ hello: AgentHello, _ number: Int) {
+        guard let node = nodes[name], let files = node.files else {
+            return apply([.nodeConnected(name, NodeHello(hello))])
+        }
+        let open: NodeFiles.Open = { request, receive throws(LinkError) in
+            try node.line.open(request, number, receive)
+        }
+        var known = NodeHello(hello)
+        known.accepted += known.exited.map(\.attempt)
+        known.exited = []
+        nodes[name]?.supplies = [:]
+        nodes[name]?.sharesJobs = nil
+        files.connected(open)
+        apply([.nodeConnected(name, known)])
+        files.intake(hello.exited)
+        do throws(SystemError) {
+            try SharedJobs(in: directories.state + "/jobs").ask(open) { [weak self] answer in
+                Task { await self?.learn(name, number, sharesJobs: answer) }
+            }
+        } catch { learn(name, number, sharesJobs: false) }
+    }
+
+    private func learn(_ name: String, _ number: Int, sharesJobs: Bool) {
+        guard nodes[name]?.lineNumber == number else { return }
+        nodes[name]?.sharesJobs = sharesJobs
+        for id in (nodes[name]?.waiting ?? [:]).keys.sorted() { runWaiting(id, on: name) }
     }
 
     /// Sends attempts to their node, each job's template before its first.
@@ -62,6 +105,9 @@ extension JobServer {
                 attempt: dispatch.attempt, point: expansion.point(at: dispatch.attempt.task.index),
                 placement: dispatch.placement, memory: dispatch.memory)
             task.gang = dispatch.gang?.member(dispatch.rank)
+            if let names = task.gang?.nodes.map({ state.hostname(of: $0) ?? $0 }) {
+                task.gang?.nodes = names
+            }
             tasks.append(task)
         }
         node.send(tasks) { .run($0) }
@@ -71,9 +117,9 @@ extension JobServer {
     /// Tells the node of a job once a connection; false while what its tasks need is not there.
     private func announce(_ id: JobID, to name: String) -> Bool {
         guard let node = nodes[name], !node.announced.contains(id) else { return true }
-        guard let job = state.job(id), let supplies = supplies(of: id, on: name) else {
-            return false
-        }
+        guard let job = state.job(id), node.spec == nil || node.sharesJobs != nil,
+            let supplies = supplies(of: id, on: name)
+        else { return false }
         var spec = job.spec
         // Points come with the tasks.
         spec.sweep = ParameterSweep()
@@ -83,7 +129,8 @@ extension JobServer {
         }
         var template = JobTemplate(
             job: id, spec: spec, taskCount: job.taskCount, root: supplies.root,
-            directory: node.spec == nil ? directories.jobDirectory(id.rawValue) : "jobs/\(id)")
+            directory: node.spec == nil || node.sharesJobs == true && !places.isGang(id)
+                ? places.job(id, on: name) : JobTemplate.keptDirectory(id))
         template.secrets = supplies.secrets
         node.send(.job(template))
         nodes[name]?.announced.insert(id)
@@ -104,12 +151,9 @@ extension JobServer {
 }
 
 extension NodeHello {
-    /// - Parameter labels: what the node's user says of it, beside what it says of itself.
-    init(_ hello: AgentHello, labels: [String: String]) {
-        var inventory = hello.inventory
-        inventory.labels.merge(labels) { $1 }
+    init(_ hello: AgentHello) {
         self.init(
-            inventory: inventory,
+            inventory: hello.inventory,
             incarnation: NodeIncarnation(
                 agentEpoch: hello.agentEpoch, launcherEpoch: hello.launcherEpoch,
                 bootID: hello.bootID),

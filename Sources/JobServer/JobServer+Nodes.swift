@@ -11,12 +11,16 @@ extension JobServer {
         localName = known.localName
         try connect(localName, spec: nil, store)
         for spec in known.machines {
+            apply([.nodeAdded(spec)])
             do throws(ErrorReport) {
                 try connect(spec.name, spec: spec, store)
             } catch { note(error.error) }
         }
         for (name, reason) in known.drained.sorted(by: { $0.key < $1.key }) {
-            apply([.nodeDrained(name, reason: reason, requeue: false)])
+            apply([.nodeDrained(name, reason: reason, .wait)])
+        }
+        for (name, reason) in known.quarantined.sorted(by: { $0.key < $1.key }) {
+            apply([.nodeQuarantined(name, reason: reason)])
         }
     }
 
@@ -32,7 +36,8 @@ extension JobServer {
         for spec in specs where nodes[spec.name]?.spec != spec {
             nodes[spec.name]?.line.close()
             // What the old line still delivers must not be taken for the new one's.
-            apply([.nodeDisconnected(spec.name, reason: "it was added anew")])
+            nodes[spec.name]?.files?.close()
+            apply([.nodeDisconnected(spec.name, reason: "it was added anew"), .nodeAdded(spec)])
             try connect(spec.name, spec: spec, store)
             write([.machine(spec)])
         }
@@ -59,17 +64,17 @@ extension JobServer {
         if force { node.send(.shutdown) }
         apply([.nodeRemoved(name)])
         node.line.close()
+        node.files?.close()
         loseSessions(on: name, "node \(name) was removed")
         nodes[name] = nil
-        write([.noMachine(name)])
         try await settle()
     }
 
     /// Starts nothing more on a node. Its running tasks end by themselves or, with `requeue`, are ended and queued again.
     public func drainNode(_ name: String, reason: String, requeue: Bool) async throws(ErrorReport) {
         _ = try node(name)
-        apply([.nodeDrained(name, reason: reason, requeue: requeue)])
-        write([.drained(name, reason: reason)])
+        apply([.nodeDrained(name, reason: reason, requeue ? .requeue : .wait)])
+        write([.drained(name, reason: reason, isQuarantine: false)])
         try await settle()
     }
 
@@ -77,7 +82,7 @@ extension JobServer {
     public func undrainNode(_ name: String) async throws(ErrorReport) {
         _ = try node(name)
         apply([.nodeUndrained(name)])
-        write([.drained(name, reason: nil)])
+        write([.undrained(name)])
         try await settle()
     }
 
@@ -87,7 +92,7 @@ extension JobServer {
             error: "there is no node \(name)", hint: "`martlet nodes ls` lists them", isUsage: true)
     }
 
-    private func write(_ writes: [StoreWrite]) {
+    func write(_ writes: [StoreWrite]) {
         uncommitted.append(PendingCommit(effects: [], ends: []))
         store?.write(writes) { [inbox] in inbox.post(.committed) }
     }

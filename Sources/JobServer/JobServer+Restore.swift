@@ -22,6 +22,7 @@ extension JobServer {
         seams.holdNoImagesBut(Set(live))
         var broken: [ServerEvent] = []
         for job in stored.jobs {
+            places.note(job.progress.id, job.spec)
             lastFailures[job.progress.id] = job.progress.lastFailure
             guard job.progress.ended == nil else { continue }
             do throws(ErrorReport) {
@@ -46,7 +47,8 @@ extension JobServer {
         let localName =
             stored.nodes.first { !others.contains($0.name) }?.name ?? Self.hostname()
         return RestoredNodes(
-            localName: localName, machines: stored.machines, drained: stored.drained)
+            localName: localName, machines: stored.machines, drained: stored.drained,
+            quarantined: stored.quarantined)
     }
 
     /// Reads the tasks of an ended job back, before one of them is queued again.
@@ -86,8 +88,9 @@ extension JobServer {
 struct RestoredNodes: Sendable {
     var localName: String
     var machines: [NodeSpec]
-    /// Why those take no work that their user drained.
+    /// Why those take no work that their user drained, and those that a server took out.
     var drained: [String: String]
+    var quarantined: [String: String]
 }
 
 extension RestoredJob {

@@ -46,6 +46,7 @@ extension JobServer {
         _ id: JobID, _ draft: JobDraft, _ expansion: SweepExpansion,
         _ dependencies: [JobDependency]
     ) {
+        places.note(id, draft.spec)
         expansions[id] = expansion
         if draft.spec.image == "host" { roots[id] = .host }
         apply([

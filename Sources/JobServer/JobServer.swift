@@ -33,6 +33,9 @@ public actor JobServer {
     var localName = ""
     let startedAt = ServerClock()
 
+    let places: JobPlaces
+    /// Until when somebody reads what attempts on other machines write, and where they run.
+    var followed: [AttemptID: (node: String, until: Int64)] = [:]
     /// Points of jobs that have not ended.
     var expansions: [JobID: SweepExpansion] = [:]
     /// Those of the ended job that was last asked about: its report comes page by page.
@@ -70,6 +73,7 @@ public actor JobServer {
     init(directories: Directories, seams: ServerSeams) {
         self.directories = directories
         self.seams = seams
+        places = JobPlaces(directories)
     }
 
     /// Opens the database, restores every job, connects to its nodes (starting the local agent where none runs) and goes on.

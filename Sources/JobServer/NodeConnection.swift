@@ -8,6 +8,10 @@ struct NodeConnection: Sendable {
     /// Nil for this machine's own agent, which shares the head's files and images.
     let spec: NodeSpec?
     let line: NodeLine
+    /// Brings what its tasks leave; nil for this machine.
+    let files: NodeFiles?
+    /// Whether it has the head's job directories under the same name; nil while nobody knows.
+    var sharesJobs: Bool?
     /// Of the line and of the state: what was decided for an older one is not sent.
     var lineNumber = 0
     var stateNumber = 0

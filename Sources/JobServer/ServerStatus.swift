@@ -18,6 +18,13 @@ public struct ServerStatus: Sendable, Codable {
         /// How it is reached; nil for the server's own machine.
         @OrNull public var destination: String?
         public var labels: [String: String] = [:]
+        /// Why a person took it out, and why the server did, with attempts that failed there at once.
+        @OrNull public var drain: String?
+        @OrNull public var quarantine: String?
+        public var failures: [String] = []
+        /// RFC 3339: since when it is silent, and when what it has is taken for lost.
+        @OrNull public var silentSince: String?
+        @OrNull public var givenUp: String?
         public var cpus = 0
         public var freeCPUs = 0
         /// Bytes.

@@ -81,7 +81,8 @@ struct TaskReporter: Sendable {
         report.gpus = placement?.gpus ?? []
         report.ports = live?.ports.map(PortReport.init) ?? []
         if live != nil || row?.started != nil || row?.ended != nil {
-            let attempt = "\(directory)/tasks/\(index)/\(report.attempt)"
+            let part = nodes.isEmpty ? "" : "/nodes/\(nodes[0])"
+            let attempt = "\(directory)\(part)/tasks/\(index)/\(report.attempt)"
             report.stdout = attempt + "/stdout"
             report.stderr = attempt + "/stderr"
         }

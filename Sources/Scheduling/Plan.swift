@@ -66,7 +66,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     var isForRoom: Bool {
         switch self {
         case .busy, .fewNodes: true
-        case .tooLarge, .portHeld, .closed, .parallelLimit, .noNode: false
+        case .tooLarge, .portHeld, .closed, .parallelLimit, .excluded, .noNode: false
         }
     }
 

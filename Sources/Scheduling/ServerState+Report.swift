@@ -98,6 +98,11 @@ extension ServerState {
         pool.nodes.flatMap { $0.resources.heldPorts.map(\.mapping) }
     }
 
+    /// What a node calls itself; nil where it has not said.
+    public func hostname(of node: String) -> String? {
+        nodes[node].flatMap { $0.incarnation == nil ? nil : $0.inventory.hostname }
+    }
+
     /// Nodes by name, with what is free of them.
     public var nodeReports: [NodeReport] {
         nodes.sorted { $0.key < $1.key }.map { name, node in

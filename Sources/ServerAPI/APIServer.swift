@@ -89,6 +89,7 @@ public struct APIServer: Sendable {
         }
         v1.post("report") { request, _ in
             let body: ReportRequest = try await Self.body(request)
+            if body.follow == true { try await jobs.follow(body.selection) }
             return try JSONReply(
                 try await jobs.report(
                     body.selection, states: body.states, from: body.from ?? 0,

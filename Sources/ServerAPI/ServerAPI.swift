@@ -33,6 +33,8 @@ public struct ReportRequest: Sendable, Codable {
     public var from: Int?
     /// Most tasks; nil means all, which come in several answers where they are many.
     public var limit: Int?
+    /// Whoever asks reads what the tasks write: of tasks on other machines it is brought here.
+    public var follow: Bool?
     public init(_ selection: TaskSelection, states: Set<TaskState>? = nil, limit: Int? = nil) {
         self.selection = selection
         self.states = states

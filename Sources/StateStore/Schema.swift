@@ -23,7 +23,10 @@ enum Schema {
             try database.execute(
                 sql: """
                     CREATE TABLE machines (name TEXT PRIMARY KEY, spec BLOB NOT NULL) WITHOUT ROWID;
-                    CREATE TABLE drained (name TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+                    CREATE TABLE drained (
+                        name TEXT NOT NULL, quarantine INTEGER NOT NULL, reason TEXT NOT NULL,
+                        PRIMARY KEY (name, quarantine)
+                    ) WITHOUT ROWID;
                     """)
         }
         migrator.registerMigration("5 tasks on several nodes") { database in

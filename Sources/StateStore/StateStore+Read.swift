@@ -24,8 +24,8 @@ extension StateStore {
                     machines: try machines.map {
                         try JSONDecoder().decode(NodeSpec.self, from: $0)
                     },
-                    drained: Dictionary(
-                        drained.map { ($0["name"], $0["reason"]) }, uniquingKeysWith: { $1 }))
+                    drained: Self.reasons(drained, isQuarantine: false),
+                    quarantined: Self.reasons(drained, isQuarantine: true))
             }
         } catch { throw StoreError("read", "jobs", error) }
     }
@@ -144,6 +144,13 @@ extension StateStore {
             progress: progress, spec: try JSONDecoder().decode(JobSpec.self, from: spec),
             taskCount: taskCount, dependencies: Array(row["dependencies"] as Data? ?? Data()),
             submitted: Timestamp(milliseconds: row["submitted"]))
+    }
+
+    /// By the node's name.
+    private static func reasons(_ rows: [Row], isQuarantine: Bool) -> [String: String] {
+        Dictionary(
+            rows.filter { $0["quarantine"] == isQuarantine }.map { ($0["name"], $0["reason"]) },
+            uniquingKeysWith: { $1 })
     }
 
     private static func time(_ milliseconds: Int64?) -> Timestamp? {

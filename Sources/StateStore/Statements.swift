@@ -51,10 +51,11 @@ struct Statements {
                 try database.execute(
                     sql: "DELETE FROM \(table) WHERE name = ?", arguments: [name])
             }
-        case .drained(let name, let reason?):
+        case .drained(let name, let reason, let isQuarantine):
             try database.execute(
-                sql: "INSERT OR REPLACE INTO drained VALUES (?, ?)", arguments: [name, reason])
-        case .drained(let name, nil):
+                sql: "INSERT OR REPLACE INTO drained VALUES (?, ?, ?)",
+                arguments: [name, isQuarantine, reason])
+        case .undrained(let name):
             try database.execute(
                 sql: "DELETE FROM drained WHERE name = ?", arguments: [name])
         case .dispatched(let attempt, let placement, let memory, let gang):

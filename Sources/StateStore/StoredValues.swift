@@ -59,8 +59,9 @@ public enum StoreWrite: Sendable {
     case machine(NodeSpec)
     /// The node is no longer the user's: all that is kept of it goes.
     case nodeRemoved(String)
-    /// Why a node takes no work by the user's wish; nil where it does.
-    case drained(String, reason: String?)
+    /// Why a node takes no work, by the user's wish or since it failed too many tasks.
+    case drained(String, reason: String, isQuarantine: Bool)
+    case undrained(String)
     /// Of a task on several nodes the placement is that of rank 0.
     case dispatched(AttemptID, Placement, memory: Int64?, gang: Gang? = nil)
     /// What of a task on several nodes has ended.
@@ -87,6 +88,7 @@ public struct StoredState: Sendable {
     public var machines: [NodeSpec]
     /// Reasons by the node's name.
     public var drained: [String: String]
+    public var quarantined: [String: String]
 }
 
 public struct StoredJob: Sendable {

@@ -28,9 +28,10 @@ struct Logs: ParsableCommand {
             // Before the tasks are asked for: what a job that has ended says of them is final.
             let isOver = try connection.client.summary(selection.job).state.isFinal
             var ended: [Int] = []
-            let request = ReportRequest(
+            var request = ReportRequest(
                 TaskSelection(job: selection.job, ranges: left),
                 states: Set(TaskState.allCases).subtracting([.queued]))
+            request.follow = true
             try connection.client.pages(of: request) { page in
                 for task in page.tasks {
                     if task.state.isFinal { ended.append(task.index) }

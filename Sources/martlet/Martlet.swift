@@ -18,7 +18,8 @@ struct Martlet: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Cancel.self, NodesCommand.self,
+            Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Cancel.self,
+            NodesCommand.self,
             Retry.self, Wait.self, Explain.self, Exec.self, Shell.self, Simulate.self,
             ImageCommand.self, Login.self, Logout.self, Server.self, TopologyCommand.self,
             Debug.self,
