@@ -28,6 +28,8 @@ public struct NodeSpec: Sendable, Hashable, Codable {
 
     /// 40 minutes, as HTCondor's job_lease_duration.
     public static let standardLease: Int64 = 40 * 60 * 1000
+    /// Three silences after which a connection is given up (`Heartbeat.patience`).
+    public static let shortestLease: Int64 = 60_000
 
     public init(name: String, destination: String, port: Int? = nil, labels: [String: String] = [:])
     {
