@@ -113,6 +113,8 @@ extension AgentLink {
             outbox.failure = nil
             return Connection(number: outbox.connection)
         }
+        // What has come already makes no descriptor ready.
+        try receive(&stream, connection, onHello)
         while true {
             try stream.flush { self.takePending() }
             // A message waits for one such frame at most.
@@ -128,13 +130,18 @@ extension AgentLink {
                 try stream.checkAlive()
                 continue
             }
-            for frame in try stream.receive() {
-                switch frame.kind {
-                case .message:
-                    try take(try frame.decode(FromAgent.self), connection, onHello)
-                case .data, .credit, .end: try take(frame)
-                case .heartbeat: break
-                }
+            try receive(&stream, connection, onHello)
+        }
+    }
+
+    private func receive(
+        _ stream: inout LinkStream, _ connection: Connection, _ onHello: () -> Void
+    ) throws {
+        for frame in try stream.receive() {
+            switch frame.kind {
+            case .message: try take(try frame.decode(FromAgent.self), connection, onHello)
+            case .data, .credit, .end: try take(frame)
+            case .heartbeat: break
             }
         }
     }

@@ -60,7 +60,7 @@ extension AgentLink {
         }
         // It lacks the programs, is another machine than it was taken for, and then lacks those.
         for _ in 0..<3 {
-            let bundle = try ssh.programs.bundle(for: node.machine)
+            let bundle = try bundle(ssh, &node)
             let script = RemoteScript.findAgent(
                 hash: bundle.hash, directory: ssh.command.node.directory)
             let visit = try SSHVisit(
@@ -80,6 +80,18 @@ extension AgentLink {
             }
         }
         throw LinkProblem(.agentFails, "the programs were installed, and are not found")
+    }
+
+    private func bundle(_ ssh: OpenSSH, _ node: inout Acquaintance) throws(LinkProblem)
+        -> AgentBundle
+    {
+        do throws(LinkProblem) {
+            return try ssh.programs.bundle(for: node.machine)
+        } catch {
+            // Asked again next time: another machine may have taken the name over.
+            node.machine = nil
+            throw error
+        }
     }
 
     private func provide(
