@@ -87,7 +87,8 @@ extension ServerState {
 
     /// Why nodes take no work that would, in the order of their names; plainly where it is the node's own word.
     private var closedNodes: [String] {
-        nodes.sorted { $0.key < $1.key }.compactMap { name, node in
+        let closed = nodes.filter { $0.value.closedReason != nil }
+        return closed.sorted { $0.key < $1.key }.compactMap { name, node in
             guard node.drain != nil || node.health.quarantine != nil else { return node.heldReason }
             return node.closedReason.map { "node \(name): \($0)" }
         }

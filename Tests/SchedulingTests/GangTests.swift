@@ -191,6 +191,20 @@ struct GangTests {
         #expect(cluster.cancelled == ["a": [Self.first]], "its part has ended")
     }
 
+    @Test("explain tells all of its nodes, and of one that waits how many have room")
+    func explained() throws {
+        var cluster = Self.cluster("a", "b", "c")
+        let job = Self.submit(&cluster, nodes: 2, count: 2)
+        let runs = cluster.state.explanation(of: job, index: 0, now: cluster.now)
+        #expect(runs?.place?.nodes == cluster.sent[0].gang?.nodes)
+        let waits = cluster.state.explanation(of: job, index: 1, now: cluster.now)
+        #expect(waits?.wait?.needs == "2 nodes with 2 CPUs")
+        cluster.end([Self.first], on: cluster.sent[0].placement.node)
+        let half = cluster.state.explanation(of: job, index: 0, now: cluster.now)
+        #expect(half?.place?.nodes == runs?.place?.nodes)
+        #expect(half?.place?.node == runs?.place?.nodes?[1], "the part that still runs")
+    }
+
     @Test("limits.parallel counts tasks, and the share of the cluster all their nodes")
     func limits() {
         var cluster = Self.cluster("a", "b", "c", "d", cpus: 4)
