@@ -26,6 +26,9 @@ public struct NodeSpec: Sendable, Hashable, Codable {
     /// `destination` without its user.
     public var host: String { destination.split(separator: "@").last.map(String.init) ?? name }
 
+    /// Once: another head that has the node loses it, and its tasks there are ended. Never kept.
+    public var takesOver: Bool?
+
     /// 40 minutes, as HTCondor's job_lease_duration.
     public static let standardLease: Int64 = 40 * 60 * 1000
     /// Three silences after which a connection is given up (`Heartbeat.patience`).

@@ -170,6 +170,11 @@ extension JobServer {
                 node.reason = connection.problem ?? node.reason
             }
             node.destination = connection.spec?.destination
+            node.spec = connection.spec
+            if let facts = connection.facts {
+                node.findings = NodeCheck.findings(
+                    of: facts.facts, clockOffset: facts.clockOffset)
+            }
             return node
         }
     }

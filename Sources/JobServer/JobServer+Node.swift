@@ -41,6 +41,9 @@ extension JobServer {
             nodes[name]?.waiting = [:]
             loseSessions(on: name, "the connection to node \(name) had ended")
             note("node \(name) is connected")
+            nodes[name]?.facts = (
+                hello.inventory.facts, hello.clock.map { $0.milliseconds - Clock.now() }
+            )
             greet(name, hello, number)
         case .message(.started(let records)): events.append(.started(name, records))
         case .message(.exited(let records)):

@@ -39,7 +39,9 @@ extension JobServer {
             nodes[spec.name]?.files?.close()
             apply([.nodeDisconnected(spec.name, reason: "it was added anew"), .nodeAdded(spec)])
             try connect(spec.name, spec: spec, store)
-            write([.machine(spec)])
+            var kept = spec
+            kept.takesOver = nil
+            write([.machine(kept)])
         }
         try await settle()
     }

@@ -21,6 +21,8 @@ struct NodeConnection: Sendable {
     var waiting: [JobID: [Dispatch]] = [:]
     /// Of jobs whose tasks were sent to another machine: what has to be there first.
     var supplies: [JobID: Supply] = [:]
+    /// What it said of itself in its last hello, and by how many milliseconds its clock was ahead of ours.
+    var facts: (facts: NodeFacts?, clockOffset: Int64?)?
     /// Why it is not connected; nil while it is, and before the first try has ended.
     var problem: String?
 

@@ -53,13 +53,14 @@ struct ServerSeams: Sendable {
         let (budget, epoch) = (ConnectionBudget(), Clock.now())
         return ServerSeams(
             openNode: { spec, head, deliver in
-                var hello = HeadHello(head: head, name: Self.headName, epoch: epoch)
+                var hello = HeadHello.ofThisProcess(head: head, epoch: epoch)
                 guard let spec else {
                     return try NodeLine(
                         agentAt: directories.agentSocket, log: directories.run + "/agent.log",
                         hello: hello, deliver: deliver)
                 }
                 hello.lease = spec.lease ?? NodeSpec.standardLease
+                if spec.takesOver == true { hello.takesOver = true }
                 return try NodeLine(
                     OpenSSH(spec, programs: try programs.get(), budget: budget), hello: hello,
                     deliver: deliver)
@@ -75,14 +76,5 @@ struct ServerSeams: Sendable {
             holdNoImagesBut: { jobs in
                 images.releaseJobs(of: directories.state, but: Set(jobs.map(\.rawValue)))
             })
-    }
-
-    /// By which people know this head: `anna@laptop`.
-    private static var headName: String {
-        var name = [CChar](repeating: 0, count: 256)
-        gethostname(&name, name.count - 1)
-        let host = String(
-            decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return (ProcessEnvironment.all()["USER"] ?? "uid \(getuid())") + "@" + host
     }
 }

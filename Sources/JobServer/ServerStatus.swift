@@ -17,6 +17,9 @@ public struct ServerStatus: Sendable, Codable {
         @OrNull public var reason: String?
         /// How it is reached; nil for the server's own machine.
         @OrNull public var destination: String?
+        @OrNull public var spec: NodeSpec?
+        /// What is wrong with it, worst first.
+        public var findings: [NodeFinding] = []
         public var labels: [String: String] = [:]
         /// Why a person took it out, and why the server did, with attempts that failed there at once.
         @OrNull public var drain: String?

@@ -10,6 +10,7 @@ public final class AttachedCommand {
     public let errors: OwnedFD
     /// Its process, and its process group.
     public let pid: Int32
+    private var isReaped = false
 
     /// Starts `arguments[0]`, looked up in PATH, with this process's environment and no other descriptor.
     public convenience init(_ arguments: [String]) throws(SystemError) {
@@ -31,7 +32,17 @@ public final class AttachedCommand {
         self.pid = pid
     }
 
+    /// Waits for its end. Its status as a shell has it: 128 and the signal's number where one ended it.
+    public func awaitEnd() -> Int32 {
+        guard !isReaped else { return 255 }
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        isReaped = true
+        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    }
+
     deinit {
+        guard !isReaped else { return }
         // The end of its stdin ends ssh and the relay; the signal, what waits elsewhere; SIGKILL, what is deaf.
         shutdown(stdio.raw, Int32(SHUT_RDWR))
         // Its group has what it started: ssh's way through a jump host is another ssh.

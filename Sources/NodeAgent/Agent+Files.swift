@@ -12,7 +12,7 @@ extension Agent {
 
     /// Of this head's.
     private var kept: String {
-        let name = (identity.name ?? "").map {
+        let name = (identity.head ?? "").map {
             $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_"
         }
         return keptByAll + (name.isEmpty ? "_" : String(name.prefix(200)))

@@ -169,7 +169,7 @@ extension AgentLink {
             throw LinkProblem(
                 .refusedByAgent, LinkProblem.neutralised(reason),
                 remedy:
-                    "remove the node from the other one, or take it over, which ends the tasks that run there (MARTLET_TAKE_OVER=1)"
+                    "remove the node there, or add it here with --take-over, which ends what runs there"
             )
         }
         guard case .hello(let hello) = message else {

@@ -2,8 +2,7 @@ internal import Glibc
 internal import LinuxSystem
 
 extension HeadHello {
-    /// Of this process, by its user's and its machine's name. `MARTLET_TAKE_OVER` in its environment, not empty, makes it insist
-    /// on nodes that other heads have.
+    /// Of this process, by its user's and its machine's name.
     /// - Parameters:
     ///   - lease: `NodeSpec.lease`.
     ///   - epoch: increases with every process that uses this database.
@@ -16,9 +15,6 @@ extension HeadHello {
         let machine = String(
             decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let user = environment["USER"] ?? environment["LOGNAME"] ?? "uid \(getuid())"
-        var hello = HeadHello(
-            head: head, name: "\(user)@\(machine)", lease: lease, epoch: epoch)
-        if environment["MARTLET_TAKE_OVER"]?.isEmpty == false { hello.takesOver = true }
-        return hello
+        return HeadHello(head: head, name: "\(user)@\(machine)", lease: lease, epoch: epoch)
     }
 }

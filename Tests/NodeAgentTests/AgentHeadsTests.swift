@@ -42,7 +42,7 @@ struct AgentHeadsTests {
         anna.close()
         #expect(
             try await eventually { Self.refusal(bert).contains("anna@laptop, which has 1 task") })
-        #expect(Self.refusal(bert).contains("MARTLET_TAKE_OVER"))
+        #expect(Self.refusal(bert).contains("--take-over"))
         // An agent that has just been started knows it, too.
         if let pid = agent.agentPID { kill(pid, SIGKILL) }
         let before = bert.state.withLock { $0.disconnects.count }

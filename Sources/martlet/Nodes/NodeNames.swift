@@ -1,21 +1,24 @@
 import JobModel
-import NodeLink
 
 /// Hosts and nodes as they are typed.
 enum NodeNames {
     /// Names, with ranges written out.
-    static func expand(_ texts: [String]) throws -> [String] { texts }
-
-    /// `[user@]host[:port]`, with ranges; the name is the host, with the port where there is one.
-    static func specs(_ text: String) throws -> [NodeSpec] {
-        let name = text.split(separator: "@").last.map(String.init) ?? text
-        var destination = text
-        var port: Int?
-        if let colon = text.lastIndex(of: ":"), let number = Int(text[text.index(after: colon)...])
-        {
-            destination = String(text[..<colon])
-            port = number
+    static func expand(_ texts: [String]) throws -> [String] {
+        try texts.flatMap { text in
+            try told(text) { () throws(HostRange.Failure) in try HostRange.expand(text) }
         }
-        return [NodeSpec(name: name, destination: destination, port: port)]
+    }
+
+    /// `[user@]host[:port]`, with ranges.
+    static func specs(_ text: String) throws -> [NodeSpec] {
+        try told(text) { () throws(HostRange.Failure) in try NodeSpec.all(typed: text) }
+    }
+
+    private static func told<Value>(
+        _ text: String, _ body: () throws(HostRange.Failure) -> Value
+    ) throws -> Value {
+        do throws(HostRange.Failure) { return try body() } catch {
+            throw Failure(.usage, "\(text): \(error)", hint: "ranges look like gpu[01-16]")
+        }
     }
 }

@@ -28,6 +28,8 @@ struct NodesAdd: ParsableCommand {
     @Option(help: "Directory there for everything of Martlet's, on a disk that is not noexec.")
     var directory: String?
     @Option(help: "How long its tasks outlive a silent head: 40m; off for ever.") var lease: String?
+    @Flag(help: "Take nodes from another head that has them; what it runs there is ended.")
+    var takeOver = false
     @Flag(help: "Keep nodes that cannot be reached now.") var keep = false
     @Flag(help: "Print as JSON.") var json = false
 
@@ -77,7 +79,7 @@ struct NodesAdd: ParsableCommand {
     private func specs() throws -> [NodeSpec] {
         var specs: [NodeSpec] = []
         if let file {
-            _ = file
+            specs = try NodesFile.parse(text: try Files.text(file), path: file).nodes
         }
         for host in hosts { specs += try NodeNames.specs(host) }
         guard !specs.isEmpty else {
@@ -95,6 +97,7 @@ struct NodesAdd: ParsableCommand {
         for place in specs.indices {
             specs[place].labels.merge(labels) { $1 }
             if acceptNew { specs[place].acceptsNewHostKey = true }
+            if takeOver { specs[place].takesOver = true }
             if let directory { specs[place].directory = directory }
             if let leaseTime { specs[place].lease = leaseTime }
         }

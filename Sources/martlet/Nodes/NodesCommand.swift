@@ -9,8 +9,8 @@ struct NodesCommand: ParsableCommand {
         commandName: "nodes",
         abstract: "Machines that tasks are sent to, reached with your own ssh.",
         subcommands: [
-            NodesAdd.self, NodesList.self, NodesDrain.self, NodesUndrain.self,
-            NodesRemove.self,
+            NodesAdd.self, NodesList.self, NodesCheck.self, NodesDrain.self, NodesUndrain.self,
+            NodesRemove.self, NodesExec.self,
         ])
 }
 
