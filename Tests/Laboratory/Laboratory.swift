@@ -55,7 +55,6 @@ public final class Laboratory: Sendable {
     private func writeConfiguration() throws {
         var text = """
             Host *
-              User root
               IdentityFile \(folder)/key
               IdentitiesOnly yes
               UserKnownHostsFile \(folder)/known_hosts
@@ -63,7 +62,8 @@ public final class Laboratory: Sendable {
 
             """
         for node in nodes {
-            text += "Host \(node.name)\n  HostName \(node.address)\n"
+            text +=
+                "Host \(node.name) \(node.address)\n  HostName \(node.address)\n  User \(node.options.user)\n"
             if let jump = node.options.jump { text += "  ProxyJump \(nodes[jump].name)\n" }
         }
         try Files.writeAtomically(folder + "/ssh_config", text.utf8)

@@ -9,7 +9,9 @@ public final class LaboratoryNode: Sendable {
         public var home = Home.plain
         /// Lines of sshd_config(5), before the others.
         public var sshd: [String] = []
-        /// The login shell of root there.
+        /// Another than root is made there, with subordinate ids.
+        public var user = "root"
+        /// Its login shell.
         public var shell: String?
         /// Files in the home, by name: what shells read at login.
         public var files: [String: String] = [:]
@@ -23,7 +25,7 @@ public final class LaboratoryNode: Sendable {
     public let options: Options
     /// Its public host key, without a comment.
     public let hostKey: String
-    /// What it has as `/root`, `/tmp`, `/var/tmp`, lies below.
+    /// What it has as its user's home, `/tmp` and `/var/tmp` lies below.
     public let folder: String
     private let port: String
     private let network: LaboratoryProcess
@@ -43,15 +45,15 @@ public final class LaboratoryNode: Sendable {
         self.options = options
         self.network = network
         try Shell.run(
-            "mkdir -p \(folder)/root \(folder)/tmp \(folder)/vartmp; chmod 1777 \(folder)/tmp \(folder)/vartmp; "
-                + "chmod 700 \(folder)/root; ssh-keygen -q -t ed25519 -N '' -f \(folder)/hostkey; "
-                + "cp \(laboratory)/key.pub \(folder)/authorized_keys; sed 's/^root:\\(.*\\):[^:]*$/root:\\1:"
-                + (options.shell ?? "/bin/sh").split(separator: "/").map { "\\/\($0)" }.joined()
-                + "/' /etc/passwd >\(folder)/passwd")
+            "mkdir -p \(folder)/home \(folder)/tmp \(folder)/vartmp; chmod 1777 \(folder)/tmp \(folder)/vartmp; "
+                + "chmod 700 \(folder)/home; ssh-keygen -q -t ed25519 -N '' -f \(folder)/hostkey; "
+                + "cp \(laboratory)/key.pub \(folder)/authorized_keys; chmod 644 \(folder)/authorized_keys"
+        )
+        try Self.writeAccount(folder, options)
         let words = try Files.text(folder + "/hostkey.pub").split(separator: " ")
         hostKey = words.prefix(2).joined(separator: " ")
         for (file, text) in options.files {
-            try Files.writeAtomically("\(folder)/root/\(file)", text.utf8, mode: 0o644)
+            try Files.writeAtomically("\(folder)/home/\(file)", text.utf8, mode: 0o644)
         }
         let lines =
             options.sshd + [
@@ -65,20 +67,43 @@ public final class LaboratoryNode: Sendable {
         try plugIn()
     }
 
+    /// Ids of the user that is not root.
+    private static let userID = 4321
+
+    private static func writeAccount(_ folder: String, _ options: Options) throws {
+        let shell = options.shell ?? "/bin/sh"
+        var passwd = try Files.text("/etc/passwd").split(separator: "\n")
+            .filter { !$0.hasPrefix("\(options.user):") }.joined(separator: "\n")
+        let id = options.user == "root" ? 0 : userID
+        passwd += "\n\(options.user):x:\(id):\(id)::\(home(options)):\(shell)\n"
+        try Files.writeAtomically(folder + "/passwd", passwd.utf8)
+        try Files.writeAtomically(folder + "/sub", "\(options.user):1000000:65536\n".utf8)
+        try Shell.run("chown \(id):\(id) \(folder)/home")
+    }
+
+    private static func home(_ options: Options) -> String {
+        options.user == "root" ? "/root" : "/home/\(options.user)"
+    }
+
     private static func boot(_ folder: String, _ options: Options) throws -> LaboratoryProcess {
+        let place = home(options)
         let home =
             switch options.home {
-            case .plain: "mount --bind /mnt/root /root"
+            case .plain: "mount --bind /mnt/home \(place)"
             case .full:
-                "mount -t tmpfs -o size=64k,mode=700 none /root; cat /dev/zero >/root/rest 2>/dev/null || :"
-            case .noexec: "mount -t tmpfs -o noexec,mode=700 none /root"
-            case .readOnly: "mount --bind /mnt/root /root; mount -o remount,ro,bind /root"
+                "mount -t tmpfs -o size=64k,mode=700 none \(place); cat /dev/zero >\(place)/rest 2>/dev/null || :"
+            case .noexec: "mount -t tmpfs -o noexec,mode=700 none \(place)"
+            case .readOnly:
+                "mount --bind /mnt/home \(place); mount -o remount,ro,bind \(place)"
             }
         // Its first process is the machine: when that ends, everything on it does.
         let script = """
-            set -e; mount --make-rprivate /; mount --bind \(folder) /mnt; \(home); \
+            set -e; mount --make-rprivate /; mount --bind \(folder) /mnt; \
+            mount -t tmpfs none /home; mkdir -p \(place); \(home); \
             mount --bind /mnt/tmp /tmp; mount --bind /mnt/vartmp /var/tmp; \
-            mount --bind /mnt/passwd /etc/passwd; mount -t tmpfs none /run; \
+            mount --bind /mnt/passwd /etc/passwd; \
+            for f in subuid subgid; do \
+            test -e /etc/$f || continue; mount --bind /mnt/sub /etc/$f; done; mount -t tmpfs none /run; \
             mkdir -m 755 -p /run/sshd; hostname \(RootedPath.split(folder).name); \
             echo up; read go; unset TMPDIR XDG_DATA_HOME XDG_STATE_HOME XDG_RUNTIME_DIR MARTLET_HOME; \
             /usr/sbin/sshd -f /mnt/sshd_config -E /mnt/sshd.log; exec 0<&- 1>&- 2>&-; set +e; \
@@ -123,7 +148,7 @@ public final class LaboratoryNode: Sendable {
     }
 
     /// Connections end at once; new ones are taken.
-    public func endSessions() throws { try run("pkill -x -f 'sshd: root.*' || :") }
+    public func endSessions() throws { try run("pkill -x -f 'sshd: \(options.user).*' || :") }
     /// And none is taken.
     public func stopSSHD() throws { try run("pkill -x sshd || :") }
     public func startSSHD() throws {

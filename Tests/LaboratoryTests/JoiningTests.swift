@@ -64,6 +64,25 @@ struct JoiningTests {
         node.close()
     }
 
+    @Test func anOrdinaryUsersTasksRunInANamespaceOfHis() async throws {
+        let laboratory = try laboratory { $0.user = "anna" }
+        let node = try await joins(laboratory)
+        defer { node.close() }
+        let facts = try #require(node.hellos.first?.inventory.facts)
+        #expect(facts.user == "anna" && facts.userNamespaces == true)
+        #expect(facts.directory == "/home/anna/.local/share/martlet")
+        let records = try await node.runTask(["/bin/sh", "-c", "test $(id -u) = 0 && exit 5"])
+        #expect(records.map(\.status) == [.code(5)])
+    }
+
+    @Test(arguments: [("/run/user/0", "/tmp/martlet-0"), ("/run/mine", "/run/mine/martlet")])
+    func socketsLieWhereTheEndOfASessionLeavesThem(given: String, used: String) async throws {
+        let laboratory = try laboratory { $0.sshd = ["SetEnv XDG_RUNTIME_DIR=\(given)"] }
+        let node = try await joins(laboratory)
+        node.close()
+        #expect(try laboratory.nodes[0].run("ls \(used)").contains("agent.sock"))
+    }
+
     @Test func whereNothingHoldsThemIsSaid() async throws {
         let laboratory = try laboratory { $0.home = .full }
         var spec = NodeSpec(name: "node0", destination: "node0")

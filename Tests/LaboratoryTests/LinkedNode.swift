@@ -59,6 +59,25 @@ final class LinkedNode: Sendable {
         if let connection = state.withLock({ $0.connection }) { link.send(message, on: connection) }
     }
 
+    /// One attempt of a task on the node's own root.
+    func start(_ command: [String]) {
+        var spec = JobSpec(name: "x", image: "host", command: command)
+        spec.resources.cpus = 0
+        let template = JobTemplate(
+            job: JobID(1), spec: spec, taskCount: 1, root: .host, directory: "/var/tmp/job")
+        let attempt = AttemptID(task: TaskID(job: JobID(1), index: 0), number: 1)
+        let place = Placement(node: "node", cpus: [], numaNodes: [])
+        send(.job(template))
+        send(.run([RunTask(attempt: attempt, point: Point([]), placement: place)]))
+    }
+
+    /// The records of its end.
+    func runTask(_ command: [String]) async throws -> [ExitRecord] {
+        start(command)
+        _ = try await eventually { self.state.withLock { !$0.exited.isEmpty } }
+        return state.withLock { $0.exited }
+    }
+
     private func take(_ event: AgentLink.Event) {
         state.withLock { state in
             switch event {

@@ -43,19 +43,7 @@ struct MisfortuneTests {
     @Test func whatRunsWhileTheLinkIsGoneIsToldWhenItIsBack() async throws {
         let (laboratory, node) = try await Self.joined()
         defer { node.close() }
-        var spec = JobSpec(
-            name: "x", image: "host", command: ["/bin/sh", "-c", "sleep 1.25; exit 7"])
-        spec.resources.cpus = 0
-        let template = JobTemplate(
-            job: JobID(1), spec: spec, taskCount: 1, root: .host, directory: "/var/tmp/job")
-        let attempt = AttemptID(task: TaskID(job: JobID(1), index: 0), number: 1)
-        node.send(.job(template))
-        node.send(
-            .run([
-                RunTask(
-                    attempt: attempt, point: Point([]),
-                    placement: Placement(node: "node0", cpus: [], numaNodes: []))
-            ]))
+        node.start(["/bin/sh", "-c", "sleep 1.25; exit 7"])
         let machine = laboratory.nodes[0]
         #expect(try await eventually { try machine.run("ps ax").contains("sleep 1.25") })
         try machine.stopSSHD()
