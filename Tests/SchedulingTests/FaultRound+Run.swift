@@ -11,12 +11,14 @@ extension FaultRound {
         switch Int.random(in: 0..<108, using: &random) {
         case 0..<30: commit()
         case 30..<60: deliver(name)
-        case 60..<85: work(name)
+        case 60..<85: work(name, endsSoon: !withFaults || names.count == 1)
         case 85..<88: apply(.tick)
         case 88..<91: connect(name)
         case 91..<93 where withFaults: submit()
         case 93 where withFaults: cancelSome()
-        case 94 where withFaults: cut(name)
+        case 94 where withFaults:
+            let time = chance(50) ? Int64.random(in: 0...60_000, using: &random) : 0
+            breakWire(name, for: time)
         case 95 where withFaults:
             cut(name)
             lines[name]?.node.restartAgent()
@@ -34,7 +36,8 @@ extension FaultRound {
         case 104 where withFaults: drain(name, Draining.allCases.randomElement(using: &random))
         case 105: drain(name, nil)
         case 106:
-            pass(Int64.random(in: 0...15_000, using: &random))
+            let longest: Int64 = chance(20) ? 15_000 : 1500
+            pass(Int64.random(in: 0...longest, using: &random))
             apply(.tick)
         case 107:
             if let event = echoes.randomElement(using: &random) { apply(event) }
@@ -86,7 +89,7 @@ extension FaultRound {
     }
 
     /// Every CPU is free or in one lane.
-    private mutating func checkResources() {
+    mutating func checkResources() {
         for name in names {
             guard let own = server.nodes[name], let room = server.pool[name]?.resources,
                 room.cpuCount > 0

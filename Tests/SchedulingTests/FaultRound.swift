@@ -39,7 +39,7 @@ struct FaultRound {
             var node = SimulatedNode(name: name)
             node.lastHeard = now
             if count > 1 {
-                node.lease = [0, 3000, 30_000].randomElement(using: &random) ?? 0
+                node.lease = [0, 2000, 2000, 10_000].randomElement(using: &random) ?? 0
                 node.rate = Double.random(in: 0.95...1.05, using: &random)
                 node.isBroken = chance(10)
             }
@@ -182,11 +182,20 @@ struct FaultRound {
         if wasOpen { apply(.nodeDisconnected(name, reason: "cut")) }
     }
 
+    /// So that it is a while until they connect again.
+    mutating func breakWire(_ name: String, for milliseconds: Int64) {
+        lines[name]?.brokenUntil = Timestamp(milliseconds: now.milliseconds + milliseconds)
+        cut(name)
+    }
+
     mutating func connect(_ name: String) {
-        guard lines[name]?.state == .down, let hello = lines[name]?.node.greet(now) else { return }
+        guard lines[name]?.state == .down, lines[name]?.brokenUntil ?? now <= now,
+            let hello = lines[name]?.node.greet(now)
+        else { return }
         lines[name]?.state = .up
         apply(.nodeConnected(name, hello))
         lines[name]?.connection = server.nodes[name]?.connection ?? 0
+        checkResources()
     }
 
     mutating func deliver(_ name: String) {
@@ -214,10 +223,11 @@ struct FaultRound {
 
     // MARK: The nodes
 
-    mutating func work(_ name: String) {
+    mutating func work(_ name: String, endsSoon: Bool) {
         if chance(60), let dispatch = lines[name]?.node.startNext() { checkStart(dispatch) }
         let attempts = (lines[name]?.node.running.keys).map { $0.sorted { $0.task < $1.task } }
-        guard chance(50), let attempt = attempts?.randomElement(using: &random) else { return }
+        guard chance(endsSoon ? 50 : 10), let attempt = attempts?.randomElement(using: &random)
+        else { return }
         let wanted = chance(85) ? Ending.code(0) : .code(1)
         guard lines[name]?.node.finish(attempt, wanted) == .code(0) else { return }
         ranWell[attempt, default: []].insert(name)

@@ -13,6 +13,8 @@ struct SimulatedLine {
     var node: SimulatedNode
     var state = State.down
     var deadSince = Timestamp(milliseconds: 0)
+    /// The wire is broken until then.
+    var brokenUntil = Timestamp(milliseconds: 0)
     /// The head's number of it.
     var connection = 0
     var toNode: [Effect] = []
