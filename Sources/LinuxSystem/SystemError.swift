@@ -33,6 +33,9 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     public static func text(_ errno: Int32) -> String { String(cString: strerror(errno)) }
 
     public var isDiskFull: Bool { errno == ENOSPC || errno == EDQUOT }
+
+    /// What others hold now and give back one day: room on a disk, descriptors.
+    public var isShortage: Bool { isDiskFull || [EMFILE, ENFILE].contains(errno) }
 }
 
 /// Passes on a result that is >= 0, and throws -errno otherwise: the convention of CLinux.

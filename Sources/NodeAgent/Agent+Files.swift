@@ -27,6 +27,10 @@ extension Agent {
 
     func resolved(_ template: JobTemplate) -> JobTemplate {
         var template = template
+        // Nobody else's; where it cannot be made, each start will say so.
+        if !template.directory.hasPrefix("/") {
+            try? Files.makeDirectories(keptByAll, mode: 0o700)
+        }
         template.directory = resolve(template.directory)
         return template
     }
@@ -52,8 +56,8 @@ extension Agent {
     private static let (longestList, longestListWhenBusy): (Int64, Int64) = (64 << 10, 1 << 10)
 
     static func files(in attempt: String, isBusy: Bool) throws(SystemError) -> AttemptFiles {
-        let root = try OwnedFD.open(attempt, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        let list = try FileReadStream.open(AttemptFiles.listName, in: root.raw)
+        let kept = try KeptAttempt(attempt)
+        let list = try kept.open(AttemptFiles.listName)
         var status = stat()
         try checkErrno(fstat(list.raw, &status), "stat", AttemptFiles.listName)
         var files = AttemptFiles()
@@ -72,7 +76,7 @@ extension Agent {
         for index in files.list.indices where files.list[index].size > 0 {
             let path = files.list[index].path
             // One that cannot be read is asked for, and then it is said why.
-            guard let file = try? FileReadStream.open(path, in: root.raw),
+            guard let file = try? kept.open(path),
                 let bytes = try? Files.read(file.raw, path, limit: Int(AttemptFiles.inlineLimit))
             else { continue }
             files.list[index].content = LeftContent(bytes)
@@ -95,6 +99,17 @@ extension Agent {
             FileFollowStream(follow, in: directory, loop) { [unowned self] in
                 self.live[id].map { $0.phase != .collecting } ?? false
             })
+    }
+
+    func restoreCheckpoint(_ number: UInt16, _ restore: CheckpointRestore, _ session: HeadSession) {
+        let task = TaskDirectories(job: resolve(restore.directory), attempt: restore.attempt).task
+        do throws(SystemError) {
+            try Files.makeDirectories(keptByAll, mode: 0o700)
+            let stream = try CheckpointStream(restore, task: task) { [unowned self] name in
+                self.remove(task + "/" + name)
+            }
+            session.open(number, stream)
+        } catch { session.refuse(number, "\(error)") }
     }
 
     // MARK: What nobody needs any more

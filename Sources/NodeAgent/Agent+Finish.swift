@@ -33,7 +33,9 @@ extension Agent {
             return report(record)
         }
         if upper == nil, exit.status == .code(0), finisher.collectsFromLayer {
-            return list(finisher) { finisher.finishWithoutLayer(exit, hasFiles: $0) }
+            return list(finisher, withCheckpoint: true) {
+                finisher.finishWithoutLayer(exit, hasFiles: $0)
+            }
         }
         if let collection = finisher.collection(exit, upper: upper) {
             enqueue(.collecting(collection), id)
@@ -49,13 +51,16 @@ extension Agent {
             // An empty one is of no use to anybody; any other stays, and that is no error.
             rmdir(finisher.directories.checkpoint)
         }
-        list(finisher) { finisher.finish(exit, hasFiles: $0) }
+        list(finisher, withCheckpoint: exit.status != .code(0)) {
+            finisher.finish(exit, hasFiles: $0)
+        }
     }
 
     /// Of one whose end nobody saw: what it wrote until then is still told of.
     func reportWithFiles(_ record: ExitRecord) {
         guard let template = templates.find(record.attempt.task.job) else { return report(record) }
-        list(TaskFinisher(template: template, attempt: record.attempt)) { hasFiles in
+        let finisher = TaskFinisher(template: template, attempt: record.attempt)
+        list(finisher, withCheckpoint: true) { hasFiles in
             var record = record
             if hasFiles { record.files = AttemptFiles() }
             return record
@@ -63,9 +68,13 @@ extension Agent {
     }
 
     /// Lists what the attempt left where the head has to fetch it, and then reports.
-    private func list(_ finisher: TaskFinisher, then record: @escaping (Bool) -> ExitRecord) {
+    private func list(
+        _ finisher: TaskFinisher, withCheckpoint: Bool,
+        then record: @escaping (Bool) -> ExitRecord
+    ) {
         guard isKept(finisher.template) else { return report(record(false)) }
-        let survey = FileSurvey(finisher.directories.attempt, record)
+        let survey = FileSurvey(
+            finisher.directories.attempt, withCheckpoint: withCheckpoint, record)
         // Most have hardly anything, and are done at once.
         if let done = try? survey.attempt() { return report(record(done)) }
         enqueue(.listing(survey), finisher.attempt)

@@ -132,8 +132,3 @@ extension Agent {
                 ended: Timestamp(milliseconds: Clock.now())))
     }
 }
-
-extension SystemError {
-    /// What others hold now and give back one day: room on a disk, descriptors.
-    var isShortage: Bool { isDiskFull || [EMFILE, ENFILE].contains(errno) }
-}

@@ -12,6 +12,7 @@ extension Agent {
                 let program = try Daemon.sibling("martlet-agent")
                 session.open(number, try LookStream(look, program: program, loop))
             } catch { session.refuse(number, "\(error)") }
+        case .restore(let restore): restoreCheckpoint(number, restore, session)
         case .unknown:
             session.refuse(number, "this agent is of an older version, and has no such thing")
         }

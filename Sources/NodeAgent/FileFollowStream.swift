@@ -36,7 +36,7 @@ final class FileFollowStream: AgentStream {
         let isLive = isLive()
         do throws(SystemError) {
             guard let file = try openFile() else { return isLive ? later() : .end(nil) }
-            let bytes = try FileReadStream.read(file, limit, at: offset, path)
+            let bytes = try KeptAttempt.read(file, limit, at: offset, path)
             if bytes.isEmpty {
                 try checkLength(file)
                 return isLive ? later() : .end(nil)
@@ -58,8 +58,7 @@ final class FileFollowStream: AgentStream {
     private func openFile() throws(SystemError) -> Int32? {
         if let file { return file }
         do throws(SystemError) {
-            let root = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-            file = try FileReadStream.open(path, in: root.raw).release()
+            file = try KeptAttempt(directory).open(path).release()
             return file
         } catch {
             if error.errno == ENOENT { return nil }

@@ -10,8 +10,9 @@ final class FileSurvey {
     /// What is reported then, given whether anything is left.
     let record: (Bool) -> ExitRecord
     private let directory: String
-    private var root: Int32 = -1
-    private var walk: TreeWalk?
+    private let withCheckpoint: Bool
+    private var kept: KeptAttempt?
+    private var walks: [TreeWalk] = []
     private var left = AttemptFiles()
     /// Of `left.list`, the next one to be read, and how far that is.
     private var next = 0
@@ -19,31 +20,37 @@ final class FileSurvey {
     /// Bytes in one step: some milliseconds.
     private static let slice = 4 << 20
 
-    init(_ directory: String, _ record: @escaping (Bool) -> ExitRecord) {
+    /// - Parameters:
+    ///   - directory: the attempt's.
+    ///   - withCheckpoint: another attempt may go on from there, on another node.
+    init(
+        _ directory: String, withCheckpoint: Bool = false,
+        _ record: @escaping (Bool) -> ExitRecord
+    ) {
         self.directory = directory
+        self.withCheckpoint = withCheckpoint
         self.record = record
     }
 
     deinit {
-        if root >= 0 { close(root) }
         if let reading { close(reading.file) }
     }
 
     /// All of it, where it is a matter of a millisecond.
     func attempt() throws(SystemError) -> Bool? {
-        for _ in 0..<3 { if let done = try step() { return done } }
+        for _ in 0..<4 { if let done = try step() { return done } }
         return nil
     }
 
     /// Nil until all is done; then whether anything is left. Throws where the disk is full or descriptors are short: then the same
     /// piece is done again by the next call.
     func step() throws(SystemError) -> Bool? {
-        if root < 0 { try begin() }
-        guard root >= 0 else { return false }
+        if kept == nil { try begin() }
+        guard kept != nil else { return false }
         if try !hasWalked() { return nil }
         guard try hasRead() else { return nil }
         // Nothing at all is the common case, and needs no list.
-        let files = left.list.filter { $0.size > 0 || $0.path.hasPrefix("results/") }
+        let files = left.list.filter { $0.size > 0 || $0.path.contains("/") }
         guard !files.isEmpty || left.problems != nil else { return false }
         left.list = files
         try write()
@@ -51,8 +58,9 @@ final class FileSurvey {
     }
 
     private func begin() throws(SystemError) {
+        let kept: KeptAttempt
         do throws(SystemError) {
-            root = try OwnedFD.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).release()
+            kept = try KeptAttempt(directory)
         } catch {
             if error.isShortage { throw error }
             // It never came to have one.
@@ -60,18 +68,29 @@ final class FileSurvey {
         }
         for name in ["stdout", "stderr"] {
             var status = stat()
-            guard fstatat(root, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
-            add(TreeWalk.Entry(path: [name], status: status, target: nil))
+            guard fstatat(kept.root(of: name), name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+                continue
+            }
+            add(TreeWalk.Entry(path: [name], status: status))
         }
-        walk = TreeWalk(["results"], in: root)
+        // The last one first.
+        walks = (withCheckpoint ? [KeptAttempt.checkpoint] : []).map { walk(of: $0, kept) }
+        walks.append(walk(of: "results", kept))
+        self.kept = kept
+    }
+
+    private func walk(of name: String, _ kept: KeptAttempt) -> TreeWalk {
+        TreeWalk(
+            [name], in: kept.root(of: name), limits: (FileWalk.mostFiles, FileWalk.deepest))
     }
 
     private func hasWalked() throws(SystemError) -> Bool {
-        guard let walk else { return true }
+        guard let walk = walks.last else { return true }
         guard let entries = try walk.step() else {
-            if !walk.problems.isEmpty { left.problems = Array(walk.problems.prefix(1000)) }
-            self.walk = nil
-            return true
+            let problems = (left.problems ?? []) + walk.problems.prefix(1000)
+            left.problems = problems.isEmpty ? nil : problems
+            walks.removeLast()
+            return walks.isEmpty
         }
         for entry in entries { add(entry) }
         return false
@@ -120,7 +139,8 @@ final class FileSurvey {
         if let reading {
             (file, sum, size) = reading
         } else {
-            file = try FileReadStream.open(path, in: root).release()
+            guard let kept else { return }
+            file = try kept.open(path).release()
             (sum, size) = (Checksum(), 0)
         }
         reading = (file, sum, size)

@@ -10,7 +10,7 @@ public struct TaskDirectories: Sendable, Hashable {
     public init(job directory: String, attempt id: AttemptID) {
         task = directory + "/tasks/\(id.task.index)"
         attempt = task + "/\(id.number)"
-        checkpoint = task + "/checkpoint"
+        checkpoint = task + "/" + KeptAttempt.checkpoint
     }
     public var stdout: String { attempt + "/stdout" }
     public var stderr: String { attempt + "/stderr" }

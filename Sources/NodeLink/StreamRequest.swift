@@ -10,6 +10,8 @@ public enum StreamRequest: Sendable {
     case follow(FileFollow)
     /// Whether the node has a file of the head's under the same name. Carries nothing: it ends well where that is so.
     case look(SharedLook)
+    /// The head sends what a former attempt left as its checkpoint, and the agent has it in place when it ends the stream well.
+    case restore(CheckpointRestore)
     case unknown
 }
 
@@ -63,9 +65,25 @@ public struct SharedLook: Sendable, Codable {
     }
 }
 
+/// Brings a task's checkpoint to the node of its next attempt. The bytes of all files follow, one after the other, in the order of the
+/// list.
+public struct CheckpointRestore: Sendable, Codable {
+    /// As in `FileRead`.
+    public var directory: String
+    /// The one that is to start.
+    public var attempt: AttemptID
+    /// Directories before what is in them; links last. All begin with `checkpoint/`.
+    public var list: [LeftFile]
+    public init(_ attempt: AttemptID, in directory: String, _ list: [LeftFile]) {
+        self.directory = directory
+        self.attempt = attempt
+        self.list = list
+    }
+}
+
 extension StreamRequest: Codable {
     private enum Key: CodingKey {
-        case read, follow, look, unknown
+        case read, follow, look, restore, unknown
     }
 
     public init(from decoder: any Decoder) throws {
@@ -76,6 +94,10 @@ extension StreamRequest: Codable {
             self = .follow(follow)
         } else if let look = try container.decodeIfPresent(SharedLook.self, forKey: .look) {
             self = .look(look)
+        } else if let restore = try container.decodeIfPresent(
+            CheckpointRestore.self, forKey: .restore)
+        {
+            self = .restore(restore)
         } else {
             self = .unknown
         }
@@ -87,6 +109,7 @@ extension StreamRequest: Codable {
         case .read(let read): try container.encode(read, forKey: .read)
         case .follow(let follow): try container.encode(follow, forKey: .follow)
         case .look(let look): try container.encode(look, forKey: .look)
+        case .restore(let restore): try container.encode(restore, forKey: .restore)
         case .unknown: try container.encode(true, forKey: .unknown)
         }
     }

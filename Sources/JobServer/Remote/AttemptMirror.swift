@@ -21,7 +21,8 @@ final class AttemptMirror {
         }
         guard isPlain, parts.count <= 102, path.utf8.count < 4096 else { return nil }
         if parts == ["stdout"] || parts == ["stderr"] { return parts }
-        return parts.first == "results" && parts.count > 1 ? parts : nil
+        // The checkpoint as this attempt left it, for the next one.
+        return ["results", "checkpoint"].contains(parts.first) && parts.count > 1 ? parts : nil
     }
 
     /// Outputs that nobody wrote to exist all the same.

@@ -138,8 +138,9 @@ final class FileFetch {
     private static func isSame(_ mirror: AttemptMirror, _ parts: [String], _ entry: LeftFile)
         throws(SystemError) -> Bool
     {
-        let (size, sum) = try OpenFile(try mirror.openInPlace(parts)).checksum(
-            upTo: entry.size, entry.path)
+        let file = OpenFile(try mirror.openInPlace(parts))
+        defer { withExtendedLifetime(file) {} }
+        let (size, sum) = try file.checksum(upTo: entry.size, entry.path)
         return entry.kind == .file(size: size, checksum: sum.value)
     }
 

@@ -2,7 +2,7 @@ internal import Glibc
 internal import LinuxSystem
 internal import NodeLink
 
-/// A file of a mirror that is being written, closed with its last user.
+/// A file of a mirror that is being written or read, closed with its last user.
 final class OpenFile {
     private let descriptor: OwnedFD
     var raw: Int32 { descriptor.raw }
@@ -37,6 +37,13 @@ final class OpenFile {
 
     func truncate(_ path: String) throws(SystemError) {
         try checkErrno(ftruncate(raw, 0), "truncate", path)
+    }
+
+    /// Fewer at the end of the file, and none behind it.
+    func read(_ count: Int, at offset: Int64, _ path: String) throws(SystemError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = try checkErrno(pread(raw, &bytes, count, off_t(offset)), "read", path)
+        return Array(bytes[..<got])
     }
 
     func write(_ bytes: ArraySlice<UInt8>, at offset: Int64, _ path: String) throws(SystemError) {

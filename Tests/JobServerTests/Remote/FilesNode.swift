@@ -38,8 +38,10 @@ final class FilesNode: Sendable {
     func endFollowing() { isLive.withLock { $0 = false } }
 
     /// What an agent tells of the folder.
-    static func files(in folder: String, isBusy: Bool = false) throws -> AttemptFiles? {
-        let survey = FileSurvey(folder) { _ in
+    static func files(
+        in folder: String, isBusy: Bool = false, withCheckpoint: Bool = false
+    ) throws -> AttemptFiles? {
+        let survey = FileSurvey(folder, withCheckpoint: withCheckpoint) { _ in
             ExitRecord(
                 attempt: attempt(), status: .code(0), ended: Timestamp(milliseconds: 2))
         }
@@ -93,6 +95,16 @@ final class FilesNode: Sendable {
             session.open(
                 number,
                 FileFollowStream(follow, in: folder, loop) { self.isLive.withLock { $0 } })
+        case .stream(let number, .restore(let restore)):
+            let parent = (folder as NSString).deletingLastPathComponent
+            let removal: (String) -> Void = {
+                // Where it is in the way, the test sees that.
+                try? FileManager.default.removeItem(atPath: parent + "/" + $0)
+            }
+            do throws(SystemError) {
+                session.open(
+                    number, try CheckpointStream(restore, task: parent, remove: removal))
+            } catch { session.refuse(number, "\(error)") }
         default: break
         }
     }
@@ -135,6 +147,8 @@ final class FilesHead: Sendable {
     struct State {
         var delivered: [ExitRecord] = []
         var held: [String?] = []
+        /// On the last connection.
+        var open: NodeFiles.Open?
     }
     let state = Mutex(State())
     let files: NodeFiles
@@ -154,10 +168,9 @@ final class FilesHead: Sendable {
             })
         link = try AgentLink(.socket(socket), head: "head") { events.post($0) }
         deliver.head.withLock { $0 = self }
-        let (link, files) = (link, files)
-        try BackgroundThread.run {
+        try BackgroundThread.run { [self] in
             while let batch = events.take(until: nil) {
-                for event in batch { Self.take(event, link, files) }
+                for event in batch { self.take(event) }
             }
         }
         try link.start()
@@ -172,12 +185,15 @@ final class FilesHead: Sendable {
         files.close()
     }
 
-    private static func take(_ event: AgentLink.Event, _ link: AgentLink, _ files: NodeFiles) {
+    private func take(_ event: AgentLink.Event) {
         switch event {
         case .connected(let hello, let connection):
-            files.connected { request, receive throws(LinkError) in
+            let (link, files) = (link, files)
+            let open: NodeFiles.Open = { request, receive throws(LinkError) in
                 try link.open(request, on: connection, receive: receive)
             }
+            state.withLock { $0.open = open }
+            files.connected(open)
             files.intake(hello.exited)
         case .message(.exited(let records)): files.intake(records)
         case .disconnected: files.disconnected()

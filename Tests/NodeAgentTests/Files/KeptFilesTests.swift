@@ -200,4 +200,39 @@ struct KeptFilesTests {
         #expect(received.bytes.withLock { $0 } == Array("one\ntwo\n".utf8))
         #expect(received.ends.withLock { $0 } == [nil])
     }
+
+    @Test func aCheckpointIsToldOfWhereTheAttemptFailedAndTakenInBeforeTheNext() async throws {
+        let (agent, head) = try await Self.connected()
+        let template = Self.template(
+            agent,
+            "cat $MARTLET_CHECKPOINT/at; echo 7 > $MARTLET_CHECKPOINT/at; exit $MARTLET_TASK_INDEX")
+        let (good, bad) = (attempt(1, 0), attempt(1, 1))
+        head.run(template, [task(good), task(bad)])
+        #expect(try await eventually { head.exit(good) != nil && head.exit(bad) != nil })
+        func paths(_ id: AttemptID) -> [String] { head.exit(id)?.files?.list.map(\.path) ?? [] }
+        #expect(!paths(good).contains("checkpoint/at"))
+        #expect(paths(bad).contains("checkpoint/at"))
+        let read = try await Self.read(head, bad, [FileRead.Part("checkpoint/at", length: 2)])
+        #expect(read.bytes == Array("7\n".utf8) && read.end == nil)
+        // What came from another node takes its place.
+        let next = attempt(1, 1, 2)
+        let file = LeftFile(
+            "checkpoint/at", .file(size: 3, checksum: Checksum.of(Array("42\n".utf8))), mode: 0o600)
+        let (link, connection) = head.state.withLock { ($0.link, $0.connection) }
+        let received = StreamTests.Received()
+        let handle = try #require(link).open(
+            .restore(CheckpointRestore(next, in: template.directory, [file])),
+            on: #require(connection), receive: received.take)
+        try handle.write(Array("42\n".utf8))
+        handle.finish()
+        #expect(try await eventually { received.hasEnded })
+        #expect(received.ends.withLock { $0 } == [nil])
+        head.run(template, [task(next)])
+        #expect(try await eventually { head.exit(next) != nil })
+        #expect(try Files.text(Self.place(agent, "/tasks/1/2/stdout")) == "42\n")
+        #expect(
+            try await eventually {
+                try Files.names(in: Self.place(agent, "/tasks/1")).allSatisfy { !$0.hasPrefix(".") }
+            })
+    }
 }

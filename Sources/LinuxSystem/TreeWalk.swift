@@ -1,31 +1,39 @@
-internal import Glibc
-internal import LinuxSystem
+public import Glibc
 
 /// All that lies below a directory, a slice at a time, directories before what is in them. By descriptor: nothing leads out of it.
-final class TreeWalk {
-    struct Entry {
-        let path: [String]
-        let status: stat
+public final class TreeWalk {
+    public struct Entry {
+        public let path: [String]
+        public let status: stat
         /// Of a link.
-        let target: String?
+        public let target: String?
+
+        public init(path: [String], status: stat, target: String? = nil) {
+            self.path = path
+            self.status = status
+            self.target = target
+        }
     }
     /// Entries in one step.
     private static let slice = 200
 
     private let root: Int32
+    /// Entries in all, and directories in each other; what is more was made to be so, and is a problem.
+    private let limits: (files: Int, depth: Int)
     private var waiting: [[String]]
     private var open: (path: [String], reader: DirectoryReader)?
     private var count = 0
-    private(set) var problems: [String] = []
+    public private(set) var problems: [String] = []
 
     /// The descriptor stays the caller's.
-    init(_ start: [String], in root: Int32) {
+    public init(_ start: [String], in root: Int32, limits: (files: Int, depth: Int)) {
+        self.limits = limits
         self.root = root
         waiting = [start]
     }
 
     /// Gives some more entries; nil when all has been seen. Throws where descriptors are short: then the same is tried again.
-    func step() throws(SystemError) -> [Entry]? {
+    public func step() throws(SystemError) -> [Entry]? {
         var found: [Entry] = []
         for _ in 0..<Self.slice {
             if open == nil {
@@ -74,7 +82,7 @@ final class TreeWalk {
         var target: String?
         switch status.st_mode & S_IFMT {
         case S_IFREG: break
-        case S_IFDIR where path.count > FileWalk.deepest:
+        case S_IFDIR where path.count > limits.depth:
             problems.append("\(text): is too deep")
             return nil
         case S_IFDIR: waiting.append(path)
@@ -89,10 +97,10 @@ final class TreeWalk {
             return nil
         }
         count += 1
-        guard count <= FileWalk.mostFiles else {
-            if count == FileWalk.mostFiles + 1 {
+        guard count <= limits.files else {
+            if count == limits.files + 1 {
                 problems.append(
-                    "\(text): there are more than \(FileWalk.mostFiles) files; the rest is left")
+                    "\(text): there are more than \(limits.files) files; the rest is left")
             }
             (waiting, open) = ([], nil)
             return nil
