@@ -114,7 +114,7 @@ extension AgentLink {
             return Connection(number: outbox.connection)
         }
         // What has come already makes no descriptor ready.
-        try receive(&stream, connection, onHello)
+        try takeFrames(&stream, connection, onHello)
         while true {
             try stream.flush { self.takePending() }
             // A message waits for one such frame at most.
@@ -130,11 +130,12 @@ extension AgentLink {
                 try stream.checkAlive()
                 continue
             }
-            try receive(&stream, connection, onHello)
+            try takeFrames(&stream, connection, onHello)
         }
     }
 
-    private func receive(
+    /// All that has come.
+    private func takeFrames(
         _ stream: inout LinkStream, _ connection: Connection, _ onHello: () -> Void
     ) throws {
         for frame in try stream.receive() {

@@ -79,6 +79,8 @@ final class FileIntake {
         let id = record.attempt
         if let former = delivered[id] { return deliver([former]) }
         guard fetches[id] == nil else { return }
+        // One that never began has no directory, here as little as there.
+        guard record.files != nil || record.started != nil else { return done.append(record) }
         // What it has brought is a beginning; the rest comes with the fetch.
         follower.end(id)
         fetches[id] = FileFetch(record, to: place(id))

@@ -251,6 +251,40 @@ struct NodeFilesTests {
         try Self.expectSame(head, scratch)
     }
 
+    @Test(.enabled(if: geteuid() == 0, "needs root, for a small file system"))
+    func aDiskThatFillsUpInTheMiddleOfAFileHoldsItUpAndNoMore() async throws {
+        let scratch = try Scratch()
+        try Self.fill(scratch, large: 3_000_000)
+        let files = try #require(try FilesNode.files(in: scratch.path + "/node"))
+        let disk = scratch.path + "/head"
+        try Files.makeDirectories(disk)
+        #expect(mount("tmpfs", disk, "tmpfs", 0, "size=1m") == 0)
+        defer { umount2(disk, Int32(MNT_DETACH)) }
+        let (node, head) = try Self.connected(scratch, [Self.record(files)])
+        defer { head.close() }
+        #expect(
+            try await eventually {
+                head.state.withLock { $0.held.last??.contains("No space left") == true }
+            })
+        #expect(head.record(attempt()) == nil)
+        #expect(mount("tmpfs", disk, "tmpfs", UInt(MS_REMOUNT), "size=20m") == 0)
+        #expect(try await eventually { head.record(attempt()) != nil })
+        #expect(head.record(attempt())?.missingFiles == nil)
+        try Self.expectSame(head, scratch)
+        // What was here before it was full came once.
+        #expect(node.state.withLock { $0.sent } < 6_000_000)
+    }
+
+    @Test func anAttemptThatNeverBeganHasNoDirectory() async throws {
+        let scratch = try Scratch()
+        let record = ExitRecord(
+            attempt: attempt(), status: .neverStarted, ended: Timestamp(milliseconds: 2))
+        let (_, head) = try Self.connected(scratch, [record])
+        defer { head.close() }
+        #expect(try await eventually { head.record(attempt()) == record })
+        #expect(!Files.exists(head.place(attempt())))
+    }
+
     @Test func outputsGrowHereWhileSomebodyReadsThemAndEndComplete() async throws {
         let scratch = try Scratch()
         try scratch.write("node/stdout", "one\n")
