@@ -146,9 +146,14 @@ let package = Package(
 
         // Process
         .target(
+            name: "ImageIntake",
+            dependencies: ["JobModel", "Layers", "LinuxSystem", "NodeLink", "OCISpec", "Threads"],
+            swiftSettings: strict),
+        .target(
             name: "NodeAgent",
             dependencies: [
-                "ContainerRuntime", "JobModel", "LinuxSystem", "NodeLink", "OCIRuntimeSpec",
+                "ContainerRuntime", "ImageIntake", "JobModel", "LinuxSystem", "NodeLink",
+                "OCIRuntimeSpec",
                 "OCISpec", "Topology",
             ],
             swiftSettings: strict),
@@ -156,7 +161,7 @@ let package = Package(
             name: "JobServer",
             dependencies: [
                 "ImageStore", "JobModel", "LinuxSystem", "NodeLink", "OCIRuntimeSpec", "OCISpec",
-                "Registry", "Scheduling", "StateStore",
+                "Registry", "Scheduling", "StateStore", "Threads",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -186,7 +191,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
-            name: "martlet-agent", dependencies: ["LinuxSystem", "NodeAgent", "NodeLink"],
+            name: "martlet-agent",
+            dependencies: ["ImageIntake", "LinuxSystem", "NodeAgent", "NodeLink"],
             swiftSettings: strict,
             linkerSettings: fullyStatic),
         .executableTarget(
@@ -262,6 +268,13 @@ let package = Package(
                 "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeAgent", "NodeLink",
                 "OCISpec", "Scheduling", "StateStore",
                 .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DeliveryTests",
+            dependencies: [
+                "ImageIntake", "ImageStore", "JobModel", "JobServer", "Layers", "LinuxSystem",
+                "NodeLink", "OCISpec", "Registry", "Threads",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -101,7 +101,7 @@ extension ImageStore {
         return paths.count == image.diffIDs.count ? paths : nil
     }
 
-    private func pull(
+    func pull(
         _ reference: ImageReference, _ options: PullOptions,
         _ progress: @escaping @Sendable (PullProgress) -> Void
     ) throws(ImageError) -> StoredImage {

@@ -43,14 +43,23 @@ package struct LayerList {
 
     /// Bytes of the layer that a list is of, from its end alone; nil where it has none that is whole.
     package static func bytes(listedIn path: String) -> Int64? {
+        tail(of: path).flatMap { end(of: $0) }?.bytes
+    }
+
+    /// The last record of a list, which sums up all others; nil where it has none that is whole.
+    static func ending(of path: String) -> String? {
+        guard let tail = tail(of: path), let end = end(of: tail) else { return nil }
+        return "end \(end.entries) \(end.bytes) \(String(end.sum, radix: 16))"
+    }
+
+    private static func tail(of path: String) -> ArraySlice<UInt8>? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }
         var tail = [UInt8](repeating: 0, count: 128)
         let start = max(0, lseek(file, 0, SEEK_END) - off_t(tail.count))
         let count = pread(file, &tail, tail.count, start)
-        guard count > 0 else { return nil }
-        return end(of: tail[..<count])?.bytes
+        return count > 0 ? tail[..<count] : nil
     }
 
     private static func end(of encoded: ArraySlice<UInt8>) -> (

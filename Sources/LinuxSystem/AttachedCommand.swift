@@ -17,7 +17,7 @@ public final class AttachedCommand {
         let stdio = try UnixSocket.pair(.stream)
         let errors = try UnixSocket.pair(.stream)
         try errors.first.setNonBlocking()
-        let pid = try Self.spawn(arguments, stdio: stdio.second.raw, errors: errors.second.raw)
+        let pid = try Self.start(arguments, stdio: stdio.second.raw, errors: errors.second.raw)
         // Ours stay; the program's ends are closed here, so that its end is seen.
         let (ours, theirs) = stdio.release()
         let (reader, writer) = errors.release()
@@ -56,8 +56,10 @@ public final class AttachedCommand {
         waitpid(pid, &status, 0)
     }
 
-    private static func spawn(_ arguments: [String], stdio: Int32, errors: Int32)
-        throws(SystemError) -> pid_t
+    /// The same for a program that ends by itself: with these as its stdin and stdout, and its stderr. Its caller reaps it.
+    @discardableResult
+    public static func start(_ arguments: [String], stdio: Int32, errors: Int32)
+        throws(SystemError) -> Int32
     {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

@@ -54,7 +54,10 @@ extension Agent {
         case .forget(let job):
             discard(job)
             templates.remove(job)
-        case .jobs(let jobs): keep(jobs)
+            releaseImage(of: job)
+        case .jobs(let jobs):
+            keep(jobs)
+            releaseImages(but: jobs)
         case .open(let id, let attempt, let request): openSession(id, attempt, request)
         case .session(let id, let message): take(id, message)
         case .stream(let number, let request): openStream(number, request, guest)

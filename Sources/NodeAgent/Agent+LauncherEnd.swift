@@ -67,6 +67,7 @@ extension Agent {
 
     private func forgetEverything() {
         isStartingAnew = false
+        releaseImages(but: [])
         for orphan in orphans.values { if let upper = orphan.upper { close(upper) } }
         (queue, live, ended, orphans, finishing) = ([], [:], [:], [:], [])
         (busyCPUs, memoryInUse) = ([], 0)

@@ -13,6 +13,7 @@ extension Agent {
                 session.open(number, try LookStream(look, program: program, loop))
             } catch { session.refuse(number, "\(error)") }
         case .restore(let restore): restoreCheckpoint(number, restore, session)
+        case .layers: openIntake(number, session)
         case .unknown:
             session.refuse(number, "this agent is of an older version, and has no such thing")
         }

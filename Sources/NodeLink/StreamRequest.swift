@@ -12,6 +12,8 @@ public enum StreamRequest: Sendable {
     case look(SharedLook)
     /// The head sends what a former attempt left as its checkpoint, and the agent has it in place when it ends the stream well.
     case restore(CheckpointRestore)
+    /// One image, taken in by a process of its own: `ToIntake` there, `FromIntake` back.
+    case layers
     case unknown
 }
 
@@ -83,7 +85,7 @@ public struct CheckpointRestore: Sendable, Codable {
 
 extension StreamRequest: Codable {
     private enum Key: CodingKey {
-        case read, follow, look, restore, unknown
+        case read, follow, look, restore, layers, unknown
     }
 
     public init(from decoder: any Decoder) throws {
@@ -98,6 +100,8 @@ extension StreamRequest: Codable {
             CheckpointRestore.self, forKey: .restore)
         {
             self = .restore(restore)
+        } else if container.contains(.layers) {
+            self = .layers
         } else {
             self = .unknown
         }
@@ -110,6 +114,7 @@ extension StreamRequest: Codable {
         case .follow(let follow): try container.encode(follow, forKey: .follow)
         case .look(let look): try container.encode(look, forKey: .look)
         case .restore(let restore): try container.encode(restore, forKey: .restore)
+        case .layers: try container.encode(true, forKey: .layers)
         case .unknown: try container.encode(true, forKey: .unknown)
         }
     }

@@ -1,17 +1,20 @@
 import Glibc
+import ImageIntake
 import LinuxSystem
 import NodeAgent
 import NodeLink
 
 // martlet-agent serve: the agent of one user on this node. martlet-agent stdio: a relay between its stdin and stdout and that
 // agent, which it starts where it does not run; what `ssh node martlet-agent stdio` gives the head. hash and unpack are
-// its installation; look says whether a file holds something, for an agent that must not wait for a file server.
+// its installation; look says whether a file holds something, for an agent that must not wait for a file server; layers takes in one
+// image for it.
 let usage = """
     usage: martlet-agent serve [STATE DATA RUN CONFIG]
            martlet-agent stdio [NONCE BASE]
            martlet-agent hash
            martlet-agent unpack HASH DIRECTORY
            martlet-agent look PATH TOKEN
+           martlet-agent layers STATE DATA RUN CONFIG
     """
 
 func serve(_ directories: Directories) throws {
@@ -52,6 +55,10 @@ do {
         let own = try Daemon.sibling("martlet-agent")
         print(try AgentBundle(in: RootedPath.split(own).parent).hash)
     case ("unpack", 3): try AgentBundle.unpack(hash: words[1], into: words[2])
+    case ("layers", 5):
+        try LayerIntake.run(
+            Directories(state: words[1], data: words[2], run: words[3], config: words[4]),
+            input: 0, output: 1, environment: ProcessEnvironment.all())
     case ("look", 3):
         if SharedDirectory.isSame(words[1], words[2]) {
             print(SharedDirectory.answer, terminator: "")

@@ -50,7 +50,7 @@ struct ImportFactsTests {
                 "SpecFile", "Topology", "StateStore", "Registry", "Layers", "ImageStore",
                 "ContainerRuntime", "NodeLink",
             ],
-            ["NodeAgent", "JobServer", "ServerAPI", "TerminalUI"],
+            ["ImageIntake"], ["NodeAgent", "JobServer", "ServerAPI", "TerminalUI"],
             ["martlet", "martlet-agent", "martlet-nvml", "martlet-runtime"],
         ]
         let level = Dictionary(
