@@ -147,7 +147,9 @@ let package = Package(
         // Process
         .target(
             name: "ImageIntake",
-            dependencies: ["JobModel", "Layers", "LinuxSystem", "NodeLink", "OCISpec", "Threads"],
+            dependencies: [
+                "CCrypto", "JobModel", "Layers", "LinuxSystem", "NodeLink", "OCISpec", "Threads",
+            ],
             swiftSettings: strict),
         .target(
             name: "NodeAgent",

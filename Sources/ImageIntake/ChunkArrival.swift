@@ -26,6 +26,8 @@ final class ChunkArrival: BlobArrival {
     let resumed: Int64
     /// Borrowed until `finish`.
     private let file: Int32
+    /// The same for other nodes, who may want it for longer.
+    private let shared: Int32
     private let state: Monitor<State>
 
     /// A blob that comes damaged so often is damaged where it comes from.
@@ -34,6 +36,7 @@ final class ChunkArrival: BlobArrival {
     init(_ blob: Descriptor, in file: Int32) {
         self.blob = blob
         self.file = file
+        shared = fcntl(file, F_DUPFD_CLOEXEC, 3)
         var status = stat()
         let length = fstat(file, &status) == 0 ? Int64(status.st_size) : 0
         // What is longer is none of ours: a pull from a registry keeps its notes behind the blob.
@@ -41,6 +44,8 @@ final class ChunkArrival: BlobArrival {
         if length > blob.size { ftruncate(file, 0) }
         state = Monitor(State(ready: resumed))
     }
+
+    deinit { close(shared) }
 
     var received: Int64 { state.quietly { $0.ready } }
 
@@ -107,6 +112,38 @@ final class ChunkArrival: BlobArrival {
             return state.isStopped ? .failure(LayerError(.cancelled, "it was ended")) : nil
         }
         return try result.get()
+    }
+
+    /// Whether more of it is to come.
+    var isWanted: Bool {
+        state.quietly { !$0.isStopped && $0.failure == nil && $0.ready < blob.size }
+    }
+
+    /// The same as `wait`, for at most `seconds`; nil when they have passed. Throws where no more will come.
+    func ready(past offset: Int64, seconds: Double) throws(LayerError) -> Int64? {
+        let result: Result<Int64, LayerError>? = state.wait(seconds: seconds) { state in
+            if state.ready > offset { return .success(state.ready) }
+            let isOver = state.isStopped || state.failure != nil || state.ready == blob.size
+            return isOver ? .failure(LayerError(.cancelled, "it has ended")) : nil
+        }
+        return try result?.get()
+    }
+
+    /// Bytes that are here.
+    func read(at offset: Int64, _ count: Int) throws(LayerError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count {
+            let got = bytes.withUnsafeMutableBytes {
+                pread(
+                    shared, $0.baseAddress.map { $0 + filled }, count - filled,
+                    off_t(offset) + off_t(filled))
+            }
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { throw LayerError(system: errno, "read") }
+            filled += got
+        }
+        return bytes
     }
 
     func stop(because reason: String) { state.withLock { $0.isStopped = true } }

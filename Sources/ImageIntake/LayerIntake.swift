@@ -68,6 +68,7 @@ public final class LayerIntake: Sendable {
     /// Until the head ends it, or has gone.
     package func serve(_ input: Int32) {
         var worker: WorkerThread?
+        var peers: PeerServer?
         var reader = DeliveryReader()
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         do {
@@ -79,10 +80,11 @@ public final class LayerIntake: Sendable {
                 while let (message, body) = try reader.next(ToIntake.self) {
                     switch message {
                     case .order(let order) where worker == nil:
+                        peers = listen(order)
                         worker = try WorkerThread("image") { self.bring(order) }
                     case .order: break
                     case .chunk(let place, let sum): take(body, place, sum)
-                    case .peer(let digest, _): askHead(digest)
+                    case .peer(let digest, let peer): call(peer, digest)
                     case .failed(let failure): end(ImageError(failure))
                     case .end: break reading
                     }
@@ -92,6 +94,7 @@ public final class LayerIntake: Sendable {
             end(ImageError(.system, "understand", "the head", "\(error)"))
         }
         cut()
+        peers?.close()
         worker?.join()
         wire.close()
     }
@@ -104,9 +107,30 @@ public final class LayerIntake: Sendable {
         }
     }
 
-    private func askHead(_ digest: Digest) {
+    // MARK: Other nodes
+
+    private func listen(_ order: ImageOrder) -> PeerServer? {
+        // Without it everything comes from the head.
+        guard let key = order.peerKey.flatMap(PeerCall.hexBytes),
+            let server = try? PeerServer(supply, key: key)
+        else { return nil }
+        wire.send(.listening(server.address))
+        return server
+    }
+
+    /// Has the blob come from another node; where that fails, the head is asked again, without it.
+    private func call(_ peer: PeerAddress, _ digest: Digest) {
         guard let arrival = supply[digest] else { return }
-        wire.send(.wants(BlobPlace(digest, at: arrival.received), without: ["*"]))
+        @Sendable func askAgain() {
+            guard arrival.isWanted else { return }
+            wire.send(.wants(BlobPlace(digest, at: arrival.received), without: [peer.name]))
+        }
+        do throws(SystemError) {
+            _ = try WorkerThread("call") {
+                // Whatever it was, the head knows another one.
+                do { try PeerCall.fetch(arrival, from: peer) } catch { askAgain() }
+            }
+        } catch { askAgain() }
     }
 
     private func cut() {

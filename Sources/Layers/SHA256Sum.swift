@@ -12,10 +12,13 @@ package struct SHA256Sum: ~Copyable {
     }
 
     /// Of all bytes so far. Once.
-    package consuming func finish() -> Digest {
+    package consuming func finish() -> Digest { Digest(sha256: bytes()) }
+
+    /// The same as 32 bytes.
+    package consuming func bytes() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         SHA256_Final(&bytes, &context)
-        return Digest(sha256: bytes)
+        return bytes
     }
 }
 

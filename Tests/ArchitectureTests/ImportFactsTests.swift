@@ -14,7 +14,7 @@ struct ImportFactsTests {
             ("CIsal", ["ImageStore"]),
             ("CSeccomp", ["ContainerRuntime"]), ("TOMLKit", ["Registry"]),
             ("CZstd", ["Layers"]), ("CZlib", ["ImageStore", "Layers"]),
-            ("CCrypto", ["Layers", "NodeLink"]), ("CChecksum", ["Layers"]),
+            ("CCrypto", ["ImageIntake", "Layers", "NodeLink"]), ("CChecksum", ["Layers"]),
             ("ArgumentParser", ["martlet"]),
         ])
     func soleImporters(library: String, owners: [String]) throws {

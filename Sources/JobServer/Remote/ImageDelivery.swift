@@ -56,15 +56,17 @@ public final class ImageDelivery: Sendable {
             channel.close()
             throw DeliveryError(DeliveryFailure(error), node: node)
         }
-        let order = ImageOrder(
+        let key = Self.newKey()
+        var order = ImageOrder(
             job: job, reference: image.reference,
             documents: parcel.documents.map {
                 .init(manifest: Data($0.manifest), config: Data($0.config))
             },
             directories: sharesDirectories
                 ? parcel.directories.map { .init(path: $0.path, mark: $0.mark) } : [])
+        order.peerKey = key
         let blobs = Dictionary(parcel.layers.map { ($0.digest, $0) }) { first, _ in first }
-        let delivery = NodeDelivery(node, channel, chains, progress: progress) {
+        let delivery = NodeDelivery(node, channel, chains, key: key, progress: progress) {
             digest throws(ImageError) in
             guard let blob = blobs[digest] else {
                 throw ImageError(
@@ -74,6 +76,11 @@ public final class ImageDelivery: Sendable {
         }
         let layers = try delivery.run(order, isCancelled: isCancelled)
         return .layers(layers, image.process)
+    }
+
+    private static func newKey() -> String {
+        var random = SystemRandomNumberGenerator()
+        return digestOf((0..<64).map { _ in UInt8.random(in: 0...255, using: &random) }).hex
     }
 
     private func feed(_ blob: Descriptor, of image: StoredImage) throws(ImageError) -> BlobFeed {

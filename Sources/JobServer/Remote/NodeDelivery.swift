@@ -23,18 +23,23 @@ final class NodeDelivery: Sendable {
     let node: String
     private let channel: DeliveryChannel
     private let chains: DeliveryChains
+    private let key: String
+    /// Among all deliveries of this head.
+    private let id: String
     private let open: @Sendable (Digest) throws(ImageError) -> BlobFeed
     private let progress: @Sendable (DeliveryProgress) -> Void
     private let state = Monitor(State())
 
     init(
         _ node: String, _ channel: DeliveryChannel, _ chains: DeliveryChains,
-        progress: @escaping @Sendable (DeliveryProgress) -> Void,
+        key: String, progress: @escaping @Sendable (DeliveryProgress) -> Void,
         open: @escaping @Sendable (Digest) throws(ImageError) -> BlobFeed
     ) {
         self.node = node
         self.channel = channel
         self.chains = chains
+        self.key = key
+        id = chains.newName(node)
         self.progress = progress
         self.open = open
     }
@@ -82,13 +87,15 @@ final class NodeDelivery: Sendable {
             conclude(.failure(DeliveryError(.nodeGone, node: node, "\(error)")))
         }
         state.withLock { $0.isOver = true }
-        chains.forget(node)
+        chains.forget(id)
         channel.close()
     }
 
     private func take(_ message: FromIntake) {
         switch message {
-        case .listening(let address): chains.join(node, address)
+        case .listening(var address):
+            (address.name, address.key) = (id, key)
+            chains.join(address)
         case .wants(let place, let without): want(place, without)
         case .progress(let done, let total):
             progress(DeliveryProgress(node: node, done: done, total: total))
@@ -99,11 +106,17 @@ final class NodeDelivery: Sendable {
 
     private func settle(_ result: Result<[String], DeliveryError>) {
         conclude(result)
-        chains.leave(node) { [state] in state.withLock { $0.isOver = true } }
+        chains.leave(id) { [state] in state.withLock { $0.isOver = true } }
     }
 
     private func want(_ place: BlobPlace, _ without: [String]) {
         do throws(ImageError) {
+            if let peer = chains.source(of: place.digest, for: id, without: without) {
+                state.withLock { $0.wanted.removeAll { $0.feed.blob.digest == place.digest } }
+                // Where it cannot be told, the end of the channel tells it.
+                try? say(.peer(place.digest, peer))
+                return
+            }
             let feed = try open(place.digest)
             guard (0..<feed.blob.size).contains(place.offset) else {
                 throw ImageError(

@@ -34,6 +34,8 @@ public struct ImageOrder: Sendable, Codable {
     public var directories: [SeenDirectory]
     /// Bytes to which the node's store is cut down after it; nil leaves that to the node.
     public var budget: Int64?
+    /// 32 bytes in hexadecimal: under this key the node hands blobs on to others. Nil forbids that.
+    public var peerKey: String?
 
     public init(
         job: JobID, reference: String, documents: Documents?, directories: [SeenDirectory],
