@@ -21,7 +21,11 @@ final class JobPlaces: Sendable {
         directories.jobDirectory(id.rawValue) + (isGang(id) ? "/nodes/\(node)" : "")
     }
 
+    func task(_ id: TaskID, on node: String) -> String {
+        job(id.job, on: node) + "/tasks/\(id.index)"
+    }
+
     func attempt(_ id: AttemptID, on node: String) -> String {
-        job(id.task.job, on: node) + "/tasks/\(id.task.index)/\(id.number)"
+        task(id.task, on: node) + "/\(id.number)"
     }
 }

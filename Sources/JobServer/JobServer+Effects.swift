@@ -65,8 +65,10 @@ extension JobServer {
             nodes[name]?.announced.remove(id)
             nodes[name]?.waiting[id] = nil
             nodes[name]?.supplies[id] = nil
+            nodes[name]?.restored = nodes[name]?.restored.filter { $0.task.job != id } ?? []
         }
         expansions[id] = nil
+        images[id] = nil
         if case .layers? = roots.removeValue(forKey: id) { seams.releaseImage(id) }
         state.unload(id)
         for dependency in job.dependencies { state.unload(dependency.job) }

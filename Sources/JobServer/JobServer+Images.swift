@@ -94,6 +94,7 @@ extension JobServer {
                     continue
                 }
                 roots[id] = .layers(image.layers, image.process)
+                images[id] = image
                 events.append(.imageReady(id, digest: image.digest))
             case .failure(let error):
                 note("the image of job \(id) failed: \(error)")

@@ -39,6 +39,9 @@ extension JobServer {
             nodes[name]?.problem = nil
             // The hello decides anew what is told again.
             nodes[name]?.waiting = [:]
+            // What it has already is not to be laid over.
+            nodes[name]?.restored = Set(hello.accepted)
+            nodes[name]?.restoring = [:]
             loseSessions(on: name, "the connection to node \(name) had ended")
             note("node \(name) is connected")
             nodes[name]?.facts = (
@@ -103,7 +106,9 @@ extension JobServer {
                 nodes[name]?.waiting[job, default: []].append(dispatch)
                 continue
             }
-            guard let expansion = expansions[job] else { continue }
+            guard hasCheckpoint(dispatch, on: name), let expansion = expansions[job] else {
+                continue
+            }
             var task = RunTask(
                 attempt: dispatch.attempt, point: expansion.point(at: dispatch.attempt.task.index),
                 placement: dispatch.placement, memory: dispatch.memory)

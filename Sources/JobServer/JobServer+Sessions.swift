@@ -113,7 +113,7 @@ extension JobServer {
         func isAmong(_ dispatches: [Dispatch]) -> Bool {
             dispatches.contains { $0.attempt.task == task }
         }
-        return nodes.values.contains { isAmong($0.waiting[task.job] ?? []) }
+        return nodes.values.contains { isAmong(($0.waiting[task.job] ?? []) + $0.restoring.values) }
             || uncommitted.contains { commit in
                 commit.effects.contains {
                     if case .run(_, _, let dispatches) = $0 { isAmong(dispatches) } else { false }

@@ -13,18 +13,22 @@ extension JobServer {
         case .ready(let supplies): return supplies
         case .underway, .failed: return nil
         case nil:
-            supply(id, root, to: spec, connection: node.lineNumber)
+            supply(id, to: spec, connection: node.lineNumber)
             return nil
         }
     }
 
     /// Brings them on a thread of its own.
-    private func supply(_ id: JobID, _ root: RootFilesystem, to node: NodeSpec, connection: Int) {
+    private func supply(_ id: JobID, to node: NodeSpec, connection: Int) {
         guard let job = state.job(id) else { return }
         let name = node.name
         nodes[name]?.supplies[id] = .underway("is being prepared")
-        let delivery = SupplyDelivery(
-            job: id, spec: job.spec, root: root, node: node, connection: connection)
+        let line = nodes[name]?.line
+        let delivery = SupplyDelivery(job: id, spec: job.spec, image: images[id], node: node) {
+            request, receive throws(LinkError) in
+            guard let line else { throw LinkError("the node was removed") }
+            return try line.open(request, connection, receive)
+        }
         do {
             try BackgroundThread.run { [self, seams] in
                 let result: Result<NodeSupplies, SupplyError>

@@ -42,6 +42,8 @@ public actor JobServer {
     var lastExpansion: (job: JobID, points: SweepExpansion)?
     /// Root filesystems of jobs whose image is here.
     var roots: [JobID: RootFilesystem] = [:]
+    /// Their images, where they have one.
+    var images: [JobID: StoredImage] = [:]
     /// Jobs that wait for an image, by what is fetched.
     var fetching: [String: [JobID]] = [:]
     /// How far a fetch is, by the same reference.

@@ -19,6 +19,9 @@ struct NodeConnection: Sendable {
     var announced: Set<JobID> = []
     /// What was meant for it of jobs that cannot start there yet: their root filesystem is not known, or not on the node.
     var waiting: [JobID: [Dispatch]] = [:]
+    /// Later attempts that have what former ones kept, and those to which it is being brought.
+    var restored: Set<AttemptID> = []
+    var restoring: [AttemptID: Dispatch] = [:]
     /// Of jobs whose tasks were sent to another machine: what has to be there first.
     var supplies: [JobID: Supply] = [:]
     /// What it said of itself in its last hello, and by how many milliseconds its clock was ahead of ours.

@@ -17,8 +17,8 @@ struct ServerSeams: Sendable {
     /// Brings what a job needs to another machine. Blocks, and tells how far it is.
     var supply:
         @Sendable (SupplyDelivery, _ progress: @escaping @Sendable (String) -> Void)
-            throws(SupplyError) -> NodeSupplies = { delivery, progress throws(SupplyError) in
-                try delivery.bring(progress)
+            throws(SupplyError) -> NodeSupplies = { _, _ throws(SupplyError) in
+                throw SupplyError(.unfit, "there is nothing to bring")
             }
     /// Brings an image in. Blocks, and tells how far it is.
     var fetchImage:
@@ -50,6 +50,7 @@ struct ServerSeams: Sendable {
         do throws(SystemError) { programs = .success(try AgentPrograms(directories)) } catch {
             programs = .failure(error)
         }
+        let delivery = ImageDelivery(store: images)
         let (budget, epoch) = (ConnectionBudget(), Clock.now())
         return ServerSeams(
             openNode: { spec, head, deliver in
@@ -64,6 +65,9 @@ struct ServerSeams: Sendable {
                 return try NodeLine(
                     OpenSSH(spec, programs: try programs.get(), budget: budget), hello: hello,
                     deliver: deliver)
+            },
+            supply: { supply, progress throws(SupplyError) in
+                try supply.bring(delivery, progress)
             },
             fetchImage: { reference, progress throws(ImageError) in
                 _ = try read.get()

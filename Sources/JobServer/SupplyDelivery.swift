@@ -1,4 +1,6 @@
+internal import ImageStore
 internal import JobModel
+internal import Layers
 internal import LinuxSystem
 internal import NodeLink
 
@@ -6,25 +8,45 @@ internal import NodeLink
 struct SupplyDelivery: Sendable {
     let job: JobID
     let spec: JobSpec
-    /// As the head's own store holds it.
-    let root: RootFilesystem
+    /// Nil where the job runs on the machine's own root.
+    let image: StoredImage?
     let node: NodeSpec
-    /// Of the node's line: on another one it ends.
-    let connection: Int
+    /// Streams of the node's connection; on a later one this ends.
+    let open: NodeFiles.Open
 
     /// Brings it all; blocks.
-    func bring(_ progress: (String) -> Void) throws(SupplyError) -> NodeSupplies {
-        guard case .host = root else {
-            throw SupplyError(.unfit, "images do not go to other machines yet")
+    func bring(
+        _ images: ImageDelivery, _ progress: @escaping @Sendable (String) -> Void
+    ) throws(SupplyError) -> NodeSupplies {
+        if let mount = spec.mounts.first(where: { $0.kind == .bind }) {
+            throw SupplyError(
+                .unfit, "mount \(mount.source): directories are not brought to other machines")
         }
-        guard !spec.mounts.contains(where: { $0.kind == .bind }) else {
-            throw SupplyError(.unfit, "directories do not go to other machines yet")
-        }
-        var supplies = NodeSupplies(root: root)
+        var supplies = NodeSupplies(root: .host)
         do throws(SystemError) {
             supplies.secrets = try Secrets.read(spec.secrets)
         } catch { throw SupplyError(.passing, "\(error)") }
+        if let image { supplies.root = try bring(image, images, progress) }
         return supplies
+    }
+
+    private func bring(
+        _ image: StoredImage, _ images: ImageDelivery,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) throws(SupplyError) -> RootFilesystem {
+        let channel: DeliveryChannel
+        do throws(LinkError) {
+            channel = try DeliveryChannel.open(open)
+        } catch { throw SupplyError(.passing, "\(error)") }
+        do throws(DeliveryError) {
+            return try images.deliver(
+                image, for: job, to: node.name, over: channel,
+                progress: { progress("receives the image: \($0.amount)") })
+        } catch {
+            throw SupplyError(
+                error.kind == .unsupported ? .unfit : .passing,
+                error.reason + (error.hint.map { "; \($0)" } ?? ""))
+        }
     }
 }
 

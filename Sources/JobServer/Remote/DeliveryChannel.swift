@@ -29,8 +29,14 @@ public struct DeliveryChannel: Sendable {
     public static func open(_ link: AgentLink, on connection: AgentLink.Connection)
         throws(LinkError) -> DeliveryChannel
     {
+        try open { request, receive throws(LinkError) in
+            try link.open(request, on: connection, receive: receive)
+        }
+    }
+
+    static func open(_ open: NodeFiles.Open) throws(LinkError) -> DeliveryChannel {
         let inbox = Monitor(Inbox())
-        let handle = try link.open(.layers, on: connection) { _, event in
+        let handle = try open(.layers) { _, event in
             inbox.withLock { inbox in
                 switch event {
                 case .data(let bytes): inbox.pieces.append(bytes)

@@ -14,9 +14,9 @@ public struct DeliveryProgress: Sendable, Hashable, CustomStringConvertible {
     public var total: Int64
 
     /// `node gpu01: 120 MB of 450 MB`.
-    public var description: String {
-        "node \(node): \(DecimalSize.text(done)) of \(DecimalSize.text(total))"
-    }
+    public var description: String { "node \(node): \(amount)" }
+    /// `120 MB of 450 MB`.
+    var amount: String { "\(DecimalSize.text(done)) of \(DecimalSize.text(total))" }
 }
 
 /// Brings images of the head's store to nodes. One read of a blob feeds every node that lacks it at the time.
