@@ -41,6 +41,23 @@ public final class AttachedCommand {
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     }
 
+    /// Ends its stdin, and waits for the end of its stdout, what still comes unread: then all that was written has arrived
+    /// where it takes it. For so many milliseconds at most.
+    public func finish(within milliseconds: Int64) {
+        shutdown(stdio.raw, Int32(SHUT_WR))
+        let deadline = Clock.monotonic() + milliseconds
+        var buffer = [UInt8](repeating: 0, count: 1 << 12)
+        while true {
+            let left = deadline - Clock.monotonic()
+            guard left > 0 else { return }
+            var poller = pollfd(fd: stdio.raw, events: Int16(POLLIN), revents: 0)
+            guard poll(&poller, 1, Int32(clamping: left)) > 0 else { continue }
+            guard let got = try? UnixSocket.receive(stdio.raw, into: &buffer), got.count > 0 else {
+                return
+            }
+        }
+    }
+
     deinit {
         guard !isReaped else { return }
         // The end of its stdin ends ssh and the relay; the signal, what waits elsewhere; SIGKILL, what is deaf.

@@ -107,6 +107,7 @@ extension Agent {
             started: starts.first ?? [], exited: exits.first ?? [])
         hello.skills = [AgentSkill.streams, AgentSkill.files]
         hello.clock = Timestamp(milliseconds: Clock.now())
+        hello.programs = AgentBundle.hashOfThisProcess
         session?.send(.hello(hello))
         for batch in starts.dropFirst() { session?.send(.started(batch)) }
         for batch in exits.dropFirst() { session?.send(.exited(batch)) }

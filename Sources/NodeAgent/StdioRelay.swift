@@ -12,21 +12,22 @@ public enum StdioRelay {
 
     private static func connect(_ directories: Directories) throws(SystemError) -> OwnedFD {
         let deadline = Clock.monotonic() + 10_000
-        var started = false
+        var startedAt: Int64?
         while true {
             do throws(SystemError) {
                 return try UnixSocket.connect(directories.agentSocket, .stream)
             } catch {
                 guard [ENOENT, ECONNREFUSED].contains(error.errno), Clock.monotonic() < deadline
                 else { throw error }
-                if !started {
+                // The one before it may still be ending, and then it ends itself.
+                if startedAt.map({ Clock.monotonic() - $0 > 300 }) ?? true {
                     try Daemon.start(
                         [
                             try Daemon.sibling("martlet-agent"), "serve", directories.state,
                             directories.data, directories.run, directories.config,
                         ],
                         log: directories.run + "/agent.log")
-                    started = true
+                    startedAt = Clock.monotonic()
                 }
                 usleep(5000)
             }

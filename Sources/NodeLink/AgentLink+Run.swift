@@ -86,6 +86,7 @@ extension AgentLink {
         case .command(let arguments):
             let command = try AttachedCommand(arguments)
             try serve(command.stdio.raw, errors: command.errors.raw, onHello)
+            command.finish(within: 3000)
         case .ssh: break
         }
     }
@@ -184,6 +185,7 @@ extension AgentLink {
                 "the agent speaks version \(hello.protocolVersion) of the protocol, this is \(HeadHello.protocolVersion)"
             )
         }
+        if isOutdated(hello) { throw AgentReplacement() }
         onHello()
         outbox.withLock { outbox in
             outbox.isOpen = true

@@ -58,8 +58,8 @@ extension AgentLink {
             if slot.isGranted { break }
             awaitWake(60_000)
         }
-        // It lacks the programs, is another machine than it was taken for, and then lacks those.
-        for _ in 0..<3 {
+        // It lacks the programs, is another machine than it was taken for, lacks those, and has a former agent.
+        for _ in 0..<4 {
             let bundle = try bundle(ssh, &node)
             let script = RemoteScript.findAgent(
                 hash: bundle.hash, directory: ssh.command.node.directory)
@@ -69,10 +69,12 @@ extension AgentLink {
             let (word, rest) = try visit.greet(wake: wakeReader.raw) { isWoken() }
             switch word {
             case .ready:
-                return try serve(visit.socket, errors: visit.errors, come: rest) {
+                outbox.withLock { $0.programs = bundle.hash }
+                let isReplaced = try serve(visit, rest) {
                     slot.giveBack()
                     node.backoff.connected(now: Clock.monotonic())
                 }
+                guard isReplaced else { return }
             case .missing(let system, let machine):
                 try provide(ssh, bundle, &node, system, machine)
             case .installed, .failed, .nowhere:
@@ -80,6 +82,31 @@ extension AgentLink {
             }
         }
         throw LinkProblem(.agentFails, "the programs were installed, and are not found")
+    }
+
+    /// An agent of other programs than this head's, with nothing to do and nothing to tell: it makes way for a new one.
+    func isOutdated(_ hello: AgentHello) -> Bool {
+        guard let theirs = hello.programs, let ours = outbox.withLock({ $0.programs }) else {
+            return false
+        }
+        return theirs != ours && hello.accepted.isEmpty && hello.started.isEmpty
+            && hello.exited.isEmpty
+    }
+
+    /// Serves a connection until it ends. An outdated agent is told to end, and true comes back.
+    private func serve(_ visit: SSHVisit, _ come: [UInt8], _ onHello: () -> Void) throws -> Bool {
+        do {
+            try serve(visit.socket, errors: visit.errors, come: come, onHello)
+            visit.finish()
+            return false
+        } catch is AgentReplacement {
+            let words = try outbox.withLock { outbox in
+                try outbox.writer.message(ToAgent.shutdown)
+            }
+            try Files.writeAll(visit.socket, words, "the agent")
+            visit.finish()
+            return true
+        }
     }
 
     private func bundle(_ ssh: OpenSSH, _ node: inout Acquaintance) throws(LinkProblem)
@@ -156,3 +183,6 @@ struct JumpHost {
         return nil
     }
 }
+
+/// Ends a connection to an agent that is to make way.
+struct AgentReplacement: Error {}

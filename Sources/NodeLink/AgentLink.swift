@@ -47,6 +47,8 @@ public final class AgentLink: Sendable {
         var isMissed = false
         /// The next connection is tried at once.
         var isHurried = false
+        /// The hash of the programs that the node is meant to run.
+        var programs: String?
 
         // AgentLink+Streams.swift
         /// Of the agent's hello.

@@ -88,6 +88,8 @@ public struct AgentHello: Sendable, Codable {
     public var skills: [String]?
     /// The node's clock as this was said; nil from agents of an older version.
     public var clock: Timestamp?
+    /// The hash of the bundle that the agent was installed from; nil where it was not, or is older.
+    public var programs: String?
     public init(
         agentEpoch: String, launcherEpoch: String, bootID: String, inventory: NodeInventory,
         accepted: [AttemptID],

@@ -83,6 +83,39 @@ struct JoiningTests {
         #expect(try laboratory.nodes[0].run("ls \(used)").contains("agent.sock"))
     }
 
+    @Test func anAgentOfOtherProgramsMakesWayOnceItHasNothingToDo() async throws {
+        let laboratory = try laboratory()
+        let other = laboratory.folder + "/programs"
+        try Shell.run(
+            "mkdir \(other); cp \(LinkedNode.programs)/martlet-agent \(LinkedNode.programs)/martlet-runtime \(other); "
+                + "echo >>\(other)/martlet-runtime")
+        let spec = NodeSpec(name: "node0", destination: "node0")
+        let first = try await joins(laboratory)
+        first.start(["/bin/sleep", "1234"])
+        #expect(
+            try await eventually { try laboratory.nodes[0].run("ps ax").contains("sleep 1234") })
+        first.close()
+        // While a task runs, the agent is left as it is.
+        let second = try LinkedNode(laboratory, spec, programs: other)
+        #expect(try await eventually { second.isConnected }, "\(second.lastProblem)")
+        #expect(second.hellos.last?.agentEpoch == first.hellos.last?.agentEpoch)
+        let attempt = try #require(second.hellos.last?.accepted.first)
+        second.send(.cancel([attempt]))
+        #expect(try await eventually { second.state.withLock { !$0.exited.isEmpty } })
+        second.send(.acknowledge([attempt]))
+        second.close()
+        let third = try LinkedNode(laboratory, spec, programs: other)
+        #expect(
+            try await eventually {
+                third.link.hurry()
+                return third.isConnected
+            }, "\(third.lastProblem)")
+        #expect(third.hellos.last?.agentEpoch != first.hellos.last?.agentEpoch)
+        #expect(third.hellos.last?.programs != first.hellos.last?.programs)
+        #expect(third.state.withLock { $0.problems } == [])
+        third.close()
+    }
+
     @Test func whereNothingHoldsThemIsSaid() async throws {
         let laboratory = try laboratory { $0.home = .full }
         var spec = NodeSpec(name: "node0", destination: "node0")

@@ -48,10 +48,6 @@ extension AgentBundle {
         return String(cString: real)
     }
 
-    private static func isHash(_ name: String) -> Bool {
-        name.utf8.count == 32 && name.allSatisfy { $0.isHexDigit }
-    }
-
     /// A directory of files, and itself.
     static func remove(_ directory: String) {
         for name in (try? Files.names(in: directory)) ?? [] {

@@ -42,6 +42,17 @@ public struct AgentBundle: Sendable, Hashable {
         hash = sum.finish()
     }
 
+    /// Of the bundle that this process runs from, by the name of its directory; nil where it was not installed by a head.
+    public static let hashOfThisProcess: String? = {
+        guard let own = try? Daemon.sibling("martlet-agent") else { return nil }
+        let directory = RootedPath.split(RootedPath.split(own).parent).name
+        return isHash(directory) ? directory : nil
+    }()
+
+    static func isHash(_ name: String) -> Bool {
+        name.utf8.count == 32 && name.allSatisfy { $0.isHexDigit }
+    }
+
     static func files(in directory: String) throws(SystemError) -> [File] {
         var files: [File] = []
         for name in names.always + names.maybe {

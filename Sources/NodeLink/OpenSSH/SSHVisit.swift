@@ -63,6 +63,9 @@ final class SSHVisit {
         }
     }
 
+    /// Lets what was written arrive; a network that takes nothing is not waited for.
+    func finish() { command.finish(within: 3000) }
+
     /// The end of what ssh said on stderr.
     func words() -> String {
         var chunk = [UInt8](repeating: 0, count: 4096)
