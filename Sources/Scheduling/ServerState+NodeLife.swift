@@ -3,9 +3,12 @@ import JobModel
 // What persons and time do to nodes.
 
 extension ServerState {
-    /// Milliseconds beyond a lease after which nothing that it bound runs on: the node's clock may be slower by a tenth, and it
-    /// may have heard of the head for as long as it took the head to give it up (NodeLink's `Heartbeat.patience`).
-    private static func leaseEnd(_ lease: Int64) -> Int64 { lease + lease / 10 + 20_000 }
+    /// Milliseconds of silence after which nothing that a lease bound runs on: the node's clock may be slower by a tenth, it may
+    /// have heard of the head for as long as it took the head to give it up (NodeLink's `Heartbeat.patience`), and what it ends
+    /// then has its grace.
+    private static func leaseEnd(_ lease: Int64, grace: Int64) -> Int64 {
+        lease + lease / 10 + 20_000 + grace
+    }
 
     mutating func add(_ spec: NodeSpec) {
         let known = nodes[spec.name]
@@ -66,7 +69,9 @@ extension ServerState {
         guard let node = nodes[name], let since = node.silentSince, !node.lanes.isEmpty,
             let lease = node.spec?.leaseTime
         else { return }
-        leases[name] = Timestamp(milliseconds: since.milliseconds + Self.leaseEnd(lease))
+        let grace = attempts(on: name).compactMap { jobs[$0.0.task.job]?.spec.stop.grace }.max()
+        let end = Self.leaseEnd(lease, grace: grace ?? 0)
+        leases[name] = Timestamp(milliseconds: since.milliseconds + end)
     }
 
     mutating func endLeases(_ now: Timestamp) {

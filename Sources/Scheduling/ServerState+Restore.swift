@@ -55,12 +55,7 @@ extension ServerState {
     public mutating func restore(
         _ restored: [RestoredJob], nodes incarnations: [String: NodeIncarnation], now: Timestamp
     ) -> [Effect] {
-        for (name, incarnation) in incarnations {
-            let inventory = NodeInventory(hostname: name, numaNodes: [])
-            nodes[name] = Node(
-                inventory: inventory, incarnation: incarnation, silentSince: now)
-            pool.set(name, inventory, acceptsWork: false)
-        }
+        for (name, incarnation) in incarnations { know(name, incarnation, now) }
         for job in restored.sorted(by: { $0.job.id < $1.job.id }) {
             add(job, now)
             if job.ended == nil { active.append(job.job.id) }
@@ -71,6 +66,14 @@ extension ServerState {
             finishIfDone(id, now)
         }
         return takeEffects()
+    }
+
+    /// A node of which nothing is heard yet.
+    private mutating func know(_ name: String, _ incarnation: NodeIncarnation?, _ now: Timestamp) {
+        guard nodes[name] == nil else { return }
+        let inventory = NodeInventory(hostname: name, numaNodes: [])
+        nodes[name] = Node(inventory: inventory, incarnation: incarnation, silentSince: now)
+        pool.set(name, inventory, acceptsWork: false)
     }
 
     /// The tasks of an ended job, of which only the counts were known.
@@ -122,6 +125,8 @@ extension ServerState {
         }
         if let placement = task.placement, task.state == .running {
             jobs.values[place].tasks[task.index] = .dispatched
+            // Also where its node is named nowhere else: somebody can remove it then.
+            for part in task.gang?.placements ?? [placement] { know(part.node, nil, now) }
             let demand = DemandID(job: id, memory: budget.memory)
             if let gang = task.gang, gang.placements.count > 1 {
                 let attempt = AttemptID(

@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Silent, drained and removed nodes")
 struct NodeLifeTests {
-    private static let (lease, slack): (Int64, Int64) = (600_000, 80_000)
+    /// A tenth, the heartbeats' patience and the tasks' grace.
+    private static let (lease, slack): (Int64, Int64) = (600_000, 60_000 + 20_000 + 10_000)
 
     private static func spec(_ name: String, lease: Int64? = lease) -> NodeSpec {
         var spec = NodeSpec(name: name, destination: name)
@@ -234,6 +235,25 @@ struct NodeLifeTests {
         #expect(cluster.state.capacity.cpus == 1)
         #expect(
             cluster.effects.contains { if case .removeNode("a") = $0 { true } else { false } })
+    }
+
+    @Test("a node that only a task's row names can be removed")
+    func unknown() {
+        var job = RestoredJob(
+            NewJob(
+                id: JobID(1), spec: JobSpec(name: "j", image: "host", command: ["true"]),
+                taskCount: 1, submitted: Timestamp(milliseconds: 0)))
+        job.isWhole = true
+        job.tasks = [
+            .init(
+                index: 0, state: .running, budget: TaskBudget(attempt: 1),
+                placement: Placement(node: "a", cpus: [0], numaNodes: [0]), cancelRequested: false)
+        ]
+        var cluster = Cluster()
+        _ = cluster.state.restore([job], nodes: [:], now: cluster.now)
+        #expect(cluster.state.nodeReports.map(\.tasks) == [1])
+        cluster.apply(.nodeRemoved("a"))
+        #expect(cluster.counts(JobID(1)).lost == 1)
     }
 
     @Test("a person's labels are the node's, at once and when it comes back")
