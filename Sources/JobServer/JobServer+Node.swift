@@ -112,10 +112,7 @@ extension JobServer {
             var task = RunTask(
                 attempt: dispatch.attempt, point: expansion.point(at: dispatch.attempt.task.index),
                 placement: dispatch.placement, memory: dispatch.memory)
-            task.gang = dispatch.gang?.member(dispatch.rank)
-            if let names = task.gang?.nodes.map({ state.hostname(of: $0) ?? $0 }) {
-                task.gang?.nodes = names
-            }
+            task.gang = dispatch.gang?.member(dispatch.rank, address: state.address)
             tasks.append(task)
         }
         node.send(tasks) { .run($0) }

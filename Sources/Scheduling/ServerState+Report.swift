@@ -99,9 +99,10 @@ extension ServerState {
         pool.nodes.flatMap { $0.resources.heldPorts.map(\.mapping) }
     }
 
-    /// What a node calls itself; nil where it has not said.
-    public func hostname(of node: String) -> String? {
-        nodes[node].flatMap { $0.incarnation == nil ? nil : $0.inventory.hostname }
+    /// By which other nodes reach a node, as far as is known: what a person said, or else its own name for itself.
+    public func address(of name: String) -> String {
+        guard let node = nodes[name] else { return name }
+        return node.spec.map { $0.address ?? $0.host } ?? node.inventory.hostname
     }
 
     /// Nodes by name, with what is free of them.

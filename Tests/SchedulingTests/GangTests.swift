@@ -205,6 +205,21 @@ struct GangTests {
         #expect(half?.place?.node == runs?.place?.nodes?[1], "the part that still runs")
     }
 
+    @Test("parts reach each other where persons say, or else by the nodes' own names")
+    func addresses() {
+        var cluster = Cluster()
+        var named = NodeSpec(name: "b", destination: "anna@b.lan")
+        cluster.apply(.nodeAdded(NodeSpec(name: "a", destination: "anna@a.lan")), .nodeAdded(named))
+        for name in ["a", "b", "c"] { cluster.connect(name) }
+        named.address = "10.0.0.2"
+        cluster.apply(.nodeAdded(named))
+        let gang = Gang(
+            placements: ["a", "b", "c"].map { Placement(node: $0, cpus: [], numaNodes: []) },
+            port: 20_000)
+        #expect(gang.member(1, address: cluster.state.address).nodes == ["a.lan", "10.0.0.2", "n"])
+        #expect(gang.member(1).rank == 1)
+    }
+
     @Test("limits.parallel counts tasks, and the share of the cluster all their nodes")
     func limits() {
         var cluster = Self.cluster("a", "b", "c", "d", cpus: 4)
