@@ -147,6 +147,18 @@ public final class LaboratoryNode: Sendable {
         try network.run("ip link set \(port) up; ip link set \(port) master lab")
     }
 
+    /// Holds its link to a rate in both directions, as tc-tbf(8) writes it: `1gbit`.
+    public func limit(rate: String) throws {
+        let shape = "root tbf rate \(rate) burst 256kb latency 100ms"
+        try network.run("tc qdisc replace dev \(port) \(shape)")
+        try run("tc qdisc replace dev eth0 \(shape)")
+    }
+
+    /// As tc-netem(8) writes it: `delay 20ms loss 1%`, on packets to the node. False where the kernel has no netem.
+    public func impair(_ netem: String) -> Bool {
+        (try? network.run("tc qdisc replace dev \(port) root netem \(netem)")) != nil
+    }
+
     /// Connections end at once; new ones are taken.
     public func endSessions() throws { try run("pkill -x -f 'sshd: \(options.user).*' || :") }
     /// And none is taken.

@@ -75,6 +75,21 @@ struct MisfortuneTests {
         #expect(Set(node.hellos.map(\.agentEpoch)).count == 2)
     }
 
+    @Test func aThinLinkCarriesTheProgramsAllTheSame() async throws {
+        let laboratory = try Laboratory([.init()])
+        try laboratory.nodes[0].limit(rate: "400mbit")
+        // Where the kernel can, a slow and lossy one.
+        _ = laboratory.nodes[0].impair("delay 5ms loss 0.5%")
+        let start = Clock.monotonic()
+        let node = try LinkedNode(laboratory)
+        defer { node.close() }
+        #expect(try await eventually(seconds: 60) { node.isConnected }, "\(node.lastProblem)")
+        let words = try Shell.run("stat -Lc %s \(LinkedNode.programs)/martlet-agent")
+        let size = try #require(Int64(words.split(separator: "\n")[0]))
+        // 50 bytes a microsecond.
+        #expect(Clock.monotonic() - start > size / 50_000)
+    }
+
     @Test func hostKeysAreChecked() async throws {
         let laboratory = try Laboratory([.init()])
         try laboratory.setKnownHosts("")
