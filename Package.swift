@@ -283,7 +283,8 @@ let package = Package(
             name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI", "Topology"],
             swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["CLinux", "JobModel", "LinuxSystem"],
+            name: "EndToEndTests",
+            dependencies: ["CLinux", "JobModel", "Laboratory", "LinuxSystem"],
             swiftSettings: strict),
         .testTarget(name: "EmulatedMachineTests", exclude: ["Guest"], swiftSettings: strict),
     ]

@@ -16,6 +16,13 @@ enum EndReason {
         return "attempt \(record.attempt.number): \(cause); it is tried again"
     }
 
+    /// What could not be brought from its node.
+    static func missing(_ record: ExitRecord) -> String? {
+        guard let missing = record.missingFiles, let first = missing.first else { return nil }
+        return "not brought from its node: \(first)"
+            + (missing.count > 1 ? " and \(missing.count - 1) files more (exit.json)" : "")
+    }
+
     private static func cause(_ record: ExitRecord, _ spec: JobSpec?, _ memory: Int64?)
         -> String
     {

@@ -65,7 +65,8 @@ extension JobServer {
             nodes[name]?.announced.remove(id)
             nodes[name]?.waiting[id] = nil
             nodes[name]?.supplies[id] = nil
-            nodes[name]?.restored = nodes[name]?.restored.filter { $0.task.job != id } ?? []
+            let other = nodes[name]?.restored.filter { $0.task.job != id } ?? []
+            nodes[name]?.restored = Set(other)
         }
         expansions[id] = nil
         images[id] = nil
@@ -113,7 +114,11 @@ extension JobServer {
         case .cancelling(let task): return .cancelling(task)
         case .ended(let record, let outcome, let budget, let memory):
             let job = state.job(record.attempt.task.job)
-            let reason = EndReason.text(record, outcome, spec: job?.spec, memory: memory)
+            let causes = [
+                EndReason.text(record, outcome, spec: job?.spec, memory: memory),
+                EndReason.missing(record),
+            ].compactMap { $0 }
+            let reason = causes.isEmpty ? nil : causes.joined(separator: "; ")
             if let reason, outcome == .failed || outcome == .lost {
                 lastFailures[record.attempt.task.job] = "\(record.attempt.task): \(reason)"
             }

@@ -62,6 +62,8 @@ extension JobServer {
             if nodes[name]?.problem != reason { note("node \(name) is not connected: \(reason)") }
             nodes[name]?.problem = reason
             nodes[name]?.files?.disconnected()
+            nodes[name]?.line.hasTasks(
+                state.nodeReports.contains { $0.name == name && $0.tasks > 0 })
             loseSessions(on: name, "the connection to node \(name) has ended: \(reason)")
             events.append(.nodeDisconnected(name, reason: reason))
         }
@@ -82,6 +84,9 @@ extension JobServer {
         nodes[name]?.sharesJobs = nil
         files.connected(open)
         apply([.nodeConnected(name, known)])
+        if hello.skills?.contains(AgentSkill.files) == true {
+            node.line.send(.jobs(state.activeJobs), number)
+        }
         files.intake(hello.exited)
         do throws(SystemError) {
             try SharedJobs(in: directories.state + "/jobs").ask(open) { [weak self] answer in

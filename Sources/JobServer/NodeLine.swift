@@ -16,6 +16,8 @@ struct NodeLine: Sendable {
     let send: @Sendable (ToAgent, Int) -> Void
     /// Opens a stream of bytes, `AgentLink.open`.
     let open: @Sendable (StreamRequest, Int, @escaping Receiver) throws(LinkError) -> StreamHandle
+    /// Whether the node has tasks of ours: it is then looked for more often.
+    let hasTasks: @Sendable (Bool) -> Void
     /// Lets what was sent go out, then ends.
     let close: @Sendable () -> Void
 
@@ -24,8 +26,10 @@ struct NodeLine: Sendable {
         open:
             @escaping @Sendable (StreamRequest, Int, @escaping Receiver) throws(LinkError) ->
             StreamHandle = { _, _, _ throws(LinkError) in throw LinkError("no streams here") },
+        hasTasks: @escaping @Sendable (Bool) -> Void = { _ in },
         close: @escaping @Sendable () -> Void
     ) {
+        self.hasTasks = hasTasks
         self.send = send
         self.open = open
         self.close = close
@@ -82,7 +86,7 @@ struct NodeLine: Sendable {
                     throw LinkError("the connection to the node has ended")
                 }
                 return try link.open(request, on: connection, receive: receive)
-            }, close: { link.close() })
+            }, hasTasks: { link.hasTasks($0) }, close: { link.close() })
     }
 }
 

@@ -60,7 +60,7 @@ struct ServerSeams: Sendable {
                         agentAt: directories.agentSocket, log: directories.run + "/agent.log",
                         hello: hello, deliver: deliver)
                 }
-                hello.lease = spec.lease ?? NodeSpec.standardLease
+                hello.lease = spec.leaseTime ?? 0
                 if spec.takesOver == true { hello.takesOver = true }
                 return try NodeLine(
                     OpenSSH(spec, programs: try programs.get(), budget: budget), hello: hello,

@@ -49,7 +49,7 @@ public struct ClusterSnapshot: Sendable {
         /// Milliseconds that a task stays at most, as far as is known.
         public var duration: Int64?
         /// Nodes that it must not have, by name, and why.
-        public var excluded: [String: String] = [:]
+        var excluded: [String: Exclusion] = [:]
         /// Room that is kept for it.
         public var reservation: Reservation?
         /// Milliseconds for which a lane of it stays at most, as far as is known.

@@ -40,7 +40,11 @@ struct Obstacles {
     }
 
     private var work: Obstacle? {
-        if let reason = demand.excluded[node.name] { return passing(.work, reason, []) }
+        if let exclusion = demand.excluded[node.name] {
+            return Obstacle(
+                resource: .node, text: exclusion.reason, isForGood: exclusion.until == nil,
+                holders: [])
+        }
         return node.acceptsWork ? nil : passing(.work, "takes no work now", [])
     }
 

@@ -41,7 +41,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     /// `limits.parallel` is reached.
     case parallelLimit
     /// The nodes that are left cannot be given what it needs.
-    case excluded(String)
+    case excluded(String, isForGood: Bool)
     case noNode
 
     public var description: String {
@@ -57,7 +57,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
         case .closed(let open, let needed):
             "needs \(needed) nodes, \(open) of those that could hold it \(open == 1 ? "takes" : "take") work now"
         case .parallelLimit: "limits.parallel is reached"
-        case .excluded(let why): why
+        case .excluded(let why, _): why
         case .noNode: "no node is connected"
         }
     }
@@ -71,6 +71,10 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     }
 
     public var isNever: Bool {
-        if case .tooLarge = self { true } else { false }
+        switch self {
+        case .tooLarge: true
+        case .excluded(_, let isForGood): isForGood
+        default: false
+        }
     }
 }

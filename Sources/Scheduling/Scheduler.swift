@@ -215,7 +215,7 @@ extension Scheduler {
         guard pool.nodes.contains(where: { $0.resources.cpuCount > 0 }) else { return .noNode }
         if !pool.isPossible(need) { return .tooLarge(Shortage.text(demand.request, pool.nodes)) }
         guard pool.accepting > 0 else { return .noNode }
-        if let reason = exclusion(demand) { return .excluded(reason) }
+        if let reason = exclusion(demand) { return reason }
         if headroom[demand.id.job] == 0 { return .parallelLimit }
         let open = pool.openCount(need)
         if open < demand.request.nodes {
@@ -228,14 +228,19 @@ extension Scheduler {
     }
 
     /// That no node is left that could be given what it needs.
-    private func exclusion(_ demand: ClusterSnapshot.Demand) -> String? {
+    private func exclusion(_ demand: ClusterSnapshot.Demand) -> WaitReason? {
         guard let first = demand.excluded.min(by: { $0.key < $1.key }) else { return nil }
-        let isLeft = pool.nodes.contains { node in
-            node.acceptsWork && demand.excluded[node.name] == nil
-                && node.resources.has(demand.request.labels)
-                && node.resources.couldFit(demand.request)
+        let able = pool.nodes.filter {
+            $0.resources.has(demand.request.labels) && $0.resources.couldFit(demand.request)
         }
-        return isLeft ? nil : "node \(first.key): \(first.value)"
+        if able.contains(where: { $0.acceptsWork && demand.excluded[$0.name] == nil }) {
+            return nil
+        }
+        return .excluded(
+            "node \(first.key): \(first.value.reason)",
+            isForGood: able.allSatisfy { node in
+                demand.excluded[node.name].map { $0.until == nil } ?? false
+            })
     }
 
     /// That a port is all that is missing.

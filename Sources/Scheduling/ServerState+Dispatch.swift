@@ -176,7 +176,7 @@ extension JobRecord {
                     ports: spec.network.fixedPorts))
             demands[demands.count - 1].priority = spec.priority
             demands[demands.count - 1].duration = expectedDuration
-            demands[demands.count - 1].excluded = excluded.mapValues(\.reason)
+            demands[demands.count - 1].excluded = excluded
             if reservation?.demand == demand {
                 demands[demands.count - 1].reservation = reservation
             }

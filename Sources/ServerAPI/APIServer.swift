@@ -116,7 +116,8 @@ public struct APIServer: Sendable {
             return try JSONReply(await jobs.nodeStatus())
         }
         v1.post("nodes/:name") { request, context in
-            let name = try context.parameters.require("name")
+            let raw = try context.parameters.require("name")
+            let name = raw.removingPercentEncoding ?? raw
             let body: NodeRequest = try await Self.body(request)
             switch body.change {
             case .drain:

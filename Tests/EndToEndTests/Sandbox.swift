@@ -236,3 +236,13 @@ enum Machine {
         String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
     }
 }
+
+extension Sandbox {
+    /// A command's JSON; it has to succeed.
+    func json(_ arguments: [String]) throws -> [String: Any] {
+        let outcome = try martlet(arguments)
+        try #require(outcome.status == 0, "\(arguments): \(outcome.errors)")
+        return try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+            ?? [:]
+    }
+}

@@ -53,4 +53,18 @@ import Testing
         cluster.apply(.tick)
         #expect(cluster.sent.count == 1)
     }
+
+    @Test func ofNoUseAnywhereIsForGood() {
+        var cluster = Cluster()
+        cluster.connect("a")
+        let job = cluster.submit(1)
+        let never = cluster.record(cluster.sent[0].attempt, .neverStarted)
+        cluster.apply(
+            .jobExcluded(job, node: "a", reason: "no such directory", until: nil),
+            .exited("a", [never]))
+        #expect(cluster.state.standing(of: job, now: cluster.now).state == .held)
+        // Another node may do.
+        cluster.connect("b")
+        #expect(cluster.sent.map(\.placement.node) == ["b"])
+    }
 }

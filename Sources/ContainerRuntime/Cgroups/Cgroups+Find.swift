@@ -128,7 +128,11 @@ extension Cgroups {
     /// This launcher's directory in `parent`, from which those of dead launchers are removed; nil where `parent` is not ours.
     private static func makeBase(_ parent: String) -> String? {
         for name in (try? Files.names(in: parent)) ?? [] where name.hasPrefix(prefix) {
-            let pid = name.dropFirst(prefix.utf8.count)
+            let words = name.dropFirst(prefix.utf8.count)
+            // In another PID namespace it is another process's, which may well live.
+            guard words.hasSuffix(namespaceSuffix) else { continue }
+            let pid = words.dropLast(namespaceSuffix.utf8.count)
+            guard pid.allSatisfy(\.isNumber) else { continue }
             // Its pid may be anybody's by now, this launcher's too.
             guard pid == "\(getpid())" || Self.name(of: String(pid)) != "martlet-runtime" else {
                 continue
@@ -137,9 +141,20 @@ extension Cgroups {
             for slot in (try? Files.names(in: stale)) ?? [] { rmdir(stale + "/" + slot) }
             rmdir(stale)
         }
-        let base = parent + "/\(prefix)\(getpid())"
+        let base = parent + "/\(prefix)\(getpid())\(namespaceSuffix)"
         return mkdir(base, 0o755) == 0 || errno == EEXIST ? base : nil
     }
+
+    /// Empty in the machine's own PID namespace, `-INODE` in any other: machines' trees are seen from several, whose numbers mean
+    /// other processes.
+    private static let namespaceSuffix: String = {
+        var status = stat()
+        // The first namespace's inode: linux/proc_ns.h, PROC_PID_INIT_INO.
+        guard stat("/proc/self/ns/pid", &status) == 0, status.st_ino != 0xEFFF_FFFC else {
+            return ""
+        }
+        return "-\(status.st_ino)"
+    }()
 
     /// proc(5), /proc/PID/comm; empty where there is no such process.
     private static func name(of pid: String) -> String {

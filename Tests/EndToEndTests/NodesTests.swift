@@ -1,0 +1,130 @@
+import Foundation
+import Laboratory
+import Testing
+
+/// Sweeps on machines that are reached by ssh, as their user sees them.
+@Suite(
+    "Nodes", .serialized,
+    .enabled(
+        if: Machine.hasExecutables && Laboratory.isPossible, "needs root, sshd and `make build`"))
+struct NodesTests {
+    /// A head with so many nodes, none of which is its own machine.
+    private static func cluster(
+        _ count: Int, _ change: (inout LaboratoryNode.Options) -> Void = { _ in }
+    )
+        throws -> (Sandbox, Laboratory)
+    {
+        var options = LaboratoryNode.Options()
+        change(&options)
+        let laboratory = try Laboratory(Array(repeating: options, count: count))
+        let sandbox = try Sandbox()
+        let added = try sandbox.martlet(
+            "nodes", "add", count == 1 ? "node0" : "node[0-\(count - 1)]",
+            environment: laboratory.environment)
+        try #require(added.status == 0, "\(added.errors)")
+        let local = try sandbox.martlet("nodes", "ls", "--quiet").output.split(separator: "\n")[0]
+        try #require(try sandbox.martlet("nodes", "drain", String(local)).status == 0)
+        return (sandbox, laboratory)
+    }
+
+    private static let work = """
+        echo "task {i}"
+        sleep 0.$(( {i} % 5 + 2 ))
+        echo "{\\"square\\": $(( {i} * {i} ))}" >> $MARTLET_METRICS
+        head -c $(( {i} * 4000 )) /dev/zero | tr '\\0' x > $MARTLET_RESULTS/xs
+        echo "end {i}" >&2
+        """
+
+    @Test("a sweep brings logs, metrics and results from the nodes that ran it")
+    func sweep() throws {
+        let (sandbox, laboratory) = try Self.cluster(2)
+        defer { sandbox.close() }
+        let run = try sandbox.martlet(
+            "run", "--image", "host", "--name", "far", "--sweep", "i=1..6", "--metric",
+            "square=max", "--script", Self.work, environment: laboratory.environment)
+        #expect(run.status == 0, "\(run.errors)")
+        try Self.expectResults("far", 6, in: sandbox)
+        let nodes = try sandbox.json(["show", "far", "--json"])
+        let used = Set(
+            (nodes["tasks"] as? [[String: Any]] ?? []).compactMap { $0["node"] as? String })
+        #expect(used == ["node0", "node1"])
+    }
+
+    /// What every task of `work` must have left, whatever happened meanwhile.
+    private static func expectResults(_ job: String, _ count: Int, in sandbox: Sandbox) throws {
+        let report = try sandbox.json(["show", job, "--json"])
+        let tasks = report["tasks"] as? [[String: Any]] ?? []
+        #expect(tasks.count == count)
+        for task in tasks {
+            let i = (task["index"] as? Int ?? -1) + 1
+            #expect(task["state"] as? String == "succeeded", "task \(i)")
+            #expect((task["metrics"] as? [String: Double])?["square"] == Double(i * i))
+            let output = try #require(task["stdout"] as? String)
+            let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
+            #expect(Machine.text(output) == "task \(i)\n")
+            #expect(Machine.text(folder + "/stderr") == "end \(i)\n")
+            #expect(
+                Machine.text(folder + "/results/xs") == String(repeating: "x", count: i * 4000))
+        }
+    }
+
+    @Test("cut links, two dead heads and a rebooted node change no result")
+    func misfortune() throws {
+        let (sandbox, laboratory) = try Self.cluster(8)
+        defer { sandbox.close() }
+        let count = Machine.isLong ? 400 : 60
+        let submit = try sandbox.martlet(
+            "submit", "--quiet", "--image", "host", "--name", "far", "--sweep", "i=1..\(count)",
+            "--metric", "square=max", "--attempts", "20", "--retry-on", "node_lost", "--script",
+            Self.work, environment: laboratory.environment)
+        #expect(submit.status == 0, "\(submit.errors)")
+        var random = SystemRandomNumberGenerator()
+        for round in 0..<(Machine.isLong ? 40 : 6) {
+            let node = laboratory.nodes[Int.random(in: 0..<8, using: &random)]
+            switch round % 3 {
+            case 0: try node.cut()
+            case 1: try node.silence()
+            default: try node.endSessions()
+            }
+            // How long it lasts is what is random here, not an event that one could await.
+            usleep(UInt32.random(in: 100_000...700_000, using: &random))
+            if round == 1 || round == 3 { try Self.killHead(sandbox, laboratory) }
+            if round == 4 { try laboratory.nodes[3].reboot() }
+            try node.mend()
+        }
+        let wait = try sandbox.martlet(
+            "wait", "far", "--timeout", "180", environment: laboratory.environment)
+        #expect(wait.status == 0, "\(wait.errors)")
+        try Self.expectResults("far", count, in: sandbox)
+    }
+
+    private static func killHead(_ sandbox: Sandbox, _ laboratory: Laboratory) throws {
+        let status = try sandbox.json(["server", "status", "--json"])
+        kill(pid_t(status["pid"] as? Int ?? 0), SIGKILL)
+        // The next command brings another one.
+        let listed = try sandbox.martlet("ls", environment: laboratory.environment)
+        #expect(listed.status == 0, "\(listed.errors)")
+    }
+
+    @Test("what people do wrong is told with what to do, and nothing is kept of it")
+    func mistakes() throws {
+        let (sandbox, laboratory) = try Self.cluster(1)
+        defer { sandbox.close() }
+        let environment = laboratory.environment
+        let unknown = try sandbox.martlet(
+            "nodes", "add", "nowhere.invalid", environment: environment)
+        #expect(unknown.status == 3)
+        #expect(unknown.errors.contains("node nowhere.invalid"))
+        #expect(try sandbox.martlet("nodes", "ls", "--quiet").output.contains("nowhere") == false)
+        let range = try sandbox.martlet("nodes", "add", "gpu[03-01]", environment: environment)
+        #expect(range.status == 2)
+        #expect(range.errors.contains("gpu[03-01]: column"))
+        let nobody = try sandbox.martlet("nodes", "drain", "nobody", environment: environment)
+        #expect(nobody.status == 2)
+        let checked = try sandbox.martlet("nodes", "check", "node0", environment: environment)
+        #expect(checked.output.contains("node0"))
+        let removed = try sandbox.martlet("nodes", "rm", "node0", environment: environment)
+        #expect(removed.status == 0, "\(removed.errors)")
+        #expect(try sandbox.martlet("nodes", "ls", "--quiet").output.contains("node0") == false)
+    }
+}
