@@ -2,7 +2,8 @@ internal import Glibc
 public import JobModel
 public import LinuxSystem
 
-/// Values that are read where they lie, when a task starts or when its job is told to another machine, and that no disk keeps.
+/// Values that are read where they lie, when a task starts or when its job is told to another machine; no disk keeps
+/// them.
 public enum Secrets {
     public static func read(_ sources: [String: SecretSource]) throws(SystemError) -> [String: String] {
         var secrets: [String: String] = [:]
