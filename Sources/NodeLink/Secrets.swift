@@ -5,7 +5,9 @@ public import LinuxSystem
 /// Values that are read where they lie, when a task starts or when its job is told to another machine; no disk keeps
 /// them.
 public enum Secrets {
-    public static func read(_ sources: [String: SecretSource]) throws(SystemError) -> [String: String] {
+    public static func read(_ sources: [String: SecretSource]) throws(SystemError) -> [String:
+        String]
+    {
         var secrets: [String: String] = [:]
         for (name, source) in sources { secrets[name] = try read(name, source) }
         return secrets
