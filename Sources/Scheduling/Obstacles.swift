@@ -19,6 +19,7 @@ struct Obstacles {
 
     /// At least one.
     var all: [Obstacle] {
+        if room.cpuCount == 0, let work { return [work] }
         if let never { return [never] }
         let found = [work, exclusive, port, unpinned, cpus, memory, gpus].compactMap { $0 }
         return found.isEmpty ? [together] : found

@@ -30,6 +30,8 @@ public struct Plan: Sendable {
 public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     /// It can never fit; says what it needs and what there is.
     case tooLarge(String)
+    /// It fits no node that is known, and this one has not been connected yet.
+    case unknown(node: String)
     /// It fits, and everything is taken.
     case busy
     /// It needs several nodes at once, and fewer have room.
@@ -47,6 +49,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .tooLarge(let why): why
+        case .unknown(let node): "waits for node \(node), which has not been connected yet"
         case .busy: "waits for other tasks to end"
         case .fewNodes(let free, let needed):
             "needs \(needed) nodes at once, \(free == 0 ? "no node" : "\(free)") "
@@ -66,7 +69,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     var isForRoom: Bool {
         switch self {
         case .busy, .fewNodes: true
-        case .tooLarge, .portHeld, .closed, .parallelLimit, .excluded, .noNode: false
+        case .tooLarge, .unknown, .portHeld, .closed, .parallelLimit, .excluded, .noNode: false
         }
     }
 

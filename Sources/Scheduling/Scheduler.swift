@@ -213,7 +213,12 @@ public struct Scheduler {
 extension Scheduler {
     private mutating func reason(_ demand: ClusterSnapshot.Demand, _ need: Need) -> WaitReason {
         guard pool.nodes.contains(where: { $0.resources.cpuCount > 0 }) else { return .noNode }
-        if !pool.isPossible(need) { return .tooLarge(Shortage.text(demand.request, pool.nodes)) }
+        if !pool.isPossible(need) {
+            // One that has not said yet what it has may have enough.
+            let unknown = pool.nodes.first { $0.resources.cpuCount == 0 }
+            return unknown.map { .unknown(node: $0.name) }
+                ?? .tooLarge(Shortage.text(demand.request, pool.nodes))
+        }
         guard pool.accepting > 0 else { return .noNode }
         if let reason = exclusion(demand) { return reason }
         if headroom[demand.id.job] == 0 { return .parallelLimit }

@@ -67,4 +67,16 @@ import Testing
         cluster.connect("b")
         #expect(cluster.sent.map(\.placement.node) == ["b"])
     }
+
+    @Test func aNodeThatHasNotComeYetMayBeLargeEnough() {
+        var cluster = Cluster()
+        cluster.connect("a", [1])
+        cluster.apply(.nodeAdded(NodeSpec(name: "b", destination: "b")))
+        let job = cluster.submit(1, cpus: 2)
+        let standing = cluster.state.standing(of: job, now: cluster.now)
+        #expect(standing.state == .queued)
+        #expect(standing.reason == "waits for node b, which has not been connected yet")
+        cluster.connect("b", [2])
+        #expect(cluster.sent.map(\.placement.node) == ["b"])
+    }
 }
