@@ -141,7 +141,8 @@ let package = Package(
             dependencies: ["CLinux", "CSeccomp", "LinuxSystem", "OCIRuntimeSpec"],
             swiftSettings: quickStart),
         .target(
-            name: "NodeLink", dependencies: ["CCrypto", "JobModel", "LinuxSystem", "OCISpec"],
+            name: "NodeLink",
+            dependencies: ["CChecksum", "CCrypto", "JobModel", "LinuxSystem", "OCISpec"],
             swiftSettings: strict),
 
         // Process

@@ -79,6 +79,7 @@ struct TaskReporter: Sendable {
         report.cpus = placement?.cpus ?? []
         report.numaNodes = placement?.numaNodes ?? []
         report.gpus = placement?.gpus ?? []
+        report.enforcement = live?.enforcement
         report.ports = live?.ports.map(PortReport.init) ?? []
         if live != nil || row?.started != nil || row?.ended != nil {
             let part = nodes.isEmpty ? "" : "/nodes/\(nodes[0])"

@@ -96,6 +96,8 @@ struct LinkStream {
     /// What has come, as whole frames; throws at the end of the connection.
     mutating func receive() throws -> [Frame] {
         var frames: [Frame] = []
+        // What came along with a greeting is there before anything is read.
+        while let frame = try reader.next() { frames.append(frame) }
         // Not for as long as something comes: there is something to say in between.
         for _ in 0..<Self.rounds {
             guard let count = try read() else { break }

@@ -53,6 +53,13 @@ public struct JobRecord: Sendable {
         var recalled = false
         /// Of a task on several nodes; `lane` is that of its rank 0 then.
         var gang: LiveGang?
+        /// Of rank 0. Apart, since others are copied with it.
+        var enforcement: KeptEnforcement?
+    }
+
+    final class KeptEnforcement: Sendable {
+        let value: Enforcement
+        init(_ value: Enforcement) { self.value = value }
     }
 
     /// What is remembered of tasks that are not on a first attempt without failures.

@@ -13,7 +13,10 @@ extension ServerState {
             lane = gang.members[rank].lane
         }
         lanes[lane]?.started = record.started
-        if lane == live.lane { jobs[task.job]?.live[task.index]?.ports = record.ports ?? [] }
+        if lane == live.lane {
+            jobs[task.job]?.live[task.index]?.ports = record.ports ?? []
+            jobs[task.job]?.live[task.index]?.enforcement = .init(record.enforcement)
+        }
         guard live.started == nil else { return }
         jobs[task.job]?.live[task.index]?.started = record.started
         jobs[task.job]?.tasks[task.index] = .running

@@ -38,7 +38,8 @@ extension ServerState {
             guard let placement = members.first ?? lanes[live.lane]?.placement else { return nil }
             return LiveTask(
                 attempt: live.attempt, placement: placement, nodes: members.map(\.node),
-                started: live.started, ports: live.ports, isCancelling: live.cancelRequested)
+                started: live.started, ports: live.ports, isCancelling: live.cancelRequested,
+                enforcement: live.enforcement?.value)
         }
     }
 
@@ -151,4 +152,6 @@ public struct LiveTask: Sendable {
     /// Of its node, where it is reached.
     public let ports: [PortMapping]
     public let isCancelling: Bool
+    /// What holds of its limits and its placement, once it has started.
+    public let enforcement: Enforcement?
 }

@@ -122,7 +122,7 @@ public struct ExplanationText {
     }
 
     private func field(_ name: String, _ text: String) -> [String] {
-        let margin = max(14, name.count + 4)
+        let margin = max(15, name.count + 4)
         var lines = wrapped(text, indent: margin)
         guard let first = lines.first else { return [] }
         lines[0] =

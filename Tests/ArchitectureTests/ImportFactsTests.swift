@@ -14,7 +14,8 @@ struct ImportFactsTests {
             ("CIsal", ["ImageStore"]),
             ("CSeccomp", ["ContainerRuntime"]), ("TOMLKit", ["Registry"]),
             ("CZstd", ["Layers"]), ("CZlib", ["ImageStore", "Layers"]),
-            ("CCrypto", ["ImageIntake", "Layers", "NodeLink"]), ("CChecksum", ["Layers"]),
+            ("CCrypto", ["ImageIntake", "Layers", "NodeLink"]),
+            ("CChecksum", ["Layers", "NodeLink"]),
             ("ArgumentParser", ["martlet"]),
         ])
     func soleImporters(library: String, owners: [String]) throws {
