@@ -106,55 +106,6 @@ struct NodesTests {
         #expect(listed.status == 0, "\(listed.errors)")
     }
 
-    @Test("secrets go along, and a directory that does not is told of")
-    func secrets() throws {
-        let (sandbox, laboratory) = try Self.cluster(1)
-        defer { sandbox.close() }
-        let environment = laboratory.environment
-        let key = try sandbox.write("key", "s3cret\n")
-        let run = try sandbox.martlet(
-            "run", "--image", "host", "--name", "far", "--secret", "KEY=file:\(key)", "--",
-            "/bin/sh",
-            "-c", "echo $KEY", environment: environment)
-        #expect(run.status == 0, "\(run.errors)")
-        let logs = try sandbox.martlet("logs", "far", environment: environment)
-        #expect(logs.output == "s3cret\n")
-        let kept = try laboratory.nodes[0].run(
-            "grep -rl s3cret / --include=*.json 2>/dev/null || :")
-        #expect(kept.isEmpty)
-        let mounted = try sandbox.martlet(
-            "run", "--image", "host", "--mount", "\(sandbox.folder):/data:ro", "--", "true",
-            environment: environment)
-        #expect(mounted.status == 3)
-        #expect(mounted.errors.contains("directories are not brought to other machines"))
-    }
-
-    @Test("a task on two nodes has both at once, each part knowing its place")
-    func gang() throws {
-        let (sandbox, laboratory) = try Self.cluster(2)
-        defer { sandbox.close() }
-        let environment = laboratory.environment
-        let run = try sandbox.martlet(
-            "run", "--image", "host", "--name", "pair", "--nodes", "2", "--", "/bin/sh", "-c",
-            "echo $NODE_RANK of $NNODES in $MARTLET_NODE_LIST at $MASTER_ADDR",
-            environment: environment)
-        #expect(run.status == 0, "\(run.errors)")
-        let report = try sandbox.json(["show", "pair", "--json"])
-        let task = try #require((report["tasks"] as? [[String: Any]])?.first)
-        let nodes = try #require(task["nodes"] as? [String])
-        let directory = try #require(report["directory"] as? String)
-        for (rank, node) in nodes.enumerated() {
-            #expect(
-                Machine.text("\(directory)/nodes/\(node)/tasks/0/1/stdout")
-                    == "\(rank) of 2 in \(nodes.joined(separator: ",")) at \(nodes[0])\n")
-        }
-        let failed = try sandbox.martlet(
-            "run", "--image", "host", "--nodes", "2", "--", "/bin/sh", "-c",
-            "[ $NODE_RANK = 1 ] && exit 3; sleep 60", environment: environment)
-        #expect(failed.status == 1)
-        #expect(failed.errors.contains("exit code 3"))
-    }
-
     @Test("what people do wrong is told with what to do, and nothing is kept of it")
     func mistakes() throws {
         let (sandbox, laboratory) = try Self.cluster(1)
