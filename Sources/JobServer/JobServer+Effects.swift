@@ -41,8 +41,10 @@ extension JobServer {
             switch effect {
             case .run(let name, let connection, let dispatches):
                 run(dispatches, on: name, connection: connection)
-            case .cancel(let name, let attempts): nodes[name]?.send(attempts) { .cancel($0) }
-            case .recall(let name, let attempts): nodes[name]?.send(attempts) { .recall($0) }
+            case .cancel(let name, let attempts):
+                nodes[name]?.send(takeBack(attempts, from: name, cancelled: true)) { .cancel($0) }
+            case .recall(let name, let attempts):
+                nodes[name]?.send(takeBack(attempts, from: name, cancelled: false)) { .recall($0) }
             case .acknowledge(let name, let attempts):
                 nodes[name]?.send(attempts) { .acknowledge($0) }
                 nodes[name]?.files?.acknowledged(attempts)

@@ -38,7 +38,14 @@ extension JobServer {
             // What the old line still delivers must not be taken for the new one's.
             nodes[spec.name]?.files?.close()
             apply([.nodeDisconnected(spec.name, reason: "it was added anew"), .nodeAdded(spec)])
-            try connect(spec.name, spec: spec, store)
+            do throws(ErrorReport) {
+                try connect(spec.name, spec: spec, store)
+            } catch {
+                // A node without a line would be waited for in vain.
+                nodes[spec.name] = nil
+                apply([.nodeRemoved(spec.name)])
+                throw error
+            }
             var kept = spec
             kept.takesOver = nil
             write([.machine(kept)])

@@ -91,6 +91,27 @@ extension JobServer {
         }
     }
 
+    /// Attempts that have not been sent, since something for them is still on its way, need not be asked back from the node, which does
+    /// not know them. Returns the others.
+    func takeBack(_ attempts: [AttemptID], from name: String, cancelled: Bool) -> [AttemptID] {
+        var never: [ExitRecord] = []
+        let time = now
+        let sent = attempts.filter { id in
+            let waiting = nodes[name]?.waiting[id.task.job]
+            let place = waiting?.firstIndex { $0.attempt == id }
+            if let place { nodes[name]?.waiting[id.task.job]?.remove(at: place) }
+            let isHeld = place != nil || nodes[name]?.restoring.removeValue(forKey: id) != nil
+            if isHeld {
+                var record = ExitRecord(attempt: id, status: .neverStarted, ended: time)
+                record.cancelled = cancelled
+                never.append(record)
+            }
+            return !isHeld
+        }
+        if !never.isEmpty { inbox.post(.event(.exited(name, never))) }
+        return sent
+    }
+
     private func forgetFailure(_ id: JobID, _ name: String) {
         if case .failed = nodes[name]?.supplies[id] { nodes[name]?.supplies[id] = nil }
     }

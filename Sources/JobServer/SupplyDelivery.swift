@@ -44,7 +44,7 @@ struct SupplyDelivery: Sendable {
                 progress: { progress("receives the image: \($0.amount)") })
         } catch {
             throw SupplyError(
-                error.kind == .unsupported ? .unfit : .passing,
+                [.unsupported, .notFound].contains(error.kind) ? .unfit : .passing,
                 error.reason + (error.hint.map { "; \($0)" } ?? ""))
         }
     }

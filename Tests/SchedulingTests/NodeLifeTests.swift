@@ -99,8 +99,8 @@ struct NodeLifeTests {
         #expect(cluster.jobState(JobID(1)) == .succeeded)
     }
 
-    @Test("a server that is started anew waits from then on")
-    func restart() {
+    /// One task, which a former server sent to node a.
+    private static var running: RestoredJob {
         var job = RestoredJob(
             NewJob(
                 id: JobID(1), spec: JobSpec(name: "j", image: "host", command: ["true"]),
@@ -111,6 +111,12 @@ struct NodeLifeTests {
                 index: 0, state: .running, budget: TaskBudget(attempt: 1),
                 placement: Placement(node: "a", cpus: [0], numaNodes: [0]), cancelRequested: false)
         ]
+        return job
+    }
+
+    @Test("a server that is started anew waits from then on")
+    func restart() {
+        let job = Self.running
         var cluster = Cluster()
         let incarnation = NodeIncarnation(agentEpoch: "a", launcherEpoch: "l", bootID: "b")
         _ = cluster.state.restore([job], nodes: ["a": incarnation], now: cluster.now)
@@ -239,16 +245,7 @@ struct NodeLifeTests {
 
     @Test("a node that only a task's row names can be removed")
     func unknown() {
-        var job = RestoredJob(
-            NewJob(
-                id: JobID(1), spec: JobSpec(name: "j", image: "host", command: ["true"]),
-                taskCount: 1, submitted: Timestamp(milliseconds: 0)))
-        job.isWhole = true
-        job.tasks = [
-            .init(
-                index: 0, state: .running, budget: TaskBudget(attempt: 1),
-                placement: Placement(node: "a", cpus: [0], numaNodes: [0]), cancelRequested: false)
-        ]
+        let job = Self.running
         var cluster = Cluster()
         _ = cluster.state.restore([job], nodes: [:], now: cluster.now)
         #expect(cluster.state.nodeReports.map(\.tasks) == [1])
