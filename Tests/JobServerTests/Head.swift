@@ -12,6 +12,9 @@ struct Head {
     let folder: String
     let directories: Directories
     let node = PretendedNode()
+    /// Of another machine, once one was added.
+    let far = PretendedNode()
+    let supplies = PretendedSupplies()
     let images = PretendedImages()
 
     init() {
@@ -25,11 +28,12 @@ struct Head {
 
     /// Another server on the same directories; the one before is as if it had been killed.
     func start() async throws -> JobServer {
-        let (node, images) = (node, images)
+        let (node, far, supplies, images) = (node, far, supplies, images)
         let server = JobServer(
             directories: directories,
             seams: ServerSeams(
-                openNode: { _, _, deliver in node.open(deliver) },
+                openNode: { spec, _, deliver in (spec == nil ? node : far).open(deliver) },
+                supply: { _, _ throws(SupplyError) in try supplies.bring() },
                 fetchImage: { reference, progress throws(ImageError) in
                     try images.fetch(reference, progress)
                 },

@@ -1,0 +1,72 @@
+import Foundation
+import JobModel
+import NodeLink
+import Testing
+
+@testable import JobServer
+
+/// What goes to other machines before a job's first task there.
+final class PretendedSupplies: @unchecked Sendable {
+    // Everything below is touched under `gate` alone.
+    private let gate = NSCondition()
+    private var answer: Result<NodeSupplies, SupplyError>?
+
+    func answer(_ result: Result<NodeSupplies, SupplyError>) {
+        gate.withLock { answer = result }
+        gate.broadcast()
+    }
+
+    func bring() throws(SupplyError) -> NodeSupplies {
+        gate.lock()
+        defer { gate.unlock() }
+        while true {
+            if let answer { return try answer.get() }
+            gate.wait()
+        }
+    }
+}
+
+@Suite struct SupplyTests {
+    private static func head() async throws -> (Head, JobServer) {
+        let head = Head()
+        let server = try await head.start()
+        try await server.addNodes([NodeSpec(name: "far", destination: "far")])
+        head.far.connect()
+        return (head, server)
+    }
+
+    @Test func aTaskIsSentOnceAllIsThere() async throws {
+        let (head, server) = try await Self.head()
+        defer { head.remove() }
+        let id = try await server.submit()
+        _ = try await server.await(id) { $0.reason == "node far is being prepared" }
+        #expect(head.far.runs.isEmpty)
+        head.supplies.answer(.success(NodeSupplies(root: .host)))
+        await head.far.hears { $0.runs == ["1_0.1"] }
+        await server.shutdown(stopNodes: false)
+    }
+
+    @Test func whatIsCancelledMeanwhileEndsAtOnce() async throws {
+        let (head, server) = try await Self.head()
+        defer { head.remove() }
+        let id = try await server.submit()
+        _ = try await server.await(id) { $0.reason == "node far is being prepared" }
+        _ = try await server.cancel([TaskSelection(job: id)])
+        let ended = try await server.await(id) { $0.state.isFinal }
+        #expect(ended.state == .cancelled)
+        head.supplies.answer(.success(NodeSupplies(root: .host)))
+        #expect(head.far.runs.isEmpty)
+        await server.shutdown(stopNodes: false)
+    }
+
+    @Test func whatCannotBeBroughtGoesElsewhere() async throws {
+        let (head, server) = try await Self.head()
+        defer { head.remove() }
+        head.supplies.answer(.failure(SupplyError(.unfit, "it is too far")))
+        let id = try await server.submit()
+        _ = try await server.await(id) { $0.reason?.contains("it is too far") == true }
+        head.node.connect()
+        await head.node.hears { $0.runs == ["1_0.2"] || $0.runs == ["1_0.1"] }
+        await server.shutdown(stopNodes: false)
+    }
+}
