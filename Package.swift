@@ -211,6 +211,13 @@ let package = Package(
         .executableTarget(
             name: "PlacementDriver", dependencies: ["JobModel", "Scheduling"],
             path: "Benchmarks/PlacementDriver", swiftSettings: strict),
+        .executableTarget(
+            name: "LaboratoryDriver", dependencies: ["Laboratory"],
+            path: "Benchmarks/LaboratoryDriver", swiftSettings: strict),
+        .executableTarget(
+            name: "PretendedNode", dependencies: ["JobModel", "LinuxSystem", "NodeLink"],
+            path: "Benchmarks/PretendedNode", swiftSettings: quickStart,
+            linkerSettings: fullyStatic),
 
         // Tests
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),

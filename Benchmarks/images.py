@@ -131,6 +131,13 @@ class Image:
         self.elsewhere.update((layer["digest"], other.blob(layer)) for layer in other.layers)
         self.layers, self.diff_ids = self.layers + other.layers, self.diff_ids + other.diff_ids
 
+    def top(self, path, name):
+        """Takes one file in a layer of its own, uppermost; not kept for the next use of this image."""
+        layer = os.path.join(self.folder, "top")
+        descriptor, diff_id = write_layer(layer, [(path, name)], 1)
+        self.elsewhere[descriptor["digest"]] = layer
+        self.layers, self.diff_ids = self.layers + [descriptor], self.diff_ids + [diff_id]
+
     @property
     def size(self):
         return sum(layer["size"] for layer in self.layers)

@@ -37,6 +37,9 @@ extension JobServer {
 
     /// What may be told now.
     func perform(_ effects: [Effect]) {
+        // Records that are on disk go along with the tasks that take their places, so that a node is woken once.
+        let acknowledged = acknowledge(effects)
+        defer { for name in acknowledged { nodes[name]?.line.sendQueued() } }
         for effect in effects {
             switch effect {
             case .run(let name, let connection, let dispatches):
@@ -45,9 +48,6 @@ extension JobServer {
                 nodes[name]?.send(takeBack(attempts, from: name, cancelled: true)) { .cancel($0) }
             case .recall(let name, let attempts):
                 nodes[name]?.send(takeBack(attempts, from: name, cancelled: false)) { .recall($0) }
-            case .acknowledge(let name, let attempts):
-                nodes[name]?.send(attempts) { .acknowledge($0) }
-                nodes[name]?.files?.acknowledged(attempts)
             case .quarantined(let name, let reason):
                 note("node \(name) gets no more tasks: \(reason)")
                 write([.drained(name, reason: reason, isQuarantine: true)])
@@ -57,6 +57,16 @@ extension JobServer {
             default: break
             }
         }
+    }
+
+    private func acknowledge(_ effects: [Effect]) -> Set<String> {
+        var names: Set<String> = []
+        for case .acknowledge(let name, let attempts) in effects {
+            nodes[name]?.queue(attempts) { .acknowledge($0) }
+            nodes[name]?.files?.acknowledged(attempts)
+            names.insert(name)
+        }
+        return names
     }
 
     private func forget(_ id: JobID) {

@@ -15,6 +15,7 @@ extension JobServer {
             nodes[name] = NodeConnection(
                 name: name, spec: spec, line: line, files: try spec.map { _ in try files(of: name) }
             )
+            inbox.pause = Inbox.pause(nodes: nodes.count)
         } catch { throw ErrorReport(error: "the server cannot reach node \(name): \(error)") }
     }
 

@@ -76,6 +76,7 @@ extension JobServer {
         node.files?.close()
         loseSessions(on: name, "node \(name) was removed")
         nodes[name] = nil
+        inbox.pause = Inbox.pause(nodes: nodes.count)
         try await settle()
     }
 

@@ -33,8 +33,19 @@ struct NodeConnection: Sendable {
 
     /// In messages that are not too long.
     func send<Element>(_ elements: [Element], _ message: ([Element]) -> ToAgent) {
-        for start in stride(from: 0, to: elements.count, by: Frame.batch) {
-            send(message(Array(elements[start..<min(start + Frame.batch, elements.count)])))
+        for message in Self.messages(elements, message) { send(message) }
+    }
+
+    /// What is in no hurry: it goes with what is sent next, or with `line.sendQueued`.
+    func queue<Element>(_ elements: [Element], _ message: ([Element]) -> ToAgent) {
+        for message in Self.messages(elements, message) { line.queue(message, lineNumber) }
+    }
+
+    private static func messages<Element>(
+        _ elements: [Element], _ message: ([Element]) -> ToAgent
+    ) -> [ToAgent] {
+        stride(from: 0, to: elements.count, by: Frame.batch).map { start in
+            message(Array(elements[start..<min(start + Frame.batch, elements.count)]))
         }
     }
 }

@@ -14,6 +14,9 @@ struct NodeLine: Sendable {
     }
     typealias Receiver = @Sendable (StreamHandle, StreamEvent) -> Void
     let send: @Sendable (ToAgent, Int) -> Void
+    /// The same, and it waits for what is sent next, or for `sendQueued`.
+    let queue: @Sendable (ToAgent, Int) -> Void
+    let sendQueued: @Sendable () -> Void
     /// Opens a stream of bytes, `AgentLink.open`.
     let open: @Sendable (StreamRequest, Int, @escaping Receiver) throws(LinkError) -> StreamHandle
     /// Whether the node has tasks of ours: it is then looked for more often.
@@ -23,6 +26,8 @@ struct NodeLine: Sendable {
 
     init(
         send: @escaping @Sendable (ToAgent, Int) -> Void,
+        queue: (@Sendable (ToAgent, Int) -> Void)? = nil,
+        sendQueued: @escaping @Sendable () -> Void = {},
         open:
             @escaping @Sendable (StreamRequest, Int, @escaping Receiver) throws(LinkError) ->
             StreamHandle = { _, _, _ throws(LinkError) in throw LinkError("no streams here") },
@@ -31,6 +36,8 @@ struct NodeLine: Sendable {
     ) {
         self.hasTasks = hasTasks
         self.send = send
+        self.queue = queue ?? send
+        self.sendQueued = sendQueued
         self.open = open
         self.close = close
     }
@@ -81,6 +88,11 @@ struct NodeLine: Sendable {
                 if case .shutdown = message { box.end() }
                 if let connection = box[number] { link.send(message, on: connection) }
             },
+            queue: { message, number in
+                if let connection = box[number] {
+                    link.send(message, on: connection, isLast: false)
+                }
+            }, sendQueued: { link.sendQueued() },
             open: { request, number, receive throws(LinkError) in
                 guard let connection = box[number] else {
                     throw LinkError("the connection to the node has ended")

@@ -73,6 +73,8 @@ extension AgentLink {
         var byte = [UInt8](repeating: 0, count: 1)
         // Empty is the end of it.
         while let got = try? UnixSocket.receive(wakeReader.raw, into: &byte), got.count > 0 {}
+        // After that: who comes between finds it set, and what it has queued is looked at next.
+        outbox.withLock { $0.isWoken = false }
     }
 
     private func connect(onHello: () -> Void) throws {

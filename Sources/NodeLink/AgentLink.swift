@@ -47,6 +47,8 @@ public final class AgentLink: Sendable {
         var isMissed = false
         /// The next connection is tried at once.
         var isHurried = false
+        /// The thread has been woken to send what is pending, and has not looked yet.
+        var isWoken = false
         /// The hash of the programs that the node is meant to run.
         var programs: String?
 
@@ -55,6 +57,12 @@ public final class AgentLink: Sendable {
         var skills: [String] = []
         var streams = StreamTable<StreamQueue>(isHead: true)
         var handles: [UInt16: StreamHandle] = [:]
+
+        /// Whether the thread has to be woken. A thousand links wake theirs often: once for all that is pending is enough.
+        mutating func takeWake() -> Bool {
+            defer { isWoken = true }
+            return !isWoken
+        }
 
         func stands(_ connection: Connection) -> Bool {
             isOpen && self.connection == connection.number && !isClosed
@@ -131,13 +139,19 @@ public final class AgentLink: Sendable {
 
     /// Queues a message. Where `connection` no longer stands it is dropped: the next hello tells what to send again.
     /// Lists are split by the caller, at most `Frame.batch` elements a message, and here where those are long.
-    public func send(_ message: ToAgent, on connection: Connection) {
-        let queued = outbox.withLock { outbox -> Bool in
+    /// - Parameter isLast: whether it goes at once; else it waits for the next one, or for `sendQueued`.
+    public func send(_ message: ToAgent, on connection: Connection, isLast: Bool = true) {
+        let isNews = outbox.withLock { outbox -> Bool in
             guard outbox.stands(connection) else { return false }
             outbox.queue(message)
-            return true
+            return isLast && outbox.takeWake()
         }
-        if queued { wake() }
+        if isNews { wake() }
+    }
+
+    /// Sends what waits.
+    public func sendQueued() {
+        if outbox.withLock({ !$0.pending.isEmpty && $0.takeWake() }) { wake() }
     }
 
     /// Ends the thread after what is queued has been written.

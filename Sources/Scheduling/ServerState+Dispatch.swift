@@ -139,7 +139,9 @@ extension ServerState.Node {
 
     /// Why it takes no work though it may be connected, as a clause.
     var closedReason: String? {
-        if let drain { return "it is drained: \(drain.reason)" }
+        if let drain {
+            return drain.reason.isEmpty ? "it is drained" : "it is drained: \(drain.reason)"
+        }
         return health.quarantine.map { "it is in quarantine: \($0)" } ?? heldReason
     }
 

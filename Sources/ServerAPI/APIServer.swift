@@ -122,7 +122,7 @@ public struct APIServer: Sendable {
             switch body.change {
             case .drain:
                 try await jobs.drainNode(
-                    name, reason: body.reason ?? "drained", requeue: body.force ?? false)
+                    name, reason: body.reason ?? "", requeue: body.force ?? false)
             case .undrain: try await jobs.undrainNode(name)
             case .remove: try await jobs.removeNode(name, force: body.force ?? false)
             }

@@ -8,7 +8,7 @@ import TerminalUI
 struct Logs: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Print what tasks wrote: byte for byte for one task, with the index before each line for several."
+            "Print what tasks wrote: byte for byte for one task, with the index before each line for several, and with the node for tasks on several nodes."
     )
 
     @Argument(help: "last, 42, 42_7, 42_[3-9] or a name.") var job: String = "last"
@@ -89,7 +89,7 @@ struct TaskReader {
     /// Writes what is new: first the rest of the attempts before the present one, which ended unseen.
     mutating func copy(_ task: TaskReport, wanted: [Int32], isLast: Bool) {
         while attempt <= task.attempt {
-            if files.isEmpty { files = wanted.compactMap { file(of: task, $0) } }
+            if files.isEmpty { files = wanted.flatMap { files(of: task, $0) } }
             let isOver = attempt < task.attempt
             for place in files.indices { files[place].copy(isLast: isLast || isOver) }
             guard isOver else { return }
@@ -98,14 +98,25 @@ struct TaskReader {
         }
     }
 
-    private func file(of task: TaskReport, _ descriptor: Int32) -> LogReader? {
-        guard let path = descriptor == 1 ? task.stdout : task.stderr else { return nil }
-        // `…/tasks/<index>/<attempt>/stdout`
-        var parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count > 2 else { return nil }
+    private func files(of task: TaskReport, _ descriptor: Int32) -> [LogReader] {
+        guard let path = descriptor == 1 ? task.stdout : task.stderr else { return [] }
+        // `…/tasks/<index>/<attempt>/stdout`, and of tasks on several nodes `…/nodes/<node>/tasks/<index>/<attempt>/stdout`.
+        var parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count > 6 else { return [] }
         parts[parts.count - 2] = "\(attempt)"
-        return LogReader(
-            path: parts.joined(separator: "/"), descriptor: descriptor, prefix: prefix)
+        let place = parts.count - 5
+        guard let nodes = task.nodes, parts[place - 1] == "nodes" else {
+            return [
+                LogReader(
+                    path: parts.joined(separator: "/"), descriptor: descriptor, prefix: prefix)
+            ]
+        }
+        return nodes.map { node in
+            parts[place] = node
+            return LogReader(
+                path: parts.joined(separator: "/"), descriptor: descriptor,
+                prefix: "\(task.index)@\(node): ")
+        }
     }
 }
 

@@ -106,6 +106,108 @@ struct NodesTests {
         #expect(listed.status == 0, "\(listed.errors)")
     }
 
+    @Test("an image and a secret come to nodes that have neither, and the secret to no disk")
+    func supplies() throws {
+        let (sandbox, laboratory) = try Self.cluster(2)
+        defer { sandbox.close() }
+        let archive = sandbox.folder + "/root.tar"
+        try sandbox.tool("tar", "-C", try sandbox.busyboxRoot(), "-cf", archive, ".")
+        try sandbox.tool(
+            Sandbox.binaries + "/martlet", "image", "import", archive, "--tag", "box:1")
+        let password = "hunter" + UUID().uuidString
+        let spec = try sandbox.write(
+            "spec.yaml",
+            """
+            name: far
+            image: box:1
+            secrets: {TOKEN: {file: \(try sandbox.write("token", password + "\n"))}}
+            sweep: {grid: {i: 1..6}}
+            script: |
+              test -e /log && test ! -e /usr && echo "${#TOKEN} {i}"
+              sleep 0.3
+            """)
+        let run = try sandbox.martlet("run", spec, environment: laboratory.environment)
+        #expect(run.status == 0, "\(run.errors)")
+        let job = try sandbox.job("far")
+        #expect(Set(job.tasks.compactMap(\.node)) == ["node0", "node1"])
+        for task in job.tasks {
+            let output = Machine.text(task.stdout ?? "")
+            #expect(output == "\(password.count) \(task.index + 1)\n")
+        }
+        let found = try sandbox.run(["grep", "-rl", password, sandbox.folder, laboratory.folder])
+        #expect(found.output == sandbox.folder + "/token\n")
+    }
+
+    @Test(
+        "a root filesystem that a node does not have is told at once, and does not hold up others")
+    func directoryAsImage() throws {
+        let (sandbox, laboratory) = try Self.cluster(1)
+        defer { sandbox.close() }
+        let submit = try sandbox.martlet(
+            "submit", "--name", "here", "--image", try sandbox.busyboxRoot(), "--", "/bin/true",
+            environment: laboratory.environment)
+        #expect(submit.status == 0, "\(submit.errors)")
+        try sandbox.waitUntil("why it waits") {
+            try sandbox.martlet("explain", "here").output.contains("martlet image import")
+        }
+        let local = try sandbox.martlet("nodes", "ls", "--quiet").output.split(separator: "\n")[0]
+        #expect(try sandbox.martlet("nodes", "undrain", String(local)).status == 0)
+        #expect(try sandbox.martlet("wait", "here", "--timeout", "60").status == 0)
+    }
+
+    @Test(
+        "a task on two nodes starts on both, which know each other, and its logs are those of both")
+    func gang() throws {
+        let (sandbox, laboratory) = try Self.cluster(2)
+        defer { sandbox.close() }
+        let run = try sandbox.martlet(
+            "run", "--name", "both", "--image", "host", "--nodes", "2", "--metric", "rank=min",
+            "--script",
+            """
+            echo "$MARTLET_NODE_RANK of $MARTLET_NODES in $MARTLET_NODE_LIST at $MASTER_ADDR"
+            echo "{\"rank\": $MARTLET_NODE_RANK}" >> $MARTLET_METRICS
+            """, environment: laboratory.environment)
+        #expect(run.status == 0, "\(run.errors)")
+        let logs = try sandbox.martlet("logs", "both").output.split(separator: "\n")
+        #expect(
+            logs == [
+                "0@node0: 0 of 2 in node0,node1 at node0",
+                "0@node1: 1 of 2 in node0,node1 at node0",
+            ])
+        #expect(try sandbox.job("both").tasks.first?.metrics == ["rank": 0])
+        let fails = try sandbox.martlet(
+            "run", "--name", "one", "--image", "host", "--nodes", "2", "--script",
+            "test $MARTLET_NODE_RANK = 0 && sleep 1000; exit 7", environment: laboratory.environment
+        )
+        #expect(fails.status == 1)
+        #expect(try sandbox.job("one").tasks.first?.exitCode == 7)
+    }
+
+    @Test("a checkpoint goes along when its task has to leave a node")
+    func checkpoint() throws {
+        let (sandbox, laboratory) = try Self.cluster(2)
+        defer { sandbox.close() }
+        let submit = try sandbox.martlet(
+            "submit", "--name", "moves", "--image", "host", "--script",
+            """
+            test -e $MARTLET_CHECKPOINT/step && exec cat $MARTLET_CHECKPOINT/step
+            echo 41 > $MARTLET_CHECKPOINT/step
+            echo there
+            sleep 1000
+            """, environment: laboratory.environment)
+        #expect(submit.status == 0, "\(submit.errors)")
+        try sandbox.waitUntil("the first attempt's checkpoint") {
+            try sandbox.martlet("logs", "moves").output == "there\n"
+        }
+        let first = try #require(try sandbox.job("moves").tasks.first?.node)
+        let drained = try sandbox.martlet("nodes", "drain", first, "--requeue")
+        #expect(drained.status == 0, "\(drained.errors)")
+        let wait = try sandbox.martlet("wait", "moves", "--timeout", "60")
+        #expect(wait.status == 0, "\(wait.errors)")
+        #expect(try sandbox.job("moves").tasks.first?.node != first)
+        #expect(try sandbox.martlet("logs", "moves").output == "41\n")
+    }
+
     @Test("what people do wrong is told with what to do, and nothing is kept of it")
     func mistakes() throws {
         let (sandbox, laboratory) = try Self.cluster(1)

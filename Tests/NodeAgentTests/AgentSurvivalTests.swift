@@ -106,13 +106,20 @@ struct AgentSurvivalTests {
         #expect(try await eventually { head.exit(attempt()) != nil })
         // The agent alone, then the launcher alone, then both: the journal is what is left.
         for locks in [["agent.lock"], ["launcher.lock"], ["launcher.lock", "agent.lock"]] {
-            let before = head.state.withLock { $0.hellos.count }
+            let (epoch, told) = head.state.withLock {
+                ($0.hellos.last?.agentEpoch, $0.exited[attempt()]?.count ?? 0)
+            }
             for pid in locks.compactMap(agent.pid) { kill(pid, SIGKILL) }
             if locks == ["launcher.lock"] { continue }
+            // In the hello, or right after it where the launcher has not told it by then.
             #expect(
-                try await eventually { head.state.withLock { $0.hellos.count } > before })
-            let told = head.state.withLock { $0.hellos.last?.exited.map(\.status) }
-            #expect(told == [.code(5)], "after the end of \(locks)")
+                try await eventually {
+                    head.state.withLock {
+                        $0.hellos.last?.agentEpoch != epoch
+                            && $0.exited[attempt()]?.count ?? 0 > told
+                    }
+                }, "after the end of \(locks)")
+            #expect(head.exit(attempt())?.status == .code(5))
         }
         head.send(.acknowledge([attempt()]))
         #expect(

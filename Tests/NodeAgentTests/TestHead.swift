@@ -145,7 +145,7 @@ final class TestHead: Sendable {
         }
         // What has ended here and is still kept there.
         let settled = hello.accepted.filter { state.exited[$0] != nil }
-        if !settled.isEmpty { answers.append(.acknowledge(settled)) }
+        if state.acknowledges, !settled.isEmpty { answers.append(.acknowledge(settled)) }
         return answers + (runs.isEmpty ? [] : [.run(runs)])
     }
 }

@@ -53,7 +53,7 @@ struct BackoffTests {
         backoff.connected(now: 0)
         #expect(backoff.pause(after: .lost, now: 60_000, hasTasks: false) { $0 } == 0)
         var now: Int64 = 60_000
-        while now < 76_000 {
+        while now < 120_000 {
             let pause = backoff.pause(after: .timedOut, now: now, hasTasks: false) { $0 }
             #expect(pause <= 2000)
             #expect(backoff.connectTimeout(now: now) <= 4)

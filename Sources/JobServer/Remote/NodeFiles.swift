@@ -49,7 +49,9 @@ final class NodeFiles: Sendable {
     /// Records may come again, as they do with each hello, until they are acknowledged.
     func intake(_ records: [ExitRecord]) { queue.post(.intake(records)) }
     /// They do not come again.
-    func acknowledged(_ attempts: [AttemptID]) { queue.post(.acknowledged(attempts)) }
+    func acknowledged(_ attempts: [AttemptID]) {
+        queue.post(.acknowledged(attempts), isUrgent: false)
+    }
 
     /// Somebody reads what these attempts write; as often as that is said, `unfollow` ends it, and so does the attempt's end.
     func follow(_ attempts: [AttemptID]) { queue.post(.follow(attempts)) }

@@ -24,11 +24,12 @@ final class WorkQueue<Work: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func post(_ work: Work) {
+    /// - Parameter isUrgent: whether it is worked at once; else it waits for what is.
+    func post(_ work: Work, isUrgent: Bool = true) {
         pthread_mutex_lock(mutex)
         waiting.append(work)
-        pthread_cond_signal(hasWork)
         pthread_mutex_unlock(mutex)
+        if isUrgent { pthread_cond_signal(hasWork) }
     }
 
     /// `take` returns what is there, and then nil.

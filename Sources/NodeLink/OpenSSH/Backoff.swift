@@ -23,7 +23,7 @@ struct Backoff: Sendable {
     /// Of the next connection: brief after a short outage, so that a try which the network has swallowed does not outlast it.
     func connectTimeout(now: Int64) -> Int {
         guard let since else { return 10 }
-        return Int(min(10, max(2, (now - since) / 4000)))
+        return Int(min(10, max(2, (now - since) / 30_000)))
     }
 
     /// Milliseconds to wait. The first try after a connection that stood comes at once.
@@ -50,8 +50,8 @@ struct Backoff: Sendable {
             let most = min(hasTasks ? Self.longestWithTasks : Self.longest, max(2000, doubled))
             return most / 2 + random(most / 2)
         case .unknownHost, .unreachable, .timedOut, .lost, .other:
-            // An eighth of the outage: short after a short one, and as rare as anything after a long one.
-            let most = max(Self.shortest, (now - start) / 8)
+            // A thirtieth of the outage: a second after half a minute, and as rare as anything after half an hour.
+            let most = max(Self.shortest, (now - start) / 30)
             return random(min(most, hasTasks ? Self.longestWithTasks : Self.longest))
         }
     }

@@ -48,7 +48,7 @@ struct NodesAdd: ParsableCommand {
                 joined.append(node)
                 if !json { Self.tell(node) }
             }
-            if !joining.isEmpty { usleep(50_000) }
+            if !joining.isEmpty { usleep(10_000) }
         }
         let nodes = try client.nodes().filter { names.contains($0.name) }
         let failed = nodes.filter { !$0.isJoined }
