@@ -9,10 +9,10 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 
 import bench
+import peers
 
 class Martlet:
     def __init__(self, binaries, folder, root):
@@ -39,46 +39,6 @@ def parallel(program, tasks):
                    stdout=subprocess.DEVNULL)
 
 
-def hyperqueue_python():
-    """A Python that can import hyperqueue, made once in a virtual environment; None where PyPI does not answer."""
-    venv = os.path.abspath(os.path.join(".build", "bench", "hyperqueue"))
-    python = os.path.join(venv, "bin", "python3")
-    if not os.path.exists(python):
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    if subprocess.run([python, "-c", "import hyperqueue"], capture_output=True).returncode == 0:
-        return python
-    if subprocess.run([python, "-m", "pip", "install", "-q", "hyperqueue"], capture_output=True).returncode == 0:
-        return python
-    return None
-
-
-HYPERQUEUE = """
-import os, sys, tempfile, time
-from hyperqueue import Job, LocalCluster
-from hyperqueue.cluster import WorkerConfig
-program, tasks = sys.argv[1], int(sys.argv[2])
-os.chdir(tempfile.mkdtemp(dir=sys.argv[3]))
-with LocalCluster() as cluster:
-    cluster.start_worker(WorkerConfig(cores=os.cpu_count()))
-    client = cluster.client()
-    warm = Job()
-    warm.program([program])
-    client.wait_for_jobs([client.submit(warm)])
-    start = time.perf_counter()
-    job = Job()
-    for _ in range(tasks):
-        job.program([program])
-    client.wait_for_jobs([client.submit(job)])
-    print(time.perf_counter() - start)
-"""
-
-
-def hyperqueue(python, program, tasks, folder):
-    """Its tasks' logs stay in `folder` until all has been measured."""
-    out = subprocess.run([python, "-c", HYPERQUEUE, program, str(tasks), folder], capture_output=True, text=True, check=True)
-    return float(out.stdout.strip().split("\n")[-1])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default=".build/bin")
@@ -94,9 +54,9 @@ def main():
         contenders = {"martlet (containers)": lambda: bench.timed(ours.run, options.tasks)}
         if shutil.which("parallel"):
             contenders["GNU parallel (bare)"] = lambda: bench.timed(parallel, program, options.tasks)
-        python = hyperqueue_python()
+        python = peers.hyperqueue_python()
         if python:
-            contenders["HyperQueue (bare)"] = lambda: hyperqueue(python, program, options.tasks, folder)
+            contenders["HyperQueue (bare)"] = lambda: peers.hyperqueue(python, [program], options.tasks, folder)
         ours.run(min(200, options.tasks))
         results = bench.paired(contenders, options.runs, lambda contender: contender())
     finally:

@@ -57,13 +57,15 @@ final class NodesFileReader {
 
     private func add(described node: SpecNode) {
         var name: SpecNode?
-        var user: String?
+        var (user, host): (String?, NodeSpec?)
         var settings = NodeSpec(name: "", destination: "")
         read.mapping(
             node, "a node",
             [
                 "name": { name = $0 },
+                "host": { host = self.host($0) },
                 "user": { user = self.user($0) },
+                "address": { settings.address = self.read.string($0, "address") },
                 "port": {
                     settings.port = self.read.integer($0, "port", in: 1...65535).map(Int.init)
                 },
@@ -81,16 +83,33 @@ final class NodesFileReader {
         guard let name else {
             return read.fail(node, "a node needs a name", hint: "name: gpu[01-16]")
         }
+        if host != nil, name.scalar?.contains("[") == true {
+            return read.fail(name, "several nodes have no one host", hint: "leave host out")
+        }
         add(name) { typed in
             var spec = settings
             spec.name = typed.name
-            spec.destination = typed.destination
-            if let user, !typed.destination.contains("@") {
-                spec.destination = user + "@" + typed.destination
+            let reached = host ?? typed
+            spec.destination = reached.destination
+            if let user, !reached.destination.contains("@") {
+                spec.destination = user + "@" + reached.destination
             }
-            spec.port = typed.port ?? settings.port
+            spec.port = settings.port ?? reached.port
             return spec
         }
+    }
+
+    /// `[user@]host[:port]` of one machine, which then has another name.
+    private func host(_ node: SpecNode) -> NodeSpec? {
+        guard let text = read.string(node, "host") else { return nil }
+        do throws(HostRange.Failure) {
+            let hosts = try NodeSpec.all(typed: text)
+            if hosts.count == 1 { return hosts[0] }
+            read.fail(node, "host is one machine", hint: "name: gpu[01-16], without host")
+        } catch {
+            read.diagnostics.add(node.place(of: error.column - 1), error.message)
+        }
+        return nil
     }
 
     private func user(_ node: SpecNode) -> String? {

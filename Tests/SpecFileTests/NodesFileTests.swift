@@ -20,8 +20,11 @@ struct NodesFileTests {
                 port: 22022
                 accept_new: true
                 lease: off
+              - {name: big, host: "carl@10.0.0.7:2200", address: 192.168.1.7}
             """)
-        #expect(nodes.map(\.name) == ["gpu01", "gpu02", "anna@big1", "anna@big2", "old"])
+        #expect(nodes.map(\.name) == ["gpu01", "gpu02", "anna@big1", "anna@big2", "old", "big"])
+        #expect(nodes[5].destination == "carl@10.0.0.7" && nodes[5].port == 2200)
+        #expect(nodes[5].address == "192.168.1.7")
         #expect(nodes[3].destination == "anna@big2" && nodes[3].port == 2222)
         #expect(nodes[3].labels == ["gpu": "a100"] && nodes[3].directory == "/scratch/anna")
         #expect(nodes[3].lease == 7_200_000 && !nodes[3].acceptsNewHostKey)
@@ -42,6 +45,7 @@ struct NodesFileTests {
                 "nodes.yaml:2:22: a lease of less than a minute"
             ),
             ("nodes:\n  - {name: a, directory: x}\n", "nodes.yaml:2:26: 'x' is not absolute"),
+            ("nodes:\n  - {name: \"a[1-2]\", host: b}\n", "nodes.yaml:2:11: several nodes"),
             ("nodes:\n  - {port: 1}\n", "nodes.yaml:2:5: a node needs a name"),
             ("{}\n", "nodes.yaml:1:1: there are no nodes"),
         ])
