@@ -165,7 +165,7 @@ struct NodesTests {
             "--script",
             """
             echo "$MARTLET_NODE_RANK of $MARTLET_NODES in $MARTLET_NODE_LIST at $MASTER_ADDR"
-            echo "{\"rank\": $MARTLET_NODE_RANK}" >> $MARTLET_METRICS
+            echo '{"rank": '$MARTLET_NODE_RANK'}' >> $MARTLET_METRICS
             """, environment: laboratory.environment)
         #expect(run.status == 0, "\(run.errors)")
         let logs = try sandbox.martlet("logs", "both").output.split(separator: "\n")
