@@ -95,6 +95,25 @@ struct LimitTests {
         #expect(next.output == "Cpus_allowed_list:\t\(all[1])\n")
     }
 
+    @Test(.enabled(if: hasCgroups, "no cgroup controllers that this user may divide"))
+    func cgroupsThatSomebodyRemovedAreMadeAnew() throws {
+        let launcher = try LauncherUnderTest(.root)
+        let first = try launcher.shell("echo one") { $0.memoryLimit = 64 << 20 }
+        #expect(first.exit.enforcement.memory.hasPrefix("cgroup"))
+        var removed = 0
+        for top in ["/sys/fs/cgroup"]
+            + (try Files.names(in: "/sys/fs/cgroup")).map({ "/sys/fs/cgroup/" + $0 })
+        {
+            let base = "\(top)/martlet-\(launcher.pid)"
+            for slot in (try? Files.directoryNames(in: base)) ?? [] { rmdir(base + "/" + slot) }
+            if rmdir(base) == 0 { removed += 1 }
+        }
+        #expect(removed > 0)
+        let next = try launcher.shell("echo two") { $0.memoryLimit = 64 << 20 }
+        #expect(next.output == "two\n")
+        #expect(next.exit.enforcement.memory.hasPrefix("cgroup"))
+    }
+
     /// What a kept layer holds stays charged to its cgroup, which another task must not inherit.
     @Test(arguments: Runner.possible)
     func aKeptLayerTakesNoMemoryFromTheNextTask(runner: Runner) throws {

@@ -20,7 +20,7 @@ struct Cgroups {
         case none
     }
 
-    let mode: Mode
+    private(set) var mode: Mode
     private var free: [Slot] = []
     private var made = 0
 
@@ -49,7 +49,7 @@ struct Cgroups {
             if (try? limit(pooled, spec)) != nil { return pooled }
             Self.remove(pooled)
         }
-        let slot = try make()
+        let slot = try makeOrFind()
         do throws(SystemError) {
             try limit(slot, spec)
         } catch {
@@ -217,6 +217,16 @@ struct Cgroups {
         }
         if spec.pidsLimit != nil, controllers.contains("pids") { reached.pids = name }
         return reached
+    }
+
+    /// Somebody who tidies up may have removed what is ours while no task was in it; that is no reason to start none any more.
+    private mutating func makeOrFind() throws(SystemError) -> Slot {
+        do throws(SystemError) { return try make() } catch {
+            guard error.errno == ENOENT else { throw error }
+        }
+        mode = Self.detect()
+        free = []
+        return try make()
     }
 
     private mutating func make() throws(SystemError) -> Slot {
