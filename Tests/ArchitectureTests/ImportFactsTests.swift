@@ -4,7 +4,9 @@ import Testing
 /// Holds the structure: which room may see which, read off the import lines themselves.
 @Suite("Import facts")
 struct ImportFactsTests {
-    let house = try? SourceTree.load()
+    /// Read once for all of them.
+    private static let tree = try? SourceTree.load()
+    private var house: SourceTree? { Self.tree }
 
     @Test(
         "one module alone reaches each large library",
