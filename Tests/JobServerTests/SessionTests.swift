@@ -82,6 +82,8 @@ struct SessionTests {
         let server = try await head.start()
         head.node.connect()
         // Its image does not come.
+        head.images.close()
+        defer { head.images.open() }
         let waiting = try await server.submit(image: "slow") { $0.interaction = Self.interaction }
         await server.closeSession(try await server.openSession(attach(waiting)))
         #expect(try await server.await(waiting) { $0.state.isFinal }.state == .cancelled)
@@ -90,7 +92,6 @@ struct SessionTests {
         await head.node.hears { !$0.sessions.isEmpty }
         await server.closeSession(session)
         await head.node.hears { $0.order.last == "hang up" }
-        head.images.close()
     }
 
     @Test("where there is nothing to sit at, whoever asked is told what to ask instead")
