@@ -45,7 +45,7 @@ struct NodesFileTests {
                 "nodes.yaml:2:22: a lease of less than a minute"
             ),
             ("nodes:\n  - {name: a, directory: x}\n", "nodes.yaml:2:26: 'x' is not absolute"),
-            ("nodes:\n  - {name: \"a[1-2]\", host: b}\n", "nodes.yaml:2:11: several nodes"),
+            ("nodes:\n  - {name: \"a[1-2]\", host: b}\n", "nodes.yaml:2:12: several nodes"),
             ("nodes:\n  - {port: 1}\n", "nodes.yaml:2:5: a node needs a name"),
             ("{}\n", "nodes.yaml:1:1: there are no nodes"),
         ])

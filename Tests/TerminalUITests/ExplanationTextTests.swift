@@ -41,10 +41,10 @@ struct ExplanationTextTests {
                 "  waits for other tasks to end",
                 "",
                 "12 tasks wait for room",
-                "  each needs  8 CPUs, 32 GiB, 2 GPUs",
-                "  expected    2026-11-26T12:00:00 on gpu-1, kept for it",
-                "  order       priority 0, has and lately had 12.5 % of the cluster",
-                "  behind      jobs 3, 5",
+                "  each needs   8 CPUs, 32 GiB, 2 GPUs",
+                "  expected     2026-11-26T12:00:00 on gpu-1, kept for it",
+                "  order        priority 0, has and lately had 12.5 % of the cluster",
+                "  behind       jobs 3, 5",
                 "",
                 "  gpu-1",
                 "    needs 2 GPUs, 1 of 8 is free",
@@ -73,7 +73,7 @@ struct ExplanationTextTests {
         report.place = place
         let lines = ExplanationText(report, width: 80, isColoured: false).lines
         #expect(lines.allSatisfy { $0.count <= 80 })
-        #expect(lines.contains { $0.hasPrefix("  CPUs        0,1,2,3,") })
+        #expect(lines.contains { $0.hasPrefix("  CPUs         0,1,2,3,") })
         #expect(lines.suffix(2).first == "  NUMA nodes  1 NUMA node  1 NUMA node")
         #expect(lines.last == "  GPU links   NVLink 12×   PCIe         ← decides")
     }
