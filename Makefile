@@ -23,8 +23,7 @@ demo:
 	@JobSpecs/digits/demo
 
 # One test after the other: most of them run processes of their own, and on two cores a crowd of them meets its time limits.
-# Without what debuggers and editors want, a fifth of the compiler's time is saved.
-TEST := swift test --disable-xctest --no-parallel --disable-index-store -debug-info-format none
+TEST := swift test --disable-xctest --no-parallel
 
 test:
 	@.ci/packages test

@@ -175,7 +175,7 @@ public final class LaboratoryNode: Sendable {
         let next = try Self.boot(folder, options)
         machine.withLock { $0 = next }
         // The old pair goes with its namespace, in its own time.
-        for _ in 0..<200 where (try? network.run("ip link show \(port)")) != nil { usleep(5000) }
+        for _ in 0..<4000 where (try? network.run("ip link show \(port)")) != nil { usleep(5000) }
         try plugIn()
     }
 
