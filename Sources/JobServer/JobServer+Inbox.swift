@@ -28,8 +28,8 @@ final class Inbox: Sendable {
         set { contents.withLock { $0.onWork = newValue } }
     }
 
-    /// With many nodes something comes all the time. Plans and commits for several ends at once take half the CPU of as many for
-    /// one each, and 5 ms are nothing beside the way to a node and back.
+    /// With many nodes something comes all the time. One plan and one commit for several ends cost less than one for each, and
+    /// 5 ms are little beside the way to a node and back.
     static func pause(nodes: Int) -> Int64 { min(5, Int64(nodes) / 50) }
 
     /// How long the actor is left alone after the first of several that come together, in milliseconds.

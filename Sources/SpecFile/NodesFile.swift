@@ -94,7 +94,7 @@ final class NodesFileReader {
             if let user, !reached.destination.contains("@") {
                 spec.destination = user + "@" + reached.destination
             }
-            spec.port = settings.port ?? reached.port
+            spec.port = reached.port ?? settings.port
             return spec
         }
     }

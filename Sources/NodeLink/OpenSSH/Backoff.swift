@@ -23,7 +23,7 @@ struct Backoff: Sendable {
     /// Of the next connection: brief after a short outage, so that a try which the network has swallowed does not outlast it.
     func connectTimeout(now: Int64) -> Int {
         guard let since else { return 10 }
-        return Int(min(10, max(2, (now - since) / 30_000)))
+        return Int(min(10, max(2, (now - since) / 4000)))
     }
 
     /// Milliseconds to wait. The first try after a connection that stood comes at once.
