@@ -55,7 +55,10 @@ final class PretendedSupplies: @unchecked Sendable {
         let ended = try await server.await(id) { $0.state.isFinal }
         #expect(ended.state == .cancelled)
         head.supplies.answer(.success(NodeSupplies(root: .host)))
-        #expect(head.far.runs.isEmpty)
+        // What is sent after it shows that it was not.
+        _ = try await server.submit()
+        await head.far.hears { $0.runs.contains("2_0.1") }
+        #expect(head.far.runs == ["2_0.1"])
         await server.shutdown(stopNodes: false)
     }
 
