@@ -23,7 +23,7 @@ demo:
 	@JobSpecs/digits/demo
 
 # One test after the other: most of them run processes of their own, and on two cores a crowd of them meets its time limits.
-TEST := swift test --disable-xctest --no-parallel
+TEST := swift test --disable-xctest --no-parallel -debug-info-format none
 
 test:
 	@.ci/packages test

@@ -73,14 +73,35 @@ struct NodesTests {
         let (sandbox, laboratory) = try Self.cluster(8)
         defer { sandbox.close() }
         let count = Machine.isLong ? 400 : 60
-        let submit = try sandbox.martlet(
-            "submit", "--quiet", "--image", "host", "--name", "far", "--sweep", "i=1..\(count)",
-            "--metric", "square=max", "--attempts", "20", "--retry-on", "node_lost", "--script",
-            Self.work, environment: laboratory.environment)
-        #expect(submit.status == 0, "\(submit.errors)")
+        func submit(_ name: String) throws {
+            let submit = try sandbox.martlet(
+                "submit", "--quiet", "--image", "host", "--name", name, "--sweep", "i=1..\(count)",
+                "--metric", "square=max", "--attempts", "20", "--retry-on", "node_lost", "--script",
+                "sleep $(( {i} % 3 )); " + Self.work, environment: laboratory.environment)
+            #expect(submit.status == 0, "\(submit.errors)")
+        }
+        func results(_ name: String) throws -> [Int: [String]] {
+            let wait = try sandbox.martlet(
+                "wait", name, "--timeout", "300", environment: laboratory.environment)
+            #expect(wait.status == 0, "\(wait.errors)")
+            return try Self.results(name, count, in: sandbox)
+        }
+        try submit("calm")
+        let calm = try results("calm")
+        try submit("far")
         var random = SystemRandomNumberGenerator()
         for round in 0..<(Machine.isLong ? 40 : 6) {
-            let node = laboratory.nodes[Int.random(in: 0..<8, using: &random)]
+            // One that works: nothing else is put to the test.
+            var busy: LaboratoryNode?
+            try sandbox.waitUntil("a node that works") {
+                let working = Set(
+                    try sandbox.job("far").tasks.filter { $0.state == "running" }
+                        .compactMap(\.node))
+                busy = laboratory.nodes.filter { working.contains($0.name) }
+                    .randomElement(using: &random)
+                return busy != nil
+            }
+            let node = try #require(busy)
             switch round % 3 {
             case 0: try node.cut()
             case 1: try node.silence()
@@ -89,13 +110,27 @@ struct NodesTests {
             // How long it lasts is what is random here, not an event that one could await.
             usleep(UInt32.random(in: 100_000...700_000, using: &random))
             if round == 1 || round == 3 { try Self.killHead(sandbox, laboratory) }
-            if round == 4 { try laboratory.nodes[3].reboot() }
+            if round == 4 { try node.reboot() }
             try node.mend()
         }
-        let wait = try sandbox.martlet(
-            "wait", "far", "--timeout", "180", environment: laboratory.environment)
-        #expect(wait.status == 0, "\(wait.errors)")
-        try Self.expectResults("far", count, in: sandbox)
+        #expect(try results("far") == calm)
+        // What the rebooted node had was lost, and done again.
+        #expect(try sandbox.job("far").tasks.contains { $0.attempt > 1 })
+        #expect(try sandbox.job("calm").tasks.allSatisfy { $0.attempt == 1 })
+    }
+
+    /// By task, what it has left; each is expected to have left what `work` says.
+    private static func results(_ job: String, _ count: Int, in sandbox: Sandbox) throws
+        -> [Int: [String]]
+    {
+        try expectResults(job, count, in: sandbox)
+        return try sandbox.job(job).tasks.reduce(into: [:]) { results, task in
+            let output = try #require(task.stdout)
+            let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
+            results[task.index] =
+                [task.state, "\(task.metrics)"]
+                + ["stdout", "stderr", "results/xs"].map { Machine.text("\(folder)/\($0)") }
+        }
     }
 
     private static func killHead(_ sandbox: Sandbox, _ laboratory: Laboratory) throws {

@@ -16,7 +16,7 @@ public enum Shell {
 
     static func run(_ words: [String], _ script: String) throws -> String {
         guard let program = ProgramPath.find(words[0]) ?? Optional(words[0]) else { return "" }
-        let ended = try ProgramOutput.run(program, Array(words.dropFirst()), milliseconds: 30_000)
+        let ended = try ProgramOutput.run(program, Array(words.dropFirst()), milliseconds: 120_000)
         let text = String(decoding: ended.output, as: UTF8.self)
         guard ended.status == 0 else {
             throw Failure(description: "\(script): status \(ended.status): \(text)")
