@@ -14,7 +14,7 @@ final class PeerServer: Sendable {
 
     init(_ supply: ChunkSupply, key: [UInt8]) throws(SystemError) {
         let socket = try PeerSocket.listen()
-        let port = try PeerSocket.port(of: socket.raw)
+        let port = Int(try TCPSocket.port(of: socket.raw))
         address = PeerAddress(hosts: PeerSocket.ownAddresses(), port: port, name: "", key: "")
         let raw = socket.raw
         listener = socket

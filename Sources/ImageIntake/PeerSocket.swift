@@ -38,19 +38,6 @@ enum PeerSocket {
         }
     }
 
-    static func port(of socket: Int32) throws(SystemError) -> Int {
-        var address = sockaddr_in6()
-        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                getsockname(socket, $0, &length)
-            }
-        }
-        try checkErrno(result, "getsockname")
-        // At the same place in both kinds of address.
-        return Int(UInt16(bigEndian: address.sin6_port))
-    }
-
     /// Of the interfaces that are up, IPv4 first; the loopback's where there is no other.
     static func ownAddresses() -> [String] {
         var first: UnsafeMutablePointer<ifaddrs>?
@@ -106,42 +93,22 @@ enum PeerSocket {
     }
 
     private static func attempt(_ host: String, _ port: Int, milliseconds: Int64) -> Int32? {
-        var six = sockaddr_in6()
-        var four = sockaddr_in()
-        let isSix = inet_pton(AF_INET6, host, &six.sin6_addr) == 1
-        guard isSix || inet_pton(AF_INET, host, &four.sin_addr) == 1,
-            let number = UInt16(exactly: port)
-        else { return nil }
-        let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-        let made = socket(isSix ? AF_INET6 : AF_INET, flags, 0)
-        guard made >= 0 else { return nil }
-        six.sin6_family = sa_family_t(AF_INET6)
-        six.sin6_port = number.bigEndian
-        four.sin_family = sa_family_t(AF_INET)
-        four.sin_port = number.bigEndian
-        let result = isSix ? connect(made, &six) : connect(made, &four)
-        guard result == 0 || errno == EINPROGRESS, isConnected(made, milliseconds) else {
-            close(made)
+        guard let number = UInt16(exactly: port) else { return nil }
+        do throws(SystemError) {
+            let made = try TCPSocket.connect(host, number)
+            guard isConnected(made.raw, milliseconds) else { return nil }
+            let socket = made.release()
+            _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) & ~O_NONBLOCK)
+            return socket
+        } catch {
+            // The next address may do.
             return nil
-        }
-        let now = fcntl(made, F_GETFL)
-        _ = fcntl(made, F_SETFL, now & ~O_NONBLOCK)
-        return made
-    }
-
-    private static func connect<Address>(_ socket: Int32, _ address: inout Address) -> Int32 {
-        withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(socket, $0, socklen_t(MemoryLayout<Address>.size))
-            }
         }
     }
 
     private static func isConnected(_ socket: Int32, _ milliseconds: Int64) -> Bool {
         var poller = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
-        guard poll(&poller, 1, Int32(clamping: milliseconds)) == 1 else { return false }
-        var failure: Int32 = 0
-        var length = socklen_t(MemoryLayout<Int32>.size)
-        return getsockopt(socket, SOL_SOCKET, SO_ERROR, &failure, &length) == 0 && failure == 0
+        return poll(&poller, 1, Int32(clamping: milliseconds)) == 1
+            && TCPSocket.outcome(socket) == 0
     }
 }

@@ -45,15 +45,54 @@ public struct SessionCommand: Sendable, Hashable, Codable {
     }
 }
 
-public struct SessionRequest: Sendable, Hashable, Codable {
+public struct SessionRequest: Sendable, Hashable {
+    public enum Target: Sendable, Hashable {
+        /// The task itself, whose spec says how one sits at it.
+        case task
+        case command(SessionCommand)
+        /// One connection to a TCP port of the task's, as its own network has it: input goes there, and what comes back is output.
+        case port(UInt16)
+    }
     public var task: TaskID
-    /// Nil: the task itself, whose spec says how one sits at it.
-    public var command: SessionCommand?
+    public var target: Target
     public var interaction: Interaction
-    public init(task: TaskID, command: SessionCommand?, _ interaction: Interaction) {
+    public init(task: TaskID, _ target: Target, _ interaction: Interaction) {
         self.task = task
-        self.command = command
+        self.target = target
         self.interaction = interaction
+    }
+}
+
+extension SessionRequest: Codable {
+    private enum Key: CodingKey { case task, command, port, interaction }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        task = try container.decode(TaskID.self, forKey: .task)
+        interaction = try container.decode(Interaction.self, forKey: .interaction)
+        if let port = try container.decodeIfPresent(UInt16.self, forKey: .port) {
+            target = .port(port)
+        } else if let command = try container.decodeIfPresent(
+            SessionCommand.self, forKey: .command)
+        {
+            target = .command(command)
+        } else {
+            target = .task
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(task, forKey: .task)
+        try container.encode(interaction, forKey: .interaction)
+        switch target {
+        case .task: break
+        case .command(let command): try container.encode(command, forKey: .command)
+        case .port(let port):
+            try container.encode(port, forKey: .port)
+            // An older agent, which knows nothing of ports, refuses a command without words.
+            try container.encode(SessionCommand(arguments: []), forKey: .command)
+        }
     }
 }
 

@@ -64,7 +64,7 @@ extension JobServer {
         guard !session.isOver else { return }
         if let name = session.node {
             nodes[name]?.send(.session(id, .hangUp))
-        } else if session.request.command == nil {
+        } else if session.request.target == .task {
             // It was to run for nobody else.
             let task = session.request.task
             apply([
@@ -87,17 +87,18 @@ extension JobServer {
         guard (0..<job.taskCount).contains(task.index) else {
             throw ErrorReport(error: "there is no task \(task)", isUsage: true)
         }
-        if request.command == nil, job.spec.interaction == nil {
+        if request.target == .task, job.spec.interaction == nil {
             throw ErrorReport(
                 error: "task \(task) is one that nobody sits at",
                 hint: "`martlet shell \(task)` opens a shell beside it", isUsage: true)
         }
         let live = job.isFinal ? nil : state.liveTasks(of: task.job)[task.index]
-        if let live, request.command == nil || live.started != nil {
+        if case .port(let port) = request.target { try check(port, of: task, job.spec.network) }
+        if let live, request.target == .task || live.started != nil {
             return isYetToBeSent(task) ? nil : AttemptID(task: task, number: live.attempt)
         }
         let standing = job.isLoaded ? job.state(of: task.index) : nil
-        if request.command == nil {
+        if request.target == .task {
             // One that has ended already may still be waited for on its node, with what it said.
             return standing == .queued ? nil : AttemptID(task: task, number: 1)
         }
@@ -106,6 +107,17 @@ extension JobServer {
                 + (live != nil
                     ? "it is being started" : standing.map(Self.words) ?? "its job has ended"),
             isUsage: true)
+    }
+
+    private func check(_ port: UInt16, of task: TaskID, _ network: Network) throws(ErrorReport) {
+        guard case .private(let ports) = network,
+            !ports.contains(where: { $0.taskPort == port && $0.transport == .tcp })
+        else { return }
+        let others = ports.map { "\($0.taskPort)" }.joined(separator: ", ")
+        throw ErrorReport(
+            error: "task \(task) publishes no TCP port \(port)"
+                + (others.isEmpty ? "" : ", but \(others)"),
+            hint: "submit it with `-p :\(port)`", isUsage: true)
     }
 
     /// Its dispatch is being saved, or waits for its root filesystem: the node has not heard of it.

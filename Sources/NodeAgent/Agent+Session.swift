@@ -25,22 +25,27 @@ extension Agent {
     func openSession(_ id: Int64, _ attempt: AttemptID, _ request: SessionRequest) {
         guard sessions.open[id] == nil else { return }
         do throws(SystemError) {
-            if let command = request.command {
-                try exec(id, in: attempt, command, request.interaction)
-            } else if let session = sessions.tasks[attempt] {
-                join(id, session)
-            } else {
-                guard live[attempt] != nil else {
-                    throw SystemError("sit at", "task \(attempt.task)", errno: ESRCH)
-                }
-                sessions.early[attempt] = id
+            switch request.target {
+            case .command(let command): try exec(id, in: attempt, command, request.interaction)
+            case .port(let port): try connect(id, to: port, of: attempt)
+            case .task: try sit(id, at: attempt)
             }
         } catch {
-            let subject = error.subject + (error.hint.map { " (\($0))" } ?? "")
-            tell(
-                id,
-                .ended(.startFailure(step: error.step, subject: subject, errno: error.errno)))
+            refuse(id, error)
         }
+    }
+
+    func refuse(_ id: Int64, _ error: SystemError) {
+        let subject = error.subject + (error.hint.map { " (\($0))" } ?? "")
+        tell(id, .ended(.startFailure(step: error.step, subject: subject, errno: error.errno)))
+    }
+
+    private func sit(_ id: Int64, at attempt: AttemptID) throws(SystemError) {
+        if let session = sessions.tasks[attempt] { return join(id, session) }
+        guard live[attempt] != nil else {
+            throw SystemError("sit at", "task \(attempt.task)", errno: ESRCH)
+        }
+        sessions.early[attempt] = id
     }
 
     func take(_ id: Int64, _ message: SessionInput) {
@@ -48,7 +53,7 @@ extension Agent {
         sessions.open[id]?.take(message)
     }
 
-    private func tell(_ id: Int64, _ message: SessionOutput) {
+    func tell(_ id: Int64, _ message: SessionOutput) {
         session?.send(.session(id, message))
     }
 

@@ -30,6 +30,8 @@ final class Session {
     }
 
     private let loop: EventLoop
+    /// It is a connection, not a process: there is nothing to wait for once its output has ended.
+    private let endsWithOutput: Bool
     private let onEnd: () -> Void
     private var attendance = Attendance.awaited
     private var sources: [Source] = []
@@ -51,8 +53,9 @@ final class Session {
     private var isOver = false
 
     /// `onEnd` is called once, when all has been told or nobody is left to tell.
-    init(_ loop: EventLoop, onEnd: @escaping () -> Void) {
+    init(_ loop: EventLoop, endsWithOutput: Bool = false, onEnd: @escaping () -> Void) {
         self.loop = loop
+        self.endsWithOutput = endsWithOutput
         self.onEnd = onEnd
     }
 
@@ -143,6 +146,8 @@ final class Session {
         watchSink(!input.isEmpty)
         // A terminal has no end; who wants to tell one types it.
         guard input.isEmpty, isInputEnded, terminal == nil else { return }
+        // A connection's other descriptor keeps it open; of a pipe this is none of the kernel's business.
+        shutdown(sink, Int32(SHUT_WR))
         Glibc.close(sink)
         self.sink = nil
     }
@@ -175,6 +180,7 @@ final class Session {
         }
         // A descriptor that is watched for nothing would still wake the loop when its far end goes.
         for place in sources.indices { watch(place, mayRead) }
+        if endsWithOutput, sources.isEmpty { finish(.code(0)) }
     }
 
     private func pass(_ stream: SessionOutput.Stream, _ bytes: [UInt8]) {

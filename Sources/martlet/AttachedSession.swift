@@ -5,9 +5,17 @@ import LinuxSystem
 import ServerAPI
 import TerminalUI
 
-/// A process on a node with this process's own standard input and outputs, until it ends. One loop, one thread.
+/// A process on a node with this process's own standard input and outputs, or a connection with another, until it ends. One loop,
+/// one thread.
 final class AttachedSession {
+    /// Borrowed.
+    struct Descriptors {
+        var input: Int32 = 0
+        var output: Int32 = 1
+        var errors: Int32 = 2
+    }
     private let stream: SessionStream
+    private let descriptors: Descriptors
     private let interaction: Interaction
     private var isOpen = false
     private var isInputOver: Bool
@@ -17,8 +25,11 @@ final class AttachedSession {
     private var taken = 0
     private var buffer = [UInt8](repeating: 0, count: SessionWindow.chunk)
 
-    init(_ stream: SessionStream, _ interaction: Interaction) {
+    init(
+        _ stream: SessionStream, _ interaction: Interaction, _ descriptors: Descriptors = .init()
+    ) {
         self.stream = stream
+        self.descriptors = descriptors
         self.interaction = interaction
         isInputOver = !interaction.stdin
     }
@@ -30,8 +41,8 @@ final class AttachedSession {
             var pollers = [
                 pollfd(fd: stream.fileDescriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(
-                    fd: isOpen && !isInputOver && granted > 0 ? 0 : -1, events: Int16(POLLIN),
-                    revents: 0),
+                    fd: isOpen && !isInputOver && granted > 0 ? descriptors.input : -1,
+                    events: Int16(POLLIN), revents: 0),
                 pollfd(fd: RawTerminal.wakeDescriptor, events: Int16(POLLIN), revents: 0),
             ]
             let count = poll(&pollers, 3, isOpen ? -1 : 1000)
@@ -49,7 +60,7 @@ final class AttachedSession {
     }
 
     private func readInput() throws {
-        let count = read(0, &buffer, min(granted, buffer.count))
+        let count = read(descriptors.input, &buffer, min(granted, buffer.count))
         if count < 0, errno == EINTR || errno == EAGAIN { return }
         guard count > 0 else {
             isInputOver = true
@@ -70,7 +81,9 @@ final class AttachedSession {
         for output in outputs {
             switch output {
             case .opened: try begin()
-            case .bytes(let stream, let data): try write(data, to: stream == .stdout ? 1 : 2)
+            case .bytes(let stream, let data):
+                try write(
+                    data, to: stream == .stdout ? descriptors.output : descriptors.errors)
             case .grant(let count): granted += count
             case .ended(let status): return status
             }
@@ -90,7 +103,7 @@ final class AttachedSession {
         do throws(SystemError) {
             try writeAll(data, to: fd)
         } catch {
-            guard error.errno == EPIPE else { throw error }
+            guard error.errno == EPIPE, fd <= 2 else { throw error }
             // As SIGPIPE would.
             RawTerminal.leave()
             exit(128 + SIGPIPE)
@@ -112,7 +125,8 @@ final class AttachedSession {
                 var wait = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
                 poll(&wait, 1, -1)
             } else if errno != EINTR {
-                throw SystemError.last("write", fd == 1 ? "standard output" : "standard error")
+                let names = ["standard output", "standard error"]
+                throw SystemError.last("write", (1...2).contains(fd) ? names[Int(fd) - 1] : "")
             }
         }
     }

@@ -104,7 +104,7 @@ enum Sitter {
     {
         let connection = try Connection.open()
         let request = SessionRequest(
-            task: try connection.resolveTask(task), command: command, interaction)
+            task: try connection.resolveTask(task), .command(command), interaction)
         let stream = try connection.client.openSession(request)
         return try SessionEnd.status(try AttachedSession(stream, interaction).run())
     }

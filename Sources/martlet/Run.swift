@@ -48,7 +48,7 @@ extension Run {
         let connection = try Connection.open()
         let stream = try connection.client.openSession(
             SessionRequest(
-                task: TaskID(job: reply.id, index: 0), command: nil, interaction))
+                task: TaskID(job: reply.id, index: 0), .task, interaction))
         var told: String?
         let end = try AttachedSession(stream, interaction).run {
             // Where the server does not answer now, the session itself tells.

@@ -9,12 +9,12 @@ struct SessionTests {
     private static let interaction = Interaction(stdin: true, terminal: nil)
 
     private func attach(_ id: JobID) -> SessionRequest {
-        SessionRequest(task: TaskID(job: id, index: 0), command: nil, Self.interaction)
+        SessionRequest(task: TaskID(job: id, index: 0), .task, Self.interaction)
     }
 
     private func command(_ id: JobID, _ index: Int = 0) -> SessionRequest {
         SessionRequest(
-            task: TaskID(job: id, index: index), command: SessionCommand(arguments: ["true"]),
+            task: TaskID(job: id, index: index), .command(SessionCommand(arguments: ["true"])),
             Self.interaction)
     }
 
