@@ -153,18 +153,24 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "TreeSync",
+            dependencies: [
+                "CLinux", "CZstd", "JobModel", "Layers", "LinuxSystem", "NodeLink", "Threads",
+            ],
+            swiftSettings: strict),
+        .target(
             name: "NodeAgent",
             dependencies: [
                 "ContainerRuntime", "ImageIntake", "JobModel", "LinuxSystem", "NodeLink",
                 "OCIRuntimeSpec",
-                "OCISpec", "Topology",
+                "OCISpec", "Topology", "TreeSync",
             ],
             swiftSettings: strict),
         .target(
             name: "JobServer",
             dependencies: [
                 "ImageStore", "JobModel", "LinuxSystem", "NodeLink", "OCIRuntimeSpec", "OCISpec",
-                "Registry", "Scheduling", "StateStore", "Threads",
+                "Registry", "Scheduling", "StateStore", "Threads", "TreeSync",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
@@ -195,7 +201,7 @@ let package = Package(
             ], swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
             name: "martlet-agent",
-            dependencies: ["ImageIntake", "LinuxSystem", "NodeAgent", "NodeLink"],
+            dependencies: ["ImageIntake", "LinuxSystem", "NodeAgent", "NodeLink", "TreeSync"],
             swiftSettings: strict,
             linkerSettings: fullyStatic),
         .executableTarget(
@@ -286,6 +292,10 @@ let package = Package(
                 "ImageIntake", "ImageStore", "JobModel", "JobServer", "Layers", "LinuxSystem",
                 "NodeLink", "OCISpec", "Registry", "Threads",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TreeSyncTests",
+            dependencies: ["JobModel", "LinuxSystem", "NodeLink", "Threads", "TreeSync"],
             swiftSettings: strict),
         .testTarget(
             name: "TerminalUITests", dependencies: ["JobModel", "TerminalUI", "Topology"],

@@ -15,7 +15,7 @@ struct ImportFactsTests {
             ("Hummingbird", ["ServerAPI"]), ("HummingbirdCore", ["ServerAPI"]),
             ("CIsal", ["ImageStore"]),
             ("CSeccomp", ["ContainerRuntime"]), ("TOMLKit", ["Registry"]),
-            ("CZstd", ["Layers"]), ("CZlib", ["ImageStore", "Layers"]),
+            ("CZstd", ["Layers", "TreeSync"]), ("CZlib", ["ImageStore", "Layers"]),
             ("CCrypto", ["ImageIntake", "Layers", "NodeLink"]),
             ("CChecksum", ["Layers", "NodeLink"]),
             ("ArgumentParser", ["martlet"]),
@@ -53,7 +53,7 @@ struct ImportFactsTests {
                 "SpecFile", "Topology", "StateStore", "Registry", "Layers", "ImageStore",
                 "ContainerRuntime", "NodeLink",
             ],
-            ["ImageIntake"], ["NodeAgent", "JobServer", "ServerAPI", "TerminalUI"],
+            ["ImageIntake", "TreeSync"], ["NodeAgent", "JobServer", "ServerAPI", "TerminalUI"],
             ["martlet", "martlet-agent", "martlet-nvml", "martlet-runtime"],
         ]
         let level = Dictionary(
