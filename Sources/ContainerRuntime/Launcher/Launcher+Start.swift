@@ -76,7 +76,7 @@ extension Launcher {
         }
         let before = slot.map { cgroups.usage($0).kills } ?? 0
         var enforcement = cgroups.reached(request.spec, slot)
-        let layer = request.spec.root == .host ? nil : layers?.next()
+        let layer = request.spec.hasWritableLayer ? layers?.next() : nil
         var spec = limited(request.spec, enforcement)
         spec.memoryPolicy = try spec.memoryPolicy?.accepted(
             isWalled: enforcement.memoryBinding != "none")

@@ -24,7 +24,7 @@ extension ContainerChild {
         }
     }
 
-    private static func copyEntries(from: Int32, to: Int32) throws(SystemError) {
+    static func copyEntries(from: Int32, to: Int32) throws(SystemError) {
         for name in try Files.names(in: from) { try copyEntry(name, from, to) }
     }
 

@@ -59,7 +59,7 @@ extension ContainerChild {
     }
 
     /// Opened on the machine, before the root is left behind; the machine's /proc is still there.
-    private static func byDescriptor(_ path: String) throws(SystemError) -> String {
+    static func byDescriptor(_ path: String) throws(SystemError) -> String {
         let fd = open(path, RootedPath.openPath | O_DIRECTORY | O_CLOEXEC)
         return "/proc/self/fd/\(try checkErrno(fd, "mount(overlay) layer", path))"
     }

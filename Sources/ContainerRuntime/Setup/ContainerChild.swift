@@ -76,7 +76,11 @@ struct ContainerChild: ~Copyable {
             } else {
                 try mountOverlayAtOnce(layers, userXattr)
             }
-        case .handOverUpper: try handOverUpper()
+        case .handOverUpper: try handOver("u")
+        case .privateCopy(let source, let destination, let place, let userXattr):
+            try mountPrivateCopy(of: source, place, userXattr)
+            try bind(try copyPath(place), destination, false)
+        case .handOverCopy(let place): try handOver(Self.copyUpper(place))
         case .proc: try mountProc()
         case .readOnlyProc(let name): try makeReadOnly(name)
         case .maskProc(let entry): try mask(entry)
@@ -261,8 +265,8 @@ extension ContainerChild {
         root = tree.release()
     }
 
-    private func handOverUpper() throws(SystemError) {
-        let upper = try OwnedFD.open(trees.directory + "/up/u", O_RDONLY | O_DIRECTORY)
+    private func handOver(_ name: String) throws(SystemError) {
+        let upper = try OwnedFD.open(trees.directory + "/up/" + name, O_RDONLY | O_DIRECTORY)
         _ = try UnixSocket.send(status, [Told.upper], descriptors: [upper.raw])
     }
 

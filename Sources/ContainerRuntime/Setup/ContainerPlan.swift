@@ -18,6 +18,7 @@ public struct ContainerPlan: Sendable {
         }
         switch spec.root {
         case .host:
+            if spec.hasWritableLayer { steps.append(.writableLayer(upper)) }
             steps.append(.hostRoot)
             // Whose sockets would let a task command its own launcher.
             if let directory = host.runDirectory { steps.append(.hide(directory)) }
@@ -56,12 +57,18 @@ public struct ContainerPlan: Sendable {
             let (a, b) = (Self.depth($0.element.destination), Self.depth($1.element.destination))
             return a == b ? $0.offset < $1.offset : a < b
         }
-        for (_, mount) in mounts {
+        for (place, mount) in mounts {
             switch mount.kind {
             case .bind:
                 steps.append(.bind(mount.source, mount.destination, readOnly: mount.readOnly))
             case .tmpfs: steps.append(.tmpfs(mount.destination, size: mount.size))
             case .hostFile: steps.append(.hostFile(mount.source, mount.destination))
+            case .privateCopy, .keptCopy:
+                steps.append(
+                    .privateCopy(
+                        mount.source, mount.destination, place: place,
+                        userXattr: host.inUserNamespace))
+                if mount.kind == .keptCopy { steps.append(.handOverCopy(place)) }
             }
         }
         if case .layers = spec.root, spec.workingDirectory != "/" {
@@ -215,6 +222,9 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case writableLayer(String?)
     case overlay(layers: [String], userXattr: Bool, oneByOne: Bool)
     case handOverUpper
+    /// A number of its own names its place in the writable layer.
+    case privateCopy(String, String, place: Int, userXattr: Bool)
+    case handOverCopy(Int)
     case proc
     case readOnlyProc(String)
     case maskProc(MaskedEntry)
@@ -275,6 +285,9 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .overlay(let layers, let userXattr, _):
             "root          overlay of \(layers.count) layers\(userXattr ? " (userxattr)" : ""): \(layers.joined(separator: " "))"
         case .handOverUpper: "upper         kept for collecting"
+        case .privateCopy(let source, let destination, _, _):
+            "copy          \(source) on \(destination), to be written to by this container alone"
+        case .handOverCopy: "copy          kept for collecting"
         case .proc: "mount         /proc"
         case .readOnlyProc(let name): "read-only     /proc/\(name)"
         case .maskProc(let entry): "mask          /proc/\(entry.name)"

@@ -15,6 +15,10 @@ public struct ContainerSpec: Sendable, Hashable {
             /// A file of the machine in place of the image's, a link that leads nowhere included; left out where the machine
             /// has none. Always read-only.
             case hostFile
+            /// What the source holds, to be written to by this container alone: what it writes lies in its writable layer.
+            case privateCopy
+            /// The same, and what is written there is kept for collecting until the exit is acknowledged.
+            case keptCopy
         }
         public var kind: Kind
         public var source: String
@@ -85,6 +89,11 @@ public struct ContainerSpec: Sendable, Hashable {
         case standard
         case unconfined
         case profile(SeccompSpec)
+    }
+
+    /// Whether anything that it writes, its own memory file systems aside, stays with the container.
+    var hasWritableLayer: Bool {
+        root != .host || mounts.contains { [.privateCopy, .keptCopy].contains($0.kind) }
     }
 
     public var root: Root
