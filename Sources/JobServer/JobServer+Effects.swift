@@ -80,6 +80,7 @@ extension JobServer {
             let other = nodes[name]?.restored.filter { $0.task.job != id } ?? []
             nodes[name]?.restored = Set(other)
         }
+        seams.forgetMounts(id)
         expansions[id] = nil
         images[id] = nil
         if case .layers? = roots.removeValue(forKey: id) { seams.releaseImage(id) }

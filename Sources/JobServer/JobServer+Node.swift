@@ -134,15 +134,19 @@ extension JobServer {
         var spec = job.spec
         // Points come with the tasks.
         spec.sweep = ParameterSweep()
-        for place in spec.mounts.indices {
+        var copies: [Int] = []
+        for place in spec.mounts.indices where spec.mounts[place].kind == .bind {
             let source = spec.mounts[place].source
-            spec.mounts[place].source = supplies.mounts[source] ?? source
+            guard let mount = supplies.mounts[source] else { continue }
+            spec.mounts[place].source = mount.path
+            if !mount.isShared { copies.append(place) }
         }
         var template = JobTemplate(
             job: id, spec: spec, taskCount: job.taskCount, root: supplies.root,
             directory: node.spec == nil || node.sharesJobs == true && !places.isGang(id)
                 ? places.job(id, on: name) : JobTemplate.keptDirectory(id))
         template.secrets = supplies.secrets
+        if !copies.isEmpty { template.copies = copies }
         node.send(.job(template))
         nodes[name]?.announced.insert(id)
         return true

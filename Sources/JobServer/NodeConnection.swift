@@ -62,8 +62,14 @@ enum Supply: Sendable {
 /// What a job's tasks find on another machine.
 struct NodeSupplies: Sendable {
     var root: RootFilesystem
-    /// Directories there in place of the head's: by the spec's own source.
-    var mounts: [String: String] = [:]
+    /// What lies there in place of the head's directories and files: by the spec's own source.
+    var mounts: [String: Mount] = [:]
+
+    struct Mount: Sendable {
+        let path: String
+        /// The very same that the head has.
+        let isShared: Bool
+    }
     /// Values; nil where the node reads them itself.
     var secrets: [String: String]?
 }

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import ImageStore
 internal import JobModel
+internal import Layers
 internal import LinuxSystem
 internal import NodeLink
 internal import OCISpec
@@ -26,6 +27,8 @@ struct ServerSeams: Sendable {
             throws(ImageError) -> StoredImage
     /// Keeps an image where it is for a job; false where something of it has gone meanwhile. Blocks.
     var holdImage: @Sendable (StoredImage, JobID) throws(ImageError) -> Bool = { _, _ in true }
+    /// Nothing of the job will be brought anywhere any more.
+    var forgetMounts: @Sendable (JobID) -> Void = { _ in }
     var releaseImage: @Sendable (JobID) -> Void = { _ in }
     /// Releases the images of all other jobs.
     var holdNoImagesBut: @Sendable (Set<JobID>) -> Void = { _ in }
@@ -51,6 +54,8 @@ struct ServerSeams: Sendable {
             programs = .failure(error)
         }
         let delivery = ImageDelivery(store: images)
+        let mountBudget = ProcessEnvironment.all()["MARTLET_MOUNT_BUDGET"].flatMap(ByteSize.init)
+        let mounts = MountDelivery(directories, budget: mountBudget?.bytes)
         let (budget, epoch) = (ConnectionBudget(), Clock.now())
         return ServerSeams(
             openNode: { spec, head, deliver in
@@ -67,7 +72,7 @@ struct ServerSeams: Sendable {
                     deliver: deliver)
             },
             supply: { supply, progress throws(SupplyError) in
-                try supply.bring(delivery, progress)
+                try supply.bring(delivery, mounts, progress)
             },
             fetchImage: { reference, progress throws(ImageError) in
                 _ = try read.get()
@@ -76,6 +81,7 @@ struct ServerSeams: Sendable {
             holdImage: { image, id throws(ImageError) in
                 try images.hold(image, for: user(id))
             },
+            forgetMounts: { mounts.forget($0) },
             releaseImage: { images.release(user($0)) },
             holdNoImagesBut: { jobs in
                 images.releaseJobs(of: directories.state, but: Set(jobs.map(\.rawValue)))

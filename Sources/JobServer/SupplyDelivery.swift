@@ -3,6 +3,7 @@ internal import JobModel
 internal import Layers
 internal import LinuxSystem
 internal import NodeLink
+internal import TreeSync
 
 /// What is to be brought where.
 struct SupplyDelivery: Sendable {
@@ -16,18 +17,29 @@ struct SupplyDelivery: Sendable {
 
     /// Brings it all; blocks.
     func bring(
-        _ images: ImageDelivery, _ progress: @escaping @Sendable (String) -> Void
+        _ images: ImageDelivery, _ mounts: MountDelivery,
+        _ progress: @escaping @Sendable (String) -> Void
     ) throws(SupplyError) -> NodeSupplies {
-        if let mount = spec.mounts.first(where: { $0.kind == .bind }) {
-            throw SupplyError(
-                .unfit, "mount \(mount.source): directories are not brought to other machines")
-        }
         var supplies = NodeSupplies(root: .host)
         do throws(SystemError) {
             supplies.secrets = try Secrets.read(spec.secrets)
         } catch { throw SupplyError(.passing, "\(error)") }
         if let image { supplies.root = try bring(image, images, progress) }
+        for source in Set(spec.mounts.filter { $0.kind == .bind }.map(\.source)).sorted() {
+            supplies.mounts[source] = try bring(source, mounts, progress)
+        }
         return supplies
+    }
+
+    private func bring(
+        _ source: String, _ mounts: MountDelivery, _ progress: @escaping @Sendable (String) -> Void
+    ) throws(SupplyError) -> NodeSupplies.Mount {
+        do throws(TreeError) {
+            return try mounts.bring(source, for: job, over: open, progress)
+        } catch {
+            let isUnfit = [.unfit, .tooLarge].contains(error.kind)
+            throw SupplyError(isUnfit ? .unfit : .passing, "mount \(error)")
+        }
     }
 
     private func bring(

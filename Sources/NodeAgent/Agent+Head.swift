@@ -55,9 +55,11 @@ extension Agent {
             discard(job)
             templates.remove(job)
             releaseImage(of: job)
+            releaseTrees(of: job)
         case .jobs(let jobs):
             keep(jobs)
             releaseImages(but: jobs)
+            releaseTrees(but: jobs)
         case .open(let id, let attempt, let request): openSession(id, attempt, request)
         case .session(let id, let message): take(id, message)
         case .stream(let number, let request): openStream(number, request, guest)

@@ -68,6 +68,7 @@ extension Agent {
     private func forgetEverything() {
         isStartingAnew = false
         releaseImages(but: [])
+        releaseTrees(but: [])
         for orphan in orphans.values { if let upper = orphan.upper { close(upper) } }
         (queue, live, ended, orphans, finishing) = ([], [:], [:], [:], [])
         (busyCPUs, memoryInUse) = ([], 0)

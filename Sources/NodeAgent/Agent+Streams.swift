@@ -14,6 +14,7 @@ extension Agent {
             } catch { session.refuse(number, "\(error)") }
         case .restore(let restore): restoreCheckpoint(number, restore, session)
         case .layers: openIntake(number, session)
+        case .tree: openTreeIntake(number, session)
         case .unknown:
             session.refuse(number, "this agent is of an older version, and has no such thing")
         }

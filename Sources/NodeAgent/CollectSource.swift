@@ -10,6 +10,8 @@ enum CollectSource: Hashable {
     case layer(String)
     /// A directory of the machine that was bound over the working directory, and the path within it.
     case machine(String, String)
+    /// In what a container wrote to its own copy of a mount, by the mount's place in the spec, and the path within it.
+    case copy(Int, String)
     /// Nowhere, and why.
     case nothing(String)
 
@@ -24,8 +26,8 @@ enum CollectSource: Hashable {
                 Self.components(b.element.destination).count
             )
             return (x, a.offset) < (y, b.offset)
-        }?.element
-        guard let cover else {
+        }
+        guard let (place, cover) = cover else {
             self = Self.root(template, "/" + here.joined(separator: "/"))
             return
         }
@@ -34,8 +36,14 @@ enum CollectSource: Hashable {
             switch cover.kind {
             case .tmpfs: .nothing("\(cover.destination) is a tmpfs, which ended with the task")
             case .bind where cover.readOnly: .nothing("\(cover.destination) is mounted read-only")
+            case .bind where template.copies?.contains(place) == true:
+                .copy(place, "/" + rest.joined(separator: "/"))
             case .bind: .machine(cover.source, "/" + rest.joined(separator: "/"))
             }
+    }
+
+    func isCopy(_ place: Int) -> Bool {
+        if case .copy(place, _) = self { true } else { false }
     }
 
     private static func root(_ template: JobTemplate, _ path: String) -> CollectSource {

@@ -146,6 +146,12 @@ final class Collection {
                 add(["nothing is collected: \(inside) leads over a symbolic link"])
             }
             return nil
+        case .copy(_, let rest):
+            guard let layer else {
+                add(["the files to collect went with the launcher"])
+                return nil
+            }
+            return try Self.directory(rest, in: layer)
         case .machine(let source, let rest):
             let root = try OwnedFD.open(source, O_RDONLY | O_DIRECTORY)
             return try Self.directory(rest, in: root.raw)

@@ -35,10 +35,11 @@ struct TaskFinisher {
 
     /// Whether the files to be brought back lie in the container's writable layer.
     var collectsFromLayer: Bool {
-        guard !template.spec.collect.isEmpty, case .layer = CollectSource(template) else {
-            return false
+        guard !template.spec.collect.isEmpty else { return false }
+        switch CollectSource(template) {
+        case .layer, .copy: return true
+        case .machine, .nothing: return false
         }
-        return true
     }
 
     /// The exit is known, and its writable layer went with a launcher: without the files it is no success.

@@ -56,12 +56,13 @@ public struct TaskPlanner: Sendable {
         container.readOnlyRoot = spec.readOnlyRoot
         container.seccomp = seccomp
         container.isPrivileged = spec.confinement == .privileged
-        container.keepUpper = !spec.collect.isEmpty && !isOnHost
+        let source = CollectSource(template)
+        if case .layer = source { container.keepUpper = !spec.collect.isEmpty }
         container.workingDirectory = workingDirectory(image)
         container.user = spec.user ?? image.user
         container.hostname = spec.hostname ?? "martlet"
         container.network = network
-        container.mounts = mounts(directories, places, withScript: script(for: task) != nil)
+        container.mounts = mounts(directories, places, withScript: script(for: task) != nil, source)
         container.shmSize = spec.resources.shm
         container.cpus = task.placement.cpus
         container.memoryPolicy = memoryPolicy(task.placement)
@@ -111,12 +112,21 @@ public struct TaskPlanner: Sendable {
 
     /// The spec's own, and then what Martlet adds.
     private func mounts(
-        _ directories: TaskDirectories, _ places: Places, withScript: Bool
+        _ directories: TaskDirectories, _ places: Places, withScript: Bool, _ source: CollectSource
     ) -> [ContainerSpec.Mount] {
-        var mounts = template.spec.mounts.map { mount in
-            ContainerSpec.Mount(
-                mount.kind == .bind ? .bind : .tmpfs, source: mount.source,
-                destination: mount.destination, readOnly: mount.readOnly, size: mount.size)
+        let collects = !template.spec.collect.isEmpty
+        var mounts = template.spec.mounts.enumerated().map { place, mount in
+            let isCopied = !mount.readOnly && template.copies?.contains(place) == true
+            let isKept = collects && source.isCopy(place)
+            let kind: ContainerSpec.Mount.Kind =
+                switch mount.kind {
+                case .tmpfs: .tmpfs
+                case .bind where isCopied: isKept ? .keptCopy : .privateCopy
+                case .bind: .bind
+                }
+            return ContainerSpec.Mount(
+                kind, source: mount.source, destination: mount.destination,
+                readOnly: mount.readOnly, size: mount.size)
         }
         if !isOnHost {
             // Names are found as the machine finds them, on a private network too.

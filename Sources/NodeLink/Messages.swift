@@ -126,6 +126,9 @@ public struct JobTemplate: Sendable, Codable {
     public var directory: String
     /// Values of the spec's secrets, where the node is another machine than the one that has them; no disk ever keeps them.
     public var secrets: [String: String]?
+    /// Places among the spec's mounts of those that lie here in place of the head's: each task may write to one of these for itself
+    /// alone. Nil from heads of an older version.
+    public var copies: [Int]?
     public init(job: JobID, spec: JobSpec, taskCount: Int, root: RootFilesystem, directory: String)
     {
         self.job = job

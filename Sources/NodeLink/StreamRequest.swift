@@ -14,6 +14,8 @@ public enum StreamRequest: Sendable {
     case restore(CheckpointRestore)
     /// One image, taken in by a process of its own: `ToIntake` there, `FromIntake` back.
     case layers
+    /// One directory of the head's, taken in by a process of its own: `ToTreeIntake` there, `FromTreeIntake` back.
+    case tree
     case unknown
 }
 
@@ -85,7 +87,7 @@ public struct CheckpointRestore: Sendable, Codable {
 
 extension StreamRequest: Codable {
     private enum Key: CodingKey {
-        case read, follow, look, restore, layers, unknown
+        case read, follow, look, restore, layers, tree, unknown
     }
 
     public init(from decoder: any Decoder) throws {
@@ -102,6 +104,8 @@ extension StreamRequest: Codable {
             self = .restore(restore)
         } else if container.contains(.layers) {
             self = .layers
+        } else if container.contains(.tree) {
+            self = .tree
         } else {
             self = .unknown
         }
@@ -115,6 +119,7 @@ extension StreamRequest: Codable {
         case .look(let look): try container.encode(look, forKey: .look)
         case .restore(let restore): try container.encode(restore, forKey: .restore)
         case .layers: try container.encode(true, forKey: .layers)
+        case .tree: try container.encode(true, forKey: .tree)
         case .unknown: try container.encode(true, forKey: .unknown)
         }
     }

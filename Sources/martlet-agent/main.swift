@@ -3,11 +3,12 @@ import ImageIntake
 import LinuxSystem
 import NodeAgent
 import NodeLink
+import TreeSync
 
 // martlet-agent serve: the agent of one user on this node. martlet-agent stdio: a relay between its stdin and stdout and that
 // agent, which it starts where it does not run; what `ssh node martlet-agent stdio` gives the head. hash and unpack are
 // its installation; look says whether a file holds something, for an agent that must not wait for a file server; layers takes in one
-// image for it.
+// image for it, trees one directory.
 let usage = """
     usage: martlet-agent serve [STATE DATA RUN CONFIG]
            martlet-agent stdio [NONCE BASE]
@@ -15,6 +16,7 @@ let usage = """
            martlet-agent unpack HASH DIRECTORY
            martlet-agent look PATH TOKEN
            martlet-agent layers STATE DATA RUN CONFIG
+           martlet-agent trees STATE DATA RUN CONFIG
     """
 
 func serve(_ directories: Directories) throws {
@@ -57,6 +59,10 @@ do {
     case ("unpack", 3): try AgentBundle.unpack(hash: words[1], into: words[2])
     case ("layers", 5):
         try LayerIntake.run(
+            Directories(state: words[1], data: words[2], run: words[3], config: words[4]),
+            input: 0, output: 1, environment: ProcessEnvironment.all())
+    case ("trees", 5):
+        try TreeIntake.run(
             Directories(state: words[1], data: words[2], run: words[3], config: words[4]),
             input: 0, output: 1, environment: ProcessEnvironment.all())
     case ("look", 3):

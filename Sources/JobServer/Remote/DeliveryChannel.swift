@@ -34,9 +34,11 @@ public struct DeliveryChannel: Sendable {
         }
     }
 
-    static func open(_ open: NodeFiles.Open) throws(LinkError) -> DeliveryChannel {
+    static func open(_ open: NodeFiles.Open, _ request: StreamRequest = .layers)
+        throws(LinkError) -> DeliveryChannel
+    {
         let inbox = Monitor(Inbox())
-        let handle = try open(.layers) { _, event in
+        let handle = try open(request) { _, event in
             inbox.withLock { inbox in
                 switch event {
                 case .data(let bytes): inbox.pieces.append(bytes)

@@ -1,0 +1,143 @@
+internal import JobModel
+internal import LinuxSystem
+internal import NodeLink
+internal import Threads
+internal import TreeSync
+
+/// Brings directories of this machine to nodes, each as it was when the job first needed it elsewhere: all nodes of a job have the same.
+final class MountDelivery: Sendable {
+    private struct Key: Hashable, Sendable {
+        let job: JobID
+        let source: String
+    }
+    private enum Survey: Sendable {
+        case underway
+        /// Nobody may have it differently any more where a node has it whole.
+        case done(SurveyedTree, isBinding: Bool)
+    }
+    private let directories: Directories
+    private let budget: Int64?
+    private let surveys = Monitor<[Key: Survey]>([:])
+
+    /// - Parameter budget: bytes that a node's trees may have; nil leaves that to the node.
+    init(_ directories: Directories, budget: Int64?) {
+        self.directories = directories
+        self.budget = budget
+    }
+
+    /// Nothing of the job will be asked for any more.
+    func forget(_ job: JobID) {
+        surveys.withLock { $0 = $0.filter { $0.key.job != job } }
+    }
+
+    /// Returns where the node has it. Blocks.
+    func bring(
+        _ source: String, for job: JobID, over open: NodeFiles.Open,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) throws(TreeError) -> NodeSupplies.Mount {
+        let channel: DeliveryChannel
+        do throws(LinkError) {
+            channel = try DeliveryChannel.open(open, .tree)
+        } catch { throw TreeError(.other, "\(error)") }
+        defer { channel.close() }
+        var line = TreeLine(
+            source, write: channel.write, read: channel.read, progress: progress)
+        let witness: TreeWitness
+        do throws(SystemError) { witness = try TreeWitness(source) } catch {
+            throw TreeError(error)
+        }
+        if let path = try line.look(witness) { return .init(path: path, isShared: true) }
+        let key = Key(job: job, source: source)
+        let (tree, isBinding) = try survey(key, progress)
+        do throws(TreeError) {
+            let path = try line.bring(tree, for: job, budget: budget)
+            bind(key, tree)
+            let name = RootedPath.split(source).name
+            return .init(
+                path: tree.manifest.isFile ? "\(path)/\(name)" : path, isShared: false)
+        } catch {
+            guard error.kind == .changed else { throw error }
+            guard isBinding else {
+                // No node has it: the next try surveys it anew.
+                surveys.withLock { $0[key] = nil }
+                throw error
+            }
+            throw TreeError(
+                .changed, error.reason + ", and other nodes of the job have it as it was",
+                hint: "put it back, or submit the job again")
+        }
+    }
+
+    // MARK: Surveys
+
+    /// One for each job and source, however many nodes ask.
+    private func survey(_ key: Key, _ progress: @escaping @Sendable (String) -> Void)
+        throws(TreeError) -> (SurveyedTree, isBinding: Bool)
+    {
+        let known: (SurveyedTree, isBinding: Bool)? = surveys.wait { surveys in
+            switch surveys[key] {
+            case .underway: return nil
+            case .done(let tree, let isBinding): return .some((tree, isBinding))
+            case nil:
+                surveys[key] = .underway
+                return .some(nil)
+            }
+        }
+        if let known { return known }
+        do throws(TreeError) {
+            let (tree, isBinding): (SurveyedTree, Bool)
+            if let kept = kept(key) {
+                (tree, isBinding) = (kept, true)
+            } else {
+                (tree, isBinding) = (try run(key.source, progress), false)
+            }
+            surveys.withLock { $0[key] = .done(tree, isBinding: isBinding) }
+            return (tree, isBinding)
+        } catch {
+            surveys.withLock { $0[key] = nil }
+            throw error
+        }
+    }
+
+    private func run(_ source: String, _ progress: @escaping @Sendable (String) -> Void)
+        throws(TreeError) -> SurveyedTree
+    {
+        let folder = directories.data + "/surveys"
+        // Without it everything is read.
+        try? Files.makePrivateDirectory(folder)
+        return try TreeSurvey.run(source, cache: "\(folder)/\(Self.name(source))") { count in
+            progress("waits for the mount \(source) to be looked through: \(count) files so far")
+        }
+    }
+
+    // MARK: What nodes have
+
+    /// A server that comes after this one gives further nodes the same.
+    private func bind(_ key: Key, _ tree: SurveyedTree) {
+        let isNew = surveys.withLock { surveys in
+            guard case .done(_, false) = surveys[key] else { return false }
+            surveys[key] = .done(tree, isBinding: true)
+            return true
+        }
+        guard isNew else { return }
+        let path = path(key)
+        // Without it a later server looks anew, and nodes that it reaches first could have it otherwise.
+        try? Files.makeDirectories(RootedPath.split(path).parent)
+        try? Files.writeAtomically(path, tree.bytes, mode: 0o600)
+    }
+
+    private func kept(_ key: Key) -> SurveyedTree? {
+        guard let bytes = try? Files.read(path(key), limit: TreeOrder.longestManifest) else {
+            return nil
+        }
+        return try? SurveyedTree(source: key.source, bytes: bytes)
+    }
+
+    private func path(_ key: Key) -> String {
+        directories.jobDirectory(key.job.rawValue) + "/mounts/\(Self.name(key.source)).tree"
+    }
+
+    private static func name(_ source: String) -> String {
+        String(ChunkSum(of: Array(source.utf8)).hex.prefix(32))
+    }
+}
