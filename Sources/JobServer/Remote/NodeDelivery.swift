@@ -12,7 +12,14 @@ final class NodeDelivery: Sendable {
         /// Of the node's question: it may ask for the same once more.
         let question: Int
     }
+    private enum Next: Sendable {
+        case message(ToIntake)
+        case piece(Wanted)
+    }
     private struct State: Sendable {
+        /// What is to be said before anything more is sent: by the thread that sends, since nothing may come between a part of a
+        /// blob and what announces it.
+        var messages: [ToIntake] = []
         /// The next to be sent first; each blob once.
         var wanted: [Wanted] = []
         var questions = 0
@@ -112,9 +119,10 @@ final class NodeDelivery: Sendable {
     private func want(_ place: BlobPlace, _ without: [String]) {
         do throws(ImageError) {
             if let peer = chains.source(of: place.digest, for: id, without: without) {
-                state.withLock { $0.wanted.removeAll { $0.feed.blob.digest == place.digest } }
-                // Where it cannot be told, the end of the channel tells it.
-                try? say(.peer(place.digest, peer))
+                state.withLock { state in
+                    state.wanted.removeAll { $0.feed.blob.digest == place.digest }
+                    state.messages.append(.peer(place.digest, peer))
+                }
                 return
             }
             let feed = try open(place.digest)
@@ -135,15 +143,18 @@ final class NodeDelivery: Sendable {
     private func refuse(_ error: ImageError) {
         let failure = DeliveryFailure(error)
         conclude(.failure(DeliveryError(failure, node: node)))
-        // Where it cannot be told, the end of the channel tells it.
-        try? say(.failed(failure))
+        state.withLock { $0.messages.append(.failed(failure)) }
     }
 
     // MARK: What it is sent
 
     private func send() {
         do {
-            while let next = take() {
+            while let what = take() {
+                guard case .piece(let next) = what else {
+                    if case .message(let message) = what { try say(message) }
+                    continue
+                }
                 let length = next.feed.length(at: next.offset)
                 let place = BlobPlace(next.feed.blob.digest, at: next.offset)
                 let sum = try next.feed.sum(at: next.offset)
@@ -167,10 +178,13 @@ final class NodeDelivery: Sendable {
     }
 
     /// Waits for something to send; nil where nothing will be wanted any more.
-    private func take() -> Wanted? {
-        state.wait { state -> Wanted?? in
+    private func take() -> Next? {
+        state.wait { state -> Next?? in
+            if !state.messages.isEmpty {
+                return .some(.some(.message(state.messages.removeFirst())))
+            }
             if state.isOver { return .some(nil) }
-            return state.wanted.first.map { .some($0) }
+            return state.wanted.first.map { .some(.piece($0)) }
         }
     }
 
