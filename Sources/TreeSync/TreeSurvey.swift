@@ -34,15 +34,17 @@ public struct SurveyedTree: Sendable {
 
 /// Reads a tree, by descriptors: no link in it is followed, and none leads out of it. Blocks.
 public struct TreeSurvey {
-    private let source: String
+    let source: String
     /// Seconds since 1970.
-    private let began: Int64
-    private var cache: SurveyCache
+    let began: Int64
+    var cache: SurveyCache
     private let progress: (_ entries: Int) -> Void
-    private var manifest = TreeManifest(entries: [], chunks: [], isFile: false)
+    var manifest = TreeManifest(entries: [], chunks: [], isFile: false)
     private var skipped: [String] = []
-    private var bytesRead: Int64 = 0
-    private var buffer: [UInt8] = []
+    var bytesRead: Int64 = 0
+    var buffer: [UInt8] = []
+    /// What is to be left out: of each directory its own rules and then those above it, by the directory's place.
+    private var rules: [Int: [IgnoreRules]] = [:]
 
     /// - Parameters:
     ///   - cache: the file that keeps what was read for the next survey; nil reads everything, and keeps nothing.
@@ -129,7 +131,28 @@ public struct TreeSurvey {
         names.sort { a, b in
             a.lexicographicallyPrecedes(b) { UInt8(bitPattern: $0) < UInt8(bitPattern: $1) }
         }
+        try readRules(names, in: reader.raw, place, path)
         for name in names { try look(at: name, in: reader.raw, place) }
+        // Its directories have them by now.
+        rules[place] = nil
+    }
+
+    private mutating func readRules(
+        _ names: [[CChar]], in directory: Int32, _ place: Int, _ path: [UInt8]
+    ) throws(TreeError) {
+        guard names.contains(TreePath.c(IgnoreRules.name)) else { return }
+        let text = try reading(path + [UInt8(ascii: "/")] + IgnoreRules.name) {
+            () throws(SystemError) in
+            let file = try TreePath.open(IgnoreRules.name, in: directory, O_RDONLY)
+            return try Files.read(file.raw, ".martletignore", limit: IgnoreRules.longest)
+        }
+        let own = IgnoreRules(text, in: place == 0 ? [] : path)
+        rules[place, default: []].insert(own, at: 0)
+    }
+
+    /// The innermost rules that say anything decide.
+    private func isIgnored(_ path: [UInt8], isDirectory: Bool, in parent: Int) -> Bool {
+        rules[parent]?.lazy.compactMap { $0.ignores(path, isDirectory: isDirectory) }.first ?? false
     }
 
     private mutating func look(at name: [CChar], in directory: Int32, _ parent: Int)
@@ -148,10 +171,14 @@ public struct TreeSurvey {
         guard manifest.entries.count < TreeManifest.mostEntries else {
             throw TreeError(
                 .tooLarge, "\(source) holds more than \(TreeManifest.mostEntries) files",
-                hint: "mount a part of it, or pack it into the image")
+                hint: "mount a part of it, or leave some of it out by a .martletignore")
         }
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        if rules[parent] != nil, isIgnored(path(), isDirectory: isDirectory, in: parent) { return }
         switch status.st_mode & S_IFMT {
-        case S_IFDIR: add(parent: parent, bytes, .directory, status)
+        case S_IFDIR:
+            rules[manifest.entries.count] = rules[parent]
+            add(parent: parent, bytes, .directory, status)
         case S_IFLNK:
             guard let target = TreePath.link(name, in: directory) else {
                 throw changed(SystemError.last("readlink", TreePath.text(path())), path())
@@ -173,7 +200,7 @@ public struct TreeSurvey {
     }
 
     @discardableResult
-    private func reading<R: ~Copyable>(
+    func reading<R: ~Copyable>(
         _ path: @autoclosure () -> [UInt8], _ body: () throws(SystemError) -> R
     ) throws(TreeError) -> R {
         do throws(SystemError) { return try body() } catch { throw changed(error, path()) }
@@ -186,12 +213,12 @@ public struct TreeSurvey {
         case EACCES, EPERM:
             TreeError(
                 .unfit, "\(source): \(error)",
-                hint: "make it readable, or mount a directory without it")
+                hint: "make it readable, or leave it out by a line in .martletignore")
         default: TreeError(error)
         }
     }
 
-    private func changes(_ path: [UInt8]) -> TreeError {
+    func changes(_ path: [UInt8]) -> TreeError {
         TreeError(
             .changed, "\(source): \(TreePath.text(path)) changes while it is read",
             hint: "wait until nothing writes there")
@@ -207,90 +234,5 @@ public struct TreeSurvey {
                 mode: isLink ? 0o777 : UInt32(status.st_mode & 0o777),
                 modified: ModificationTime(status.st_mtim)))
         if manifest.entries.count % 1000 == 0 { progress(manifest.entries.count) }
-    }
-
-    // MARK: Contents
-
-    private struct Pieces {
-        let range: Range<Int>
-        let status: stat
-    }
-
-    /// A file that is written meanwhile is read once more.
-    private static let rounds = 3
-
-    private mutating func read(_ file: Int32, _ path: [UInt8]) throws(TreeError) -> Pieces {
-        for _ in 0..<Self.rounds {
-            let before = try system { () throws(SystemError) in try TreePath.status(file, path) }
-            guard before.st_mode & S_IFMT == S_IFREG else { break }
-            try system { () throws(SystemError) in
-                try checkErrno(lseek(file, 0, SEEK_SET), "seek", TreePath.text(path))
-            }
-            let (chunks, count) = try cut(file, path)
-            let after = try system { () throws(SystemError) in try TreePath.status(file, path) }
-            guard FileStamp(before) == FileStamp(after), count == Int64(after.st_size) else {
-                continue
-            }
-            return keep(chunks, FileStamp(after), after)
-        }
-        throw changes(path)
-    }
-
-    private mutating func keep(
-        _ chunks: [TreeManifest.Chunk], _ stamp: FileStamp, _ status: stat
-    ) -> Pieces {
-        cache.note(stamp, chunks, began: began)
-        let start = manifest.chunks.count
-        manifest.chunks += chunks
-        return Pieces(range: start..<manifest.chunks.count, status: status)
-    }
-
-    /// The pieces of an open file, and how many bytes they have together.
-    private mutating func cut(_ file: Int32, _ path: [UInt8]) throws(TreeError) -> (
-        [TreeManifest.Chunk], Int64
-    ) {
-        if buffer.isEmpty { buffer = [UInt8](repeating: 0, count: 4 * ChunkCut.longest) }
-        var chunks: [TreeManifest.Chunk] = []
-        var (start, end, count) = (0, 0, Int64(0))
-        var isAtEnd = false
-        while true {
-            if end - start < ChunkCut.longest, !isAtEnd {
-                buffer.withUnsafeMutableBytes { bytes in
-                    guard let base = bytes.baseAddress else { return }
-                    memmove(base, base + start, end - start)
-                }
-                (start, end) = (0, end - start)
-                while end < buffer.count {
-                    let got = try fill(file, from: end, path)
-                    isAtEnd = got == 0
-                    if isAtEnd { break }
-                    end += got
-                }
-            }
-            if start == end { break }
-            let chunk = buffer[start..<end].withUnsafeBytes { bytes in
-                let piece = UnsafeRawBufferPointer(rebasing: bytes[..<ChunkCut.first(of: bytes)])
-                return TreeManifest.Chunk(sum: ChunkSum(of: piece), length: piece.count)
-            }
-            chunks.append(chunk)
-            start += chunk.length
-            count += Int64(chunk.length)
-        }
-        bytesRead += count
-        return (chunks, count)
-    }
-
-    private mutating func fill(_ file: Int32, from place: Int, _ path: [UInt8])
-        throws(TreeError) -> Int
-    {
-        while true {
-            let got = buffer.withUnsafeMutableBytes {
-                Glibc.read(file, $0.baseAddress.map { $0 + place }, $0.count - place)
-            }
-            if got < 0, errno == EINTR { continue }
-            return try reading(path) { () throws(SystemError) in
-                try checkErrno(got, "read", TreePath.text(path))
-            }
-        }
     }
 }
