@@ -19,6 +19,8 @@ public struct SubmitReply: Sendable, Codable {
     public var id: JobID
     public var name: String
     public var tasks: Int
+    /// What the submitter may not expect of how it will run; nil where there is nothing to say.
+    public var notes: [String]?
     public init(id: JobID, name: String, tasks: Int) {
         self.id = id
         self.name = name

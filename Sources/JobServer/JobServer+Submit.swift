@@ -34,7 +34,10 @@ extension JobServer {
         } else {
             folder.discard()
         }
-        return SubmitReply(id: inserted.id, name: inserted.name, tasks: inserted.taskCount)
+        var reply = SubmitReply(
+            id: inserted.id, name: inserted.name, tasks: inserted.taskCount)
+        if inserted.isNew { reply.notes = notes(on: request.spec) }
+        return reply
     }
 
     private static func bytes(of dependencies: [JobDependency]) -> [UInt8] {

@@ -47,8 +47,12 @@ struct SubmissionOptions: ParsableArguments {
         }
         try Preflight.check(spec)
         if spec.confinement == .privileged { Self.warnOfPrivilege() }
-        return try Connection.open().client.submit(
+        let reply = try Connection.open().client.submit(
             SubmitRequest(spec: spec, source: source, key: key))
+        if !quiet, !json {
+            for note in reply.notes ?? [] { Terminal.writeError("note: \(note)\n") }
+        }
+        return reply
     }
 
     private static func warnOfPrivilege() {
