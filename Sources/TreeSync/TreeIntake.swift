@@ -23,8 +23,9 @@ public final class TreeIntake {
         let intake = TreeIntake(store, input, output)
         let own = environment["MARTLET_MOUNT_BUDGET"].flatMap(ByteSize.init)?.bytes
         let budget = intake.serve(own)
-        // The head need not wait for it.
+        // The head need not wait for the disk.
         shutdown(output, Int32(SHUT_RDWR))
+        store.flush()
         store.prune(budget: budget)
     }
 
@@ -66,7 +67,10 @@ public final class TreeIntake {
             }
             if isHeld { return store.root(digest) }
             try store.making(digest) { () throws(TreeError) in
-                if !Files.exists(store.root(digest)) { try make(digest, order, budget) }
+                guard !store.isWhole(digest) else { return }
+                // What a boot has left of one.
+                _ = store.hide(digest.hex)
+                try make(digest, order, budget)
             }
         }
         throw TreeError(.other, "\(order.source): it is removed again and again")
@@ -112,15 +116,13 @@ public final class TreeIntake {
         } catch { throw TreeError(.system, "remove \(part)/root: \(error)") }
     }
 
-    /// On disk before it has its name: that is all that says it is whole.
+    /// Whole, and good for this boot.
     private func finish(_ digest: ChunkSum, _ part: String) throws(TreeError) {
         try system { () throws(SystemError) in
-            let folder = try OwnedFD.open(part, O_RDONLY | O_DIRECTORY)
-            try Files.flushFileSystem(folder.raw)
+            try Files.writeAtomically(
+                part + TreeStore.unflushed, TreeStore.bootID().utf8, mode: 0o600, durable: false)
             unlink(part + "/pack")
             try checkErrno(rename(part, store.tree(digest)), "rename", part)
-            let parent = try OwnedFD.open(store.directory, O_RDONLY | O_DIRECTORY)
-            try checkErrno(fsync(parent.raw), "fsync", store.directory)
         }
     }
 

@@ -49,7 +49,15 @@ extension TreeStore {
     /// What nobody will finish, and what a killed process had begun to remove.
     private func sweep() {
         let now = Clock.now() / 1000
-        for name in (try? Files.names(in: directory)) ?? [] where name.hasSuffix(Self.partly) {
+        let names = (try? Files.names(in: directory)) ?? []
+        for name in names {
+            if let digest = ChunkSum(hex: name), !isWhole(digest) {
+                _ = try? making(digest) { () throws(TreeError) in
+                    if !isWhole(digest) { _ = hide(name) }
+                }
+            }
+        }
+        for name in names where name.hasSuffix(Self.partly) {
             var status = stat()
             guard let digest = ChunkSum(hex: String(name.dropLast(Self.partly.count))),
                 stat(directory + "/" + name, &status) == 0,

@@ -50,12 +50,39 @@ public struct TreeStore: Sendable {
         return try result.get()
     }
 
+    // MARK: Durability
+
+    /// In a tree that may not be on disk yet: the boot in which it was made. Until the next one what was written can be read; after
+    /// it nobody knows what of it there is.
+    static let unflushed = "/unflushed"
+
+    static func bootID() -> String {
+        // Where /proc is hidden, no tree outlives its first use.
+        (try? Files.text("/proc/sys/kernel/random/boot_id")) ?? "unknown"
+    }
+
+    /// Whether a tree is here, and all of it.
+    func isWhole(_ digest: ChunkSum) -> Bool {
+        guard Files.exists(root(digest)) else { return false }
+        let mark = tree(digest) + Self.unflushed
+        return !Files.exists(mark) || (try? Files.text(mark)) == Self.bootID()
+    }
+
+    /// Brings trees to the disk; those that processes made which were killed before they did, too.
+    func flush() {
+        let marks = trees().map { tree($0.digest) + Self.unflushed }.filter(Files.exists)
+        guard !marks.isEmpty, let folder = try? OwnedFD.open(directory, O_RDONLY | O_DIRECTORY),
+            (try? Files.flushFileSystem(folder.raw)) != nil
+        else { return }
+        for mark in marks { unlink(mark) }
+    }
+
     // MARK: Holds
 
     /// Keeps a tree for a job; false where it is not here, or not whole.
     func hold(_ digest: ChunkSum, for job: JobID) throws(SystemError) -> Bool {
         try locked { () throws(SystemError) in
-            guard Files.exists(root(digest)) else { return false }
+            guard isWhole(digest) else { return false }
             let path = holds + "/\(job)"
             let held = (try? Files.text(path)) ?? ""
             if !held.contains(digest.hex) {
@@ -97,7 +124,8 @@ public struct TreeStore: Sendable {
         var found: [(digest: ChunkSum, wanted: Int64)] = []
         for name in (try? Files.names(in: directory)) ?? [] {
             var status = stat()
-            guard let digest = ChunkSum(hex: name), stat(directory + "/" + name, &status) == 0
+            guard let digest = ChunkSum(hex: name), isWhole(digest),
+                stat(directory + "/" + name, &status) == 0
             else { continue }
             found.append((digest, Int64(status.st_mtim.tv_sec)))
         }

@@ -82,6 +82,24 @@ struct IntakeTests {
         #expect(try TestNode.digest(rest.path) == tree.digest)
     }
 
+    @Test("what was not on disk yet when its machine went down is made anew")
+    func powerCut() throws {
+        let (source, home) = (try Self.source(), try Folder())
+        let node = try TestNode(home.path)
+        let tree = try TreeSurvey.run(source.path)
+        let first = try node.bring(tree)
+        let mark = node.store.tree(tree.digest) + TreeStore.unflushed
+        #expect(Files.exists(mark) && node.store.isWhole(tree.digest))
+        // What a power cut may leave of a file.
+        truncate(first.path + "/code/deep/3.py", 0)
+        try Files.writeAtomically(mark, "another boot".utf8)
+        let second = try node.bring(tree)
+        #expect(second.sent > 1_000_000)
+        #expect(try TestNode.digest(second.path) == tree.digest)
+        node.store.flush()
+        #expect(!Files.exists(mark) && node.store.isWhole(tree.digest))
+    }
+
     @Test("bytes that are not what they are said to be make no tree")
     func damaged() throws {
         let (source, home) = (try Self.source(), try Folder())
