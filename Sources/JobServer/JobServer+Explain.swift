@@ -12,11 +12,16 @@ extension JobServer {
             report.reason = "it has ended; `martlet show \(id)_\(index)` tells how"
             return report
         }
-        guard let report = state.explanation(of: id, index: index, now: now) else {
+        guard var report = state.explanation(of: id, index: index, now: now) else {
             throw ErrorReport(
                 error: "job \(id) has no task \(index ?? 0)",
                 hint: "it has \(job.taskCount), from 0 on", isUsage: true)
         }
+        // A task that has its place waits until that node has what the job needs.
+        let supply =
+            index == nil
+            ? supplyText(of: id) : report.place.flatMap { supplyText(of: id, on: $0.node) }
+        if !job.isFinal, let supply { report.reason = supply }
         return report
     }
 }

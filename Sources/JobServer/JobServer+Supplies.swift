@@ -121,14 +121,16 @@ extension JobServer {
 
     /// How far nodes are with what a job needs, in a sentence; nil where none waits.
     func supplyText(of id: JobID) -> String? {
-        let texts = nodes.values.sorted { $0.name < $1.name }.compactMap { node -> String? in
-            switch node.supplies[id] {
-            case .underway(let text): "node \(node.name) \(text)"
-            case .failed(let reason): "node \(node.name): \(reason)"
-            case .ready, nil: nil
-            }
-        }
+        let texts = nodes.keys.sorted().compactMap { supplyText(of: id, on: $0) }
         guard let first = texts.first else { return nil }
         return texts.count == 1 ? first : "\(first) (and \(texts.count - 1) nodes more)"
+    }
+
+    func supplyText(of id: JobID, on name: String) -> String? {
+        switch nodes[name]?.supplies[id] {
+        case .underway(let text): "node \(name) \(text)"
+        case .failed(let reason): "node \(name): \(reason)"
+        case .ready, nil: nil
+        }
     }
 }

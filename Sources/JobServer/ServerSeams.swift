@@ -55,7 +55,7 @@ struct ServerSeams: Sendable {
         }
         let delivery = ImageDelivery(store: images)
         let mountBudget = ProcessEnvironment.all()["MARTLET_MOUNT_BUDGET"].flatMap(ByteSize.init)
-        let mounts = MountDelivery(directories, budget: mountBudget?.bytes)
+        let mounts = MountDelivery(directories, budget: mountBudget?.bytes, warn: warn)
         let (budget, epoch) = (ConnectionBudget(), Clock.now())
         return ServerSeams(
             openNode: { spec, head, deliver in

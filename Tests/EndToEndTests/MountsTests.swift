@@ -133,4 +133,71 @@ struct MountsTests {
         #expect(Machine.text(shared + "/other") == "there\n")
         #expect(try Self.trees(laboratory.nodes[0]) == [])
     }
+
+    /// Megabytes of the mount that the node has, as `show` tells.
+    private static func received(_ job: String, _ sandbox: Sandbox) throws -> Double {
+        let reason = try sandbox.job(job).reason ?? ""
+        guard let colon = reason.range(of: ": ", options: .backwards), reason.contains(" MB of ")
+        else { return 0 }
+        return Double(reason[colon.upperBound...].prefix { $0 != " " }) ?? 0
+    }
+
+    @Test("what had come before the intake, the link or the server was killed does not come again")
+    func killed() throws {
+        let (sandbox, laboratory) = try Self.cluster(1)
+        defer { sandbox.close() }
+        let node = laboratory.nodes[0]
+        try sandbox.shell(
+            "mkdir src; head -c 24000000 /dev/urandom > src/large; echo small > src/small")
+        func receivedBytes() throws -> Int {
+            let text = try node.run("cat /sys/class/net/eth0/statistics/rx_bytes")
+            return Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+        }
+        try node.limit(rate: "40mbit")
+        let before = try receivedBytes()
+        let submit = try sandbox.martlet(
+            "submit", "--quiet", "--name", "far", "--image", "host", "--mount",
+            "\(sandbox.folder)/src:\(sandbox.folder)/src:ro", "--script",
+            "cksum < \(sandbox.folder)/src/large", environment: laboratory.environment)
+        #expect(submit.status == 0, "\(submit.errors)")
+        try sandbox.waitUntil("a part has come") { try Self.received("far", sandbox) > 6 }
+        let task = "\(try sandbox.job("far").id)_0"
+        let explained = try sandbox.martlet("explain", task).output
+        #expect(explained.contains("node node0 receives the mount \(sandbox.folder)/src: "))
+        try node.run("pkill -KILL -f 'martlet-agent [t]rees'")
+        try node.endSessions()
+        try sandbox.waitUntil("more has come") {
+            let left = try Self.received("far", sandbox)
+            return left > 6 && left < 16
+        }
+        let status = try sandbox.json(["server", "status", "--json"])
+        kill(pid_t(status["pid"] as? Int ?? 0), SIGKILL)
+        let wait = try sandbox.martlet(
+            "wait", "far", "--timeout", "60", environment: laboratory.environment)
+        #expect(wait.status == 0, "\(wait.errors)")
+        let sum = try sandbox.run(["/bin/sh", "-c", "cksum < src/large"]).output
+        #expect(try Self.output(of: "far", 0, sandbox) == sum)
+        let bytes = try receivedBytes() - before
+        #expect(bytes < 36_000_000, "\(bytes) bytes for 24,000,000")
+    }
+
+    @Test("a mount above the budget is told at once, with its size and what to do")
+    func budget() throws {
+        let (sandbox, laboratory) = try Self.cluster(1)
+        defer { sandbox.close() }
+        _ = try sandbox.martlet("server", "stop")
+        var environment = laboratory.environment
+        environment["MARTLET_MOUNT_BUDGET"] = "1MiB"
+        try sandbox.shell("mkdir src; head -c 1048577 /dev/zero > src/large")
+        let submit = try sandbox.martlet(
+            "submit", "--quiet", "--name", "large", "--image", "host", "--mount",
+            "\(sandbox.folder)/src:/tmp:ro", "--", "/bin/true", environment: environment)
+        #expect(submit.status == 0, "\(submit.errors)")
+        try sandbox.waitUntil("why it waits") {
+            let text = try sandbox.martlet("explain", "large").output
+            return text.contains("\(sandbox.folder)/src has 1048577 bytes")
+                && text.contains("MARTLET_MOUNT_BUDGET")
+        }
+        #expect(try sandbox.martlet("cancel", "large").status == 0)
+    }
 }

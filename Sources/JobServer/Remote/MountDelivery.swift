@@ -1,3 +1,4 @@
+internal import Glibc
 internal import JobModel
 internal import LinuxSystem
 internal import NodeLink
@@ -19,15 +20,24 @@ final class MountDelivery: Sendable {
     private let budget: Int64?
     private let surveys = Monitor<[Key: Survey]>([:])
 
-    /// - Parameter budget: bytes that a node's trees may have; nil leaves that to the node.
-    init(_ directories: Directories, budget: Int64?) {
+    private let warn: @Sendable (String) -> Void
+
+    /// - Parameters:
+    ///   - budget: bytes that a node's trees may have; nil leaves that to the node.
+    ///   - warn: gets what people should know of what is brought.
+    init(_ directories: Directories, budget: Int64?, warn: @escaping @Sendable (String) -> Void) {
         self.directories = directories
+        self.warn = warn
         self.budget = budget
     }
 
-    /// Nothing of the job will be asked for any more.
+    /// Nothing of the job will be asked for any more, unless it is retried: then what is there by then is looked at.
     func forget(_ job: JobID) {
         surveys.withLock { $0 = $0.filter { $0.key.job != job } }
+        let folder = folder(job)
+        // None, for most jobs.
+        for name in (try? Files.names(in: folder)) ?? [] { unlink(folder + "/" + name) }
+        rmdir(folder)
     }
 
     /// Returns where the node has it. Blocks.
@@ -105,9 +115,16 @@ final class MountDelivery: Sendable {
         let folder = directories.data + "/surveys"
         // Without it everything is read.
         try? Files.makePrivateDirectory(folder)
-        return try TreeSurvey.run(source, cache: "\(folder)/\(Self.name(source))") { count in
+        let tree = try TreeSurvey.run(source, cache: "\(folder)/\(Self.name(source))") { count in
             progress("waits for the mount \(source) to be looked through: \(count) files so far")
         }
+        if let first = tree.skipped.first {
+            let more = tree.skipped.count == 1 ? "" : " and \(tree.skipped.count - 1) more"
+            warn(
+                "mount \(source): \(first)\(more) will not be on nodes: neither file, directory nor link"
+            )
+        }
+        return tree
     }
 
     // MARK: What nodes have
@@ -134,7 +151,11 @@ final class MountDelivery: Sendable {
     }
 
     private func path(_ key: Key) -> String {
-        directories.jobDirectory(key.job.rawValue) + "/mounts/\(Self.name(key.source)).tree"
+        folder(key.job) + "/\(Self.name(key.source)).tree"
+    }
+
+    private func folder(_ job: JobID) -> String {
+        directories.jobDirectory(job.rawValue) + "/mounts"
     }
 
     private static func name(_ source: String) -> String {
