@@ -31,14 +31,22 @@ struct SupplyDelivery: Sendable {
         return supplies
     }
 
+    private static let tries = 3
+
     private func bring(
         _ source: String, _ mounts: MountDelivery, _ progress: @escaping @Sendable (String) -> Void
     ) throws(SupplyError) -> NodeSupplies.Mount {
-        do throws(TreeError) {
-            return try mounts.bring(source, for: job, over: open, progress)
-        } catch {
-            let isUnfit = [.unfit, .tooLarge].contains(error.kind)
-            throw SupplyError(isUnfit ? .unfit : .passing, "mount \(error)")
+        var tries = 0
+        while true {
+            do throws(TreeError) {
+                return try mounts.bring(source, for: job, over: open, progress)
+            } catch {
+                tries += 1
+                // Somebody wrote there, or the node's intake was killed: what has come stays, and the rest may come at once.
+                if [.changed, .other].contains(error.kind), tries < Self.tries { continue }
+                let isUnfit = [.unfit, .tooLarge].contains(error.kind)
+                throw SupplyError(isUnfit ? .unfit : .passing, "mount \(error)")
+            }
         }
     }
 
