@@ -89,16 +89,29 @@ struct TreeAssembly {
         let raw = openat(directory, name, flags, 0o600)
         try step("create", place, raw)
         let file = OwnedFD(raw)
+        var size: off_t = 0
         for chunk in chunks {
             guard let bytes = donors.bytes(chunk) else { return false }
+            size += off_t(bytes.count)
+            // A hole takes no room.
+            if Self.isZero(bytes) { continue }
+            try step("seek in", place, lseek(file.raw, size - bytes.count, SEEK_SET) < 0 ? -1 : 0)
             try system { () throws(SystemError) in
                 try Files.writeAll(file.raw, bytes, manifest.text(of: place))
             }
         }
+        try step("set size of", place, ftruncate(file.raw, size))
         try step("chmod", place, fchmod(file.raw, entry.mode))
         let times = [entry.modified.timespec, entry.modified.timespec]
         try step("set times of", place, futimens(file.raw, times))
         return true
+    }
+
+    private static func isZero(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, bytes[0] == 0 else { return false }
+            return memcmp(base, base + 1, bytes.count - 1) == 0
+        }
     }
 
     /// Last, and the innermost first: what is made in a directory changes its time, and needs the right to write there.

@@ -221,7 +221,7 @@ public struct TreeSurvey {
     func changes(_ path: [UInt8]) -> TreeError {
         TreeError(
             .changed, "\(source): \(TreePath.text(path)) changes while it is read",
-            hint: "wait until nothing writes there")
+            hint: "wait until nothing writes there, or leave it out by a line in .martletignore")
     }
 
     private mutating func add(

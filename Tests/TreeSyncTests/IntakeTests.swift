@@ -39,6 +39,22 @@ struct IntakeTests {
         #expect(again.sent < 2000)
     }
 
+    @Test("zeros take no room, neither on the way nor there")
+    func zeros() throws {
+        let (source, home) = (try Folder(), try Folder())
+        let node = try TestNode(home.path)
+        var bytes = [UInt8](repeating: 0, count: 6 << 20)
+        bytes[3 << 20] = 1
+        try Files.writeAtomically(source.path + "/sparse", bytes, durable: false)
+        let tree = try TreeSurvey.run(source.path)
+        let brought = try node.bring(tree)
+        #expect(brought.sent < 50_000)
+        #expect(try TestNode.digest(brought.path) == tree.digest)
+        var status = stat()
+        #expect(stat(brought.path + "/sparse", &status) == 0)
+        #expect(status.st_blocks * 512 < 3 << 20)
+    }
+
     @Test("of a changed tree only what changed travels, and the rest is the same files")
     func delta() throws {
         let (source, home) = (try Self.source(), try Folder())

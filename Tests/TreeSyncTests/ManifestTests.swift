@@ -119,6 +119,46 @@ struct ManifestTests {
         #expect(throws: TreeError.self) { try TreeManifest(bytes: bytes + [0]) }
     }
 
+    @Test("whatever is changed in one, what reads has one form, and names nothing outside")
+    func mutations() throws {
+        let bytes = Self.manifest(
+            [
+                Self.entry("a"), Self.entry("f", .file(0..<1)), Self.entry("l", .link([65])),
+                Self.entry("b", in: 1), Self.entry("c", in: 1, .file(1..<1)),
+                Self.entry("d", in: 4),
+            ], [Self.chunk]
+        ).bytes
+        var (state, read) = (UInt64(1), 0)
+        func next(_ most: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % most
+        }
+        for _ in 0..<20_000 {
+            var changed = bytes
+            for _ in 0...next(3) {
+                let place = next(changed.count)
+                switch next(4) {
+                case 0: changed.remove(at: place)
+                case 1: changed.insert(UInt8(next(256)), at: place)
+                case 2: changed[place] ^= UInt8(1 << next(8))
+                default: changed[place] = [0, 1, 0x2e, 0x2f, 0x7f, 0x80, 0xff][next(7)]
+                }
+            }
+            guard let manifest = try? TreeManifest(bytes: changed) else { continue }
+            read += 1
+            #expect(manifest.bytes == changed)
+            for place in manifest.entries.indices.dropFirst() {
+                let parts = manifest.path(of: place).split(
+                    separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+                let isInside = parts.allSatisfy {
+                    !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8)
+                }
+                #expect(isInside)
+            }
+        }
+        #expect(read > 1000)
+    }
+
     @Test("a number has one form alone")
     func numbers() {
         for bytes: [UInt8] in [[0x80, 0], [0xff], Array(repeating: 0xff, count: 10) + [1]] {
