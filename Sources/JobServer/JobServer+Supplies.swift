@@ -24,10 +24,13 @@ extension JobServer {
         let name = node.name
         nodes[name]?.supplies[id] = .underway("is being prepared")
         let line = nodes[name]?.line
+        let opened = LastStream()
         let delivery = SupplyDelivery(job: id, spec: job.spec, image: images[id], node: node) {
             request, receive throws(LinkError) in
             guard let line else { throw LinkError("the node was removed") }
-            return try line.open(request, connection, receive)
+            let stream = try line.open(request, connection, receive)
+            opened.note(stream)
+            return stream
         }
         do {
             try BackgroundThread.run { [self, seams] in
@@ -38,7 +41,8 @@ extension JobServer {
                             Task { await self.supplyAdvanced(id, name, connection, text) }
                         })
                 } catch { result = .failure(error) }
-                Task { await self.supplied(id, name, connection, result) }
+                let isCut = opened.isCut
+                Task { await self.supplied(id, name, connection, result, isCut: isCut) }
             }
         } catch { supplied(id, name, connection, .failure(SupplyError(.passing, "\(error)"))) }
     }
@@ -53,7 +57,8 @@ extension JobServer {
     }
 
     private func supplied(
-        _ id: JobID, _ name: String, _ connection: Int, _ result: Result<NodeSupplies, SupplyError>
+        _ id: JobID, _ name: String, _ connection: Int, _ result: Result<NodeSupplies, SupplyError>,
+        isCut: Bool = false
     ) {
         // A later connection asks again.
         guard nodes[name]?.lineNumber == connection, state.job(id)?.isFinal == false else { return }
@@ -61,6 +66,9 @@ extension JobServer {
         case .success(let supplies):
             nodes[name]?.supplies[id] = .ready(supplies)
             runWaiting(id, on: name)
+        case .failure where isCut:
+            // The fault of nobody there: the next connection asks again, and what has come stays.
+            nodes[name]?.supplies[id] = .underway("is not connected; what it lacks follows")
         case .failure(let error):
             note("node \(name) lacks what job \(id) needs: \(error.reason)")
             nodes[name]?.supplies[id] = .failed(error.reason)
