@@ -54,7 +54,11 @@ struct ServerSeams: Sendable {
             programs = .failure(error)
         }
         let delivery = ImageDelivery(store: images)
-        let mountBudget = ProcessEnvironment.all()["MARTLET_MOUNT_BUDGET"].flatMap(ByteSize.init)
+        let budgetText = ProcessEnvironment.all()["MARTLET_MOUNT_BUDGET"]
+        let mountBudget = budgetText.flatMap(ByteSize.init)
+        if let budgetText, mountBudget == nil {
+            warn("MARTLET_MOUNT_BUDGET: '\(budgetText)' is no size such as 50GiB; none holds")
+        }
         let mounts = MountDelivery(directories, budget: mountBudget?.bytes, warn: warn)
         let (budget, epoch) = (ConnectionBudget(), Clock.now())
         return ServerSeams(

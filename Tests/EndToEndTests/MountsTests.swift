@@ -100,6 +100,7 @@ struct MountsTests {
             let run = try sandbox.martlet("run", spec, environment: laboratory.environment)
             #expect(run.status == 0, "\(run.errors)")
             #expect(run.errors.contains("copies of \(place), /tmp/alone of their own"))
+            #expect(run.errors.contains("but for what `collect` names"))
             let tasks = try sandbox.job(String(name.prefix(3))).tasks
             #expect(tasks.count == 3)
             for task in tasks {

@@ -115,6 +115,7 @@ final class MountDelivery: Sendable {
         let folder = directories.data + "/surveys"
         // Without it everything is read.
         try? Files.makePrivateDirectory(folder)
+        Self.sweep(folder)
         let tree = try TreeSurvey.run(source, cache: "\(folder)/\(Self.name(source))") { count in
             progress("waits for the mount \(source) to be looked through: \(count) files so far")
         }
@@ -125,6 +126,23 @@ final class MountDelivery: Sendable {
             )
         }
         return tree
+    }
+
+    /// Sources whose last survey is remembered.
+    private static let mostSurveys = 200
+
+    /// Of those that were looked at longest ago nothing is remembered.
+    private static func sweep(_ folder: String) {
+        let names = (try? Files.names(in: folder)) ?? []
+        guard names.count > mostSurveys else { return }
+        let dated = names.map { name -> (time: Int, path: String) in
+            var status = stat()
+            return (
+                stat(folder + "/" + name, &status) == 0 ? status.st_mtim.tv_sec : 0,
+                folder + "/" + name
+            )
+        }
+        for (_, path) in dated.sorted(by: { $0 < $1 }).dropLast(mostSurveys) { unlink(path) }
     }
 
     // MARK: What nodes have
