@@ -282,7 +282,7 @@ let package = Package(
             name: "JobServerTests",
             dependencies: [
                 "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeAgent", "NodeLink",
-                "OCISpec", "Scheduling", "StateStore",
+                "OCISpec", "Scheduling", "StateStore", "Threads", "TreeSync",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

@@ -33,13 +33,19 @@ struct SupplyDelivery: Sendable {
 
     private static let tries = 3
 
+    private func treeChannel() throws(TreeError) -> DeliveryChannel {
+        do throws(LinkError) {
+            return try DeliveryChannel.open(open, .tree)
+        } catch { throw TreeError(.other, "\(error)") }
+    }
+
     private func bring(
         _ source: String, _ mounts: MountDelivery, _ progress: @escaping @Sendable (String) -> Void
     ) throws(SupplyError) -> NodeSupplies.Mount {
         var tries = 0
         while true {
             do throws(TreeError) {
-                return try mounts.bring(source, for: job, over: open, progress)
+                return try mounts.bring(source, for: job, over: try treeChannel(), progress)
             } catch {
                 tries += 1
                 // Somebody wrote there, or the node's intake was killed: what has come stays, and the rest may come at once.

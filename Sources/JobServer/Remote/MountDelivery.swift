@@ -21,12 +21,21 @@ final class MountDelivery: Sendable {
     private let surveys = Monitor<[Key: Survey]>([:])
 
     private let warn: @Sendable (String) -> Void
+    private let look: @Sendable (String) throws(SystemError) -> TreeWitness
 
     /// - Parameters:
     ///   - budget: bytes that a node's trees may have; nil leaves that to the node.
     ///   - warn: gets what people should know of what is brought.
-    init(_ directories: Directories, budget: Int64?, warn: @escaping @Sendable (String) -> Void) {
+    ///   - look: how this machine sees a source.
+    init(
+        _ directories: Directories, budget: Int64?,
+        warn: @escaping @Sendable (String) -> Void = { _ in },
+        look: @escaping @Sendable (String) throws(SystemError) -> TreeWitness = {
+            path throws(SystemError) in try TreeWitness(path)
+        }
+    ) {
         self.directories = directories
+        self.look = look
         self.warn = warn
         self.budget = budget
     }
@@ -40,20 +49,16 @@ final class MountDelivery: Sendable {
         rmdir(folder)
     }
 
-    /// Returns where the node has it. Blocks.
+    /// Returns where the node has it. Blocks. The channel, of a stream that was opened for a tree, is closed at the end.
     func bring(
-        _ source: String, for job: JobID, over open: NodeFiles.Open,
+        _ source: String, for job: JobID, over channel: DeliveryChannel,
         _ progress: @escaping @Sendable (String) -> Void
     ) throws(TreeError) -> NodeSupplies.Mount {
-        let channel: DeliveryChannel
-        do throws(LinkError) {
-            channel = try DeliveryChannel.open(open, .tree)
-        } catch { throw TreeError(.other, "\(error)") }
         defer { channel.close() }
         var line = TreeLine(
             source, write: channel.write, read: channel.read, progress: progress)
         let witness: TreeWitness
-        do throws(SystemError) { witness = try TreeWitness(source) } catch {
+        do throws(SystemError) { witness = try look(source) } catch {
             throw TreeError(error)
         }
         if let path = try line.look(witness) { return .init(path: path, isShared: true) }

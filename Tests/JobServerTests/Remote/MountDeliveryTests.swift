@@ -1,0 +1,134 @@
+import Glibc
+import JobModel
+import LinuxSystem
+import NodeLink
+import Testing
+import Threads
+import TreeSync
+
+@testable import JobServer
+
+/// What several nodes get of one job's mount, while somebody works on it.
+@Suite("Mounts for nodes")
+struct MountDeliveryTests {
+    private let scratch: Scratch
+    private let source: String
+
+    init() throws {
+        scratch = try Scratch()
+        source = scratch.path + "/source"
+        try Files.makeDirectories(source + "/lib")
+        try write("train.py", "print(1)\n")
+        try write("lib/part.py", "part\n")
+    }
+
+    private func write(_ name: String, _ text: String) throws {
+        try Files.writeAtomically(source + "/" + name, text.utf8, durable: false)
+    }
+
+    private func directories(_ name: String) -> Directories {
+        let home = scratch.path + "/" + name
+        return Directories(
+            state: home + "/state", data: home + "/data", run: home + "/run",
+            config: home + "/config")
+    }
+
+    /// A server's; another one with the same directories is the one after it.
+    private func head() -> MountDelivery {
+        MountDelivery(
+            directories("head"), budget: nil,
+            look: { path throws(SystemError) in
+                // Of another machine: nobody here sees the same.
+                var witness = try TreeWitness(path)
+                witness.inode = 0
+                return witness
+            })
+    }
+
+    private func bring(
+        _ head: MountDelivery, to node: String, for job: Int64 = 7, budget: String? = nil
+    ) throws -> String {
+        signal(SIGPIPE, SIG_IGN)
+        let (near, far) = try UnixSocket.pair(.stream).release()
+        let directories = directories(node)
+        let thread = try WorkerThread("node") {
+            let environment = budget.map { ["MARTLET_MOUNT_BUDGET": $0] } ?? [:]
+            // What fails is told to the head.
+            try? TreeIntake.run(directories, input: far, output: far, environment: environment)
+            shutdown(far, Int32(SHUT_RDWR))
+        }
+        defer {
+            thread.join()
+            close(near)
+            close(far)
+        }
+        let channel = DeliveryChannel(
+            write: { bytes throws(LinkError) in
+                do throws(SystemError) {
+                    try Files.writeAll(near, bytes, "the node")
+                } catch { throw LinkError("\(error)") }
+            },
+            read: { () throws(LinkError) in
+                var buffer = [UInt8](repeating: 0, count: 1 << 16)
+                let count = read(near, &buffer, buffer.count)
+                return Array(buffer[..<max(0, count)])
+            },
+            close: { shutdown(near, Int32(SHUT_RDWR)) })
+        return try head.bring(source, for: JobID(job), over: channel, { _ in }).path
+    }
+
+    @Test("all nodes of a job get what the first one got, or nothing")
+    func binding() throws {
+        let head = head()
+        let first = try bring(head, to: "a")
+        #expect(try Files.text(first + "/train.py") == "print(1)\n")
+        #expect(try bring(head, to: "b").hasSuffix(String(first.suffix(70))))
+        try write("train.py", "print(2)\n")
+        for server in [head, self.head()] {
+            let error = #expect(throws: TreeError.self) { try bring(server, to: "c") }
+            #expect(error?.kind == .changed)
+            let text = error.map { "\($0)" } ?? ""
+            #expect(text.contains("train.py has changed") && text.contains("other nodes"))
+        }
+        // It is there whole already: nothing has to be sent.
+        #expect(try bring(self.head(), to: "a") == first)
+        // Another job has it as it is now, and this one's nodes again what they had.
+        let other = try bring(head, to: "c", for: 8)
+        #expect(try Files.text(other + "/train.py") == "print(2)\n")
+        try write("train.py", "print(1)\n")
+        let third = try bring(self.head(), to: "c")
+        #expect(try Files.text(third + "/train.py") == "print(1)\n")
+    }
+
+    @Test("what has ended is looked at anew when it is retried")
+    func forgotten() throws {
+        let head = head()
+        _ = try bring(head, to: "a")
+        try write("train.py", "print(2)\n")
+        head.forget(JobID(7))
+        for server in [head, self.head()] {
+            let path = try bring(server, to: "c")
+            #expect(try Files.text(path + "/train.py") == "print(2)\n")
+        }
+    }
+
+    @Test("as long as no node has it, what changes is looked at anew")
+    func notBinding() throws {
+        let head = head()
+        let refused = #expect(throws: TreeError.self) { try bring(head, to: "a", budget: "2") }
+        #expect(refused?.kind == .tooLarge)
+        try write("train.py", "print(2)\n")
+        let changed = #expect(throws: TreeError.self) { try bring(head, to: "b") }
+        #expect(changed?.kind == .changed)
+        let path = try bring(head, to: "b")
+        #expect(try Files.text(path + "/train.py") == "print(2)\n")
+    }
+
+    @Test("a node that sees the very same uses it, and nothing is read")
+    func shared() throws {
+        let head = MountDelivery(directories("head"), budget: nil)
+        chmod(source + "/lib", 0)
+        #expect(try bring(head, to: "a") == source)
+        #expect(!Files.exists(directories("head").data + "/surveys"))
+    }
+}
