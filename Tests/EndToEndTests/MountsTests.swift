@@ -9,8 +9,12 @@ import Testing
         if: Machine.hasExecutables && Laboratory.isPossible, "needs root, sshd and `make build`"))
 struct MountsTests {
     /// A head with so many nodes, none of which is its own machine: the nodes do not see its /tmp.
-    private static func cluster(_ count: Int) throws -> (Sandbox, Laboratory) {
-        let laboratory = try Laboratory(Array(repeating: .init(), count: count))
+    private static func cluster(_ count: Int, user: String = "root") throws -> (
+        Sandbox, Laboratory
+    ) {
+        var options = LaboratoryNode.Options()
+        options.user = user
+        let laboratory = try Laboratory(Array(repeating: options, count: count))
         let sandbox = try Sandbox()
         let added = try sandbox.martlet(
             "nodes", "add", count == 1 ? "node0" : "node[0-\(count - 1)]",
@@ -23,8 +27,11 @@ struct MountsTests {
 
     /// Where a node keeps its trees.
     private static func trees(_ node: LaboratoryNode) throws -> [String] {
-        try node.run("ls /root/.local/share/martlet/trees").split(separator: "\n").map(String.init)
-            .filter { $0.count == 64 }
+        let home = node.options.user == "root" ? "/root" : "/home/\(node.options.user)"
+        return try node.run("ls \(home)/.local/share/martlet/trees").split(separator: "\n").map(
+            String.init
+        )
+        .filter { $0.count == 64 }
     }
 
     private static func output(of job: String, _ index: Int, _ sandbox: Sandbox) throws -> String {
@@ -71,9 +78,11 @@ struct MountsTests {
         for node in laboratory.nodes { #expect(try Self.trees(node).count == 3) }
     }
 
-    @Test("what a task writes to a mount stays its own, and what is collected of it comes back")
-    func writable() throws {
-        let (sandbox, laboratory) = try Self.cluster(1)
+    @Test(
+        "what a task writes to a mount stays its own, and what is collected of it comes back",
+        arguments: ["root", "anna"])
+    func writable(user: String) throws {
+        let (sandbox, laboratory) = try Self.cluster(1, user: user)
         defer { sandbox.close() }
         let source = try Self.source(sandbox)
         for image in ["host", "box:1"] {
