@@ -64,8 +64,19 @@ private final class RealAgent: Sendable {
         }
     }
 
+    /// Or has not in ten seconds.
+    private func connectionEnds() {
+        _ = connection.wait(seconds: 10) { $0 == nil ? true : nil as Bool? }
+    }
+
     deinit {
-        link.withLock { $0 }?.close()
+        let link = link.withLock { $0 }
+        // Its launcher would outlive an agent that is killed.
+        if let connection = connection.quietly({ $0 }) {
+            link?.send(.shutdown, on: connection)
+            connectionEnds()
+        }
+        link?.close()
         if let pid = pid.quietly({ $0 }) { kill(pid, SIGTERM) }
         if let intake = intake() { kill(intake, SIGTERM) }
     }
