@@ -21,6 +21,8 @@ final class ChunkArrival: BlobArrival {
         var failure: BlobFailure?
         /// Chunks in a row that were damaged.
         var damaged = 0
+        /// Who gave any of it, but the head.
+        var sources: Set<String> = []
     }
     let blob: Descriptor
     let resumed: Int64
@@ -49,15 +51,19 @@ final class ChunkArrival: BlobArrival {
 
     var received: Int64 { state.quietly { $0.ready } }
 
-    /// Takes the bytes at `offset`, whose digest is to be `sum`. Writes, so it may wait for the disk.
-    func take(_ bytes: UnsafeRawBufferPointer, at offset: Int64, sum: Digest) -> Answer {
+    /// Takes the bytes at `offset`, whose digest is to be `sum`; nil where nobody has told it, and the whole blob's has to tell. Writes,
+    /// so it may wait for the disk.
+    /// - Parameter source: whom they come from, where that is not the head.
+    func take(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, sum: Digest?, from source: String? = nil
+    ) -> Answer {
         let isOurs = state.quietly { state in
             let isNext = offset == state.ready && offset + Int64(bytes.count) <= blob.size
             state.isWriting = isNext && state.failure == nil && !state.isStopped
             return state.isWriting
         }
         guard isOurs else { return .dropped }
-        let isSound = digestOf(bytes) == sum
+        let isSound = sum.map { digestOf(bytes) == $0 } ?? true
         let failure = isSound ? write(bytes, at: offset) : nil
         return state.withLock { state in
             state.isWriting = false
@@ -72,6 +78,7 @@ final class ChunkArrival: BlobArrival {
                 return .dropped
             }
             state.damaged = 0
+            if let source { state.sources.insert(source) }
             state.ready += Int64(bytes.count)
             return .taken
         }
@@ -151,6 +158,10 @@ final class ChunkArrival: BlobArrival {
     func fail(_ failure: BlobFailure) {
         state.withLock { if $0.failure == nil { $0.failure = failure } }
     }
+
+    var sources: Set<String> { state.quietly { $0.sources } }
+    /// Sums of parts are those of whoever sent them.
+    var hasAlternative: Bool { !sources.isEmpty }
 
     var failure: BlobFailure? { state.quietly { $0.failure } }
 

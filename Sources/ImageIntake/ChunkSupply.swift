@@ -7,14 +7,18 @@ internal import Threads
 final class ChunkSupply: BlobSupply {
     private struct State: Sendable {
         var arrivals: [Digest: ChunkArrival] = [:]
+        /// Who gave bytes of each blob that turned out not to be its.
+        var suspects: [Digest: Set<String>] = [:]
         /// Why nothing more comes.
         var failure: BlobFailure?
     }
     private let state = Monitor(State())
-    private let ask: @Sendable (ChunkArrival) -> Void
+    private let ask: @Sendable (ChunkArrival, _ without: Set<String>) -> Void
 
-    /// - Parameter ask: has what the arrival lacks come; does not wait.
-    init(ask: @escaping @Sendable (ChunkArrival) -> Void) { self.ask = ask }
+    /// - Parameter ask: has what the arrival lacks come, but not from those named; does not wait.
+    init(ask: @escaping @Sendable (ChunkArrival, _ without: Set<String>) -> Void) {
+        self.ask = ask
+    }
 
     func open() {}
     func close() {}
@@ -22,14 +26,18 @@ final class ChunkSupply: BlobSupply {
 
     func begin(_ layer: Descriptor, in file: Int32) -> any BlobArrival {
         let arrival = ChunkArrival(layer, in: file)
-        let failure = state.withLock { state in
-            state.arrivals[layer.digest] = arrival
-            return state.failure
+        let (failure, suspects) = state.withLock { state in
+            let former = state.arrivals.updateValue(arrival, forKey: layer.digest)
+            // Where it began with what an earlier intake left, that may have been wrong.
+            if let former, former.resumed == 0 {
+                state.suspects[layer.digest, default: []].formUnion(former.sources)
+            }
+            return (state.failure, state.suspects[layer.digest] ?? [])
         }
         if let failure {
             arrival.fail(failure)
         } else if arrival.received < layer.size {
-            ask(arrival)
+            ask(arrival, suspects)
         }
         return arrival
     }

@@ -21,18 +21,24 @@ public final class LayerIntake: Sendable {
     private let jobs: String
     let wire: HeadWire
     let supply: ChunkSupply
+    let web: WebSettings
     let state = Monitor(State())
 
     package init(
-        _ directories: Directories, _ settings: LayerSettings, output: Int32
+        _ directories: Directories, _ settings: LayerSettings, web: WebSettings = WebSettings(),
+        output: Int32
     ) throws(SystemError) {
+        self.web = web
         store = LayerStore(paths: StorePaths(root: directories.data), settings: settings)
         jobs = Self.jobs(directories)
         let wire = try HeadWire(output)
         self.wire = wire
-        supply = ChunkSupply { arrival in
+        supply = ChunkSupply { arrival, without in
+            let isWrong = without.contains(WebPlace.source)
             wire.send(
-                .wants(BlobPlace(arrival.blob.digest, at: arrival.received), without: []))
+                .wants(
+                    BlobPlace(arrival.blob.digest, at: arrival.received), without: Array(without),
+                    web: web.report(isWrong ? "what it sent was not the blob" : nil)))
         }
     }
 
@@ -85,6 +91,7 @@ public final class LayerIntake: Sendable {
                     case .order: break
                     case .chunk(let place, let sum): take(body, place, sum)
                     case .peer(let digest, let peer): call(peer, digest)
+                    case .web(let digest, let places): fetch(digest, from: places)
                     case .failed(let failure): end(ImageError(failure))
                     case .end: break reading
                     }
@@ -103,7 +110,7 @@ public final class LayerIntake: Sendable {
         guard let arrival = supply[place.digest] else { return }
         let answer = body.withUnsafeBytes { arrival.take($0, at: place.offset, sum: sum) }
         if case .again(let offset) = answer {
-            wire.send(.wants(BlobPlace(place.digest, at: offset), without: []))
+            wire.send(.wants(BlobPlace(place.digest, at: offset), without: [], web: web.report()))
         }
     }
 
@@ -123,7 +130,10 @@ public final class LayerIntake: Sendable {
         guard let arrival = supply[digest] else { return }
         @Sendable func askAgain() {
             guard arrival.isWanted else { return }
-            wire.send(.wants(BlobPlace(digest, at: arrival.received), without: [peer.name]))
+            wire.send(
+                .wants(
+                    BlobPlace(digest, at: arrival.received), without: [peer.name],
+                    web: web.report()))
         }
         do throws(SystemError) {
             _ = try WorkerThread("call") {

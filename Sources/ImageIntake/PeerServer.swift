@@ -95,7 +95,7 @@ enum PeerCall {
             bytes.reserveCapacity(part.length)
             while bytes.count < part.length { bytes += try line.receive() }
             let answer = bytes.withUnsafeBytes {
-                arrival.take($0, at: part.offset, sum: part.sum)
+                arrival.take($0, at: part.offset, sum: part.sum, from: peer.name)
             }
             guard answer == .taken || !arrival.isWanted else {
                 throw SystemError("read", "peer", errno: EBADMSG)

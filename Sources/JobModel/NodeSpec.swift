@@ -16,6 +16,8 @@ public struct NodeSpec: Sendable, Hashable, Codable {
     public var directory: String?
     /// Milliseconds for which the node's tasks run on without a word from the head; 0 means for ever, nil the standard.
     public var lease: Int64?
+    /// It gets images from their registries by itself, and from the head only what it cannot get so. Nil is no.
+    public var pulls: Bool?
 
     /// `lease` with the standard filled in, in milliseconds; nil means for ever.
     public var leaseTime: Int64? {

@@ -53,7 +53,7 @@ struct ServerSeams: Sendable {
         do throws(SystemError) { programs = .success(try AgentPrograms(directories)) } catch {
             programs = .failure(error)
         }
-        let delivery = ImageDelivery(store: images)
+        let delivery = ImageDelivery(store: images, note: warn)
         let budgetText = ProcessEnvironment.all()["MARTLET_MOUNT_BUDGET"]
         let mountBudget = budgetText.flatMap(ByteSize.init)
         if let budgetText, mountBudget == nil {

@@ -67,6 +67,7 @@ struct SupplyDelivery: Sendable {
         do throws(DeliveryError) {
             return try images.deliver(
                 image, for: job, to: node.name, over: channel,
+                pulls: node.pulls == true,
                 progress: { progress("receives the image: \($0.amount)") })
         } catch {
             throw SupplyError(

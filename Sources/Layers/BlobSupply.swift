@@ -28,6 +28,12 @@ package protocol BlobArrival: Sendable {
     var failure: BlobFailure? { get }
     /// Waits until nobody writes to the file any more.
     func finish()
+    /// Whether bytes of it came from somebody who may have had others, and another arrival would bring them from elsewhere.
+    var hasAlternative: Bool { get }
+}
+
+extension BlobArrival {
+    package var hasAlternative: Bool { false }
 }
 
 package struct BlobFailure: Error, Sendable {

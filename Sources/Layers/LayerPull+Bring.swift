@@ -122,8 +122,8 @@ extension LayerPull {
                     throw failure?.error ?? named(error, index)
                 }
                 unlink(path)
-                // Bytes of an earlier pull may have been lost with the machine's power.
-                if arrival.resumed > 0, error.isOfTheContent { continue }
+                // Bytes of an earlier pull may have been lost with the machine's power; others may have had other bytes.
+                if error.isOfTheContent, arrival.resumed > 0 || arrival.hasAlternative { continue }
                 throw failure?.error ?? named(error, index)
             }
         }

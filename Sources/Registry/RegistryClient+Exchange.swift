@@ -24,7 +24,8 @@ extension RegistryClient {
             response = try follow(call, endpoint, authorization, sink)
         }
         tellWarnings(response, call)
-        guard response.isSuccess else {
+        let isRedirect = (300..<400).contains(response.status)
+        guard response.isSuccess || (isRedirect && call.stopsAtRedirect) else {
             throw Self.refusal(
                 response, call, url: try url(call, endpoint), isKnown: authorization != nil)
         }
@@ -68,7 +69,7 @@ extension RegistryClient {
             // RFC 9110 §15.4: 307 and 308 keep method and body; after another one what was to be sent would be lost.
             let isForAll = [307, 308].contains(response.status)
             guard isForAll || [301, 302, 303].contains(response.status),
-                let location = response.header("location"),
+                !call.stopsAtRedirect, let location = response.header("location"),
                 isForAll || call.method == "GET" || call.method == "HEAD"
             else { return response }
             url = try target(location, from: url, call, endpoint)

@@ -70,6 +70,8 @@ struct RepositoryRequest: Sendable {
     var bodyLimit = 1 << 20
     /// Whether a transfer's own compression is undone.
     var decodes = false
+    /// Whether a redirect is an answer like any other.
+    var stopsAtRedirect = false
     /// Whether nobody waits for the answer any more, besides the client's own cancellation.
     var isAbandoned: @Sendable () -> Bool = { false }
 }

@@ -32,6 +32,18 @@ struct ChainTests {
         #expect(chains.source(of: Self.digest, for: "a", without: []) == nil)
     }
 
+    @Test("a node that gets a blob from elsewhere hands it on to those that ask after it")
+    func lead() {
+        let chains = chains(["a", "b", "c"])
+        _ = chains.source(of: Self.digest, for: "a", without: [])
+        chains.lead(Self.digest, by: "b")
+        chains.lead(Self.digest, by: "b")
+        #expect(chains.source(of: Self.digest, for: "c", without: [])?.name == "b")
+        // Where it is not to be had elsewhere it stands where it stood.
+        #expect(chains.source(of: Self.digest, for: "b", without: ["registry"])?.name == "a")
+        #expect(chains.source(of: Self.digest, for: "b", without: ["a"]) == nil)
+    }
+
     @Test("a node that cannot be reached, or has gone, is passed over")
     func bypass() {
         let chains = chains(["a", "b", "c"])

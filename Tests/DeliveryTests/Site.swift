@@ -18,7 +18,10 @@ final class Site: Sendable {
     let store: ImageStore
     let delivery: ImageDelivery
 
-    init(sharesDirectories: Bool = false) throws {
+    init(
+        sharesDirectories: Bool = false, sharesLoopback: Bool = false,
+        note: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws {
         path = NSTemporaryDirectory() + "martlet-delivery-" + UUID().uuidString
         try FileManager.default.createDirectory(
             atPath: path + "/home", withIntermediateDirectories: true)
@@ -27,7 +30,26 @@ final class Site: Sendable {
         settings.flushes = false
         settings.registry.environment = ["HOME": path + "/home"]
         store = ImageStore(dataDirectory: path + "/head", settings: settings)
-        delivery = ImageDelivery(store: store, sharesDirectories: sharesDirectories)
+        delivery = ImageDelivery(
+            store: store, sharesDirectories: sharesDirectories, sharesLoopback: sharesLoopback,
+            note: note)
+    }
+
+    /// The head's registries.conf.
+    func configure(_ text: String) throws {
+        try write(text, ".config/containers", "registries.conf")
+    }
+
+    /// `pair` is `user:password` in base64.
+    func logIn(to host: String, _ pair: String) throws {
+        try write("{\"auths\": {\"\(host)\": {\"auth\": \"\(pair)\"}}}", ".docker", "config.json")
+    }
+
+    private func write(_ text: String, _ folder: String, _ name: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: "\(path)/home/\(folder)", withIntermediateDirectories: true)
+        try text.write(
+            toFile: "\(path)/home/\(folder)/\(name)", atomically: true, encoding: .utf8)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -87,16 +109,19 @@ final class Site: Sendable {
         guard process.terminationStatus == 0 else { throw CocoaError(.fileWriteUnknown) }
     }
 
-    func node(_ name: String, at place: String? = nil) -> Node {
-        Node(name, place ?? path + "/" + name)
+    func node(_ name: String, at place: String? = nil, web: WebSettings = WebSettings()) -> Node {
+        Node(name, place ?? path + "/" + name, web)
     }
 
     func deliver(
         _ image: StoredImage, to node: Node, job: Int64 = 1, _ wire: Wire = Wire(),
-        progress: @escaping @Sendable (DeliveryProgress) -> Void = { _ in }
+        pulls: Bool = false,
+        progress: @escaping @Sendable (DeliveryProgress) -> Void = { _ in },
+        isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> [String] {
         let root = try delivery.deliver(
-            image, for: JobID(job), to: node.name, over: try node.connect(wire), progress: progress)
+            image, for: JobID(job), to: node.name, over: try node.connect(wire), pulls: pulls,
+            isCancelled: isCancelled, progress: progress)
         guard case .layers(let layers, _) = root else { return [] }
         return layers
     }
@@ -140,9 +165,11 @@ final class Wire: Sendable {
 final class Node: Sendable {
     let name: String
     let directories: Directories
+    private let web: WebSettings
 
-    init(_ name: String, _ path: String) {
+    init(_ name: String, _ path: String, _ web: WebSettings) {
         self.name = name
+        self.web = web
         directories = Directories(
             state: path + "/state", data: path + "/data", run: path + "/run",
             config: path + "/config")
@@ -163,7 +190,7 @@ final class Node: Sendable {
     func connect(_ wire: Wire) throws -> DeliveryChannel {
         signal(SIGPIPE, SIG_IGN)
         let (ours, theirs) = try UnixSocket.pair(.stream).release()
-        let intake = try LayerIntake(directories, Self.settings, output: theirs)
+        let intake = try LayerIntake(directories, Self.settings, web: web, output: theirs)
         _ = try WorkerThread("node") {
             intake.serve(theirs)
             close(theirs)

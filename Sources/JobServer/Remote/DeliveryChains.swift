@@ -52,6 +52,18 @@ final class DeliveryChains: Sendable {
         return address
     }
 
+    /// It gets a blob from elsewhere, and those that ask after it may get it from this one.
+    func lead(_ digest: Digest, by name: String) {
+        let ends = state.quietly { state in
+            if state.chains[digest]?.contains(name) != true {
+                state.chains[digest, default: []].append(name)
+            }
+            state.sources[name]?[digest] = nil
+            return Self.takeEnds(&state)
+        }
+        for end in ends { end() }
+    }
+
     /// It has all that it wants: `end` is called once nobody gets anything from it any more.
     func leave(_ name: String, _ end: @escaping @Sendable () -> Void) {
         let ends = state.quietly { state in

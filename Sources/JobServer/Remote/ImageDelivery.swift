@@ -31,22 +31,34 @@ public final class ImageDelivery: Sendable {
 
     /// False has every node take in what it could see.
     private let sharesDirectories: Bool
+    /// Whether a node's loopback is this machine's, as it is for tests alone.
+    private let sharesLoopback: Bool
+    private let notes: DeliveryNotes
 
-    public convenience init(store: ImageStore) { self.init(store: store, sharesDirectories: true) }
+    /// - Parameter note: told once why a node that is to pull by itself does not.
+    public convenience init(
+        store: ImageStore, note: @escaping @Sendable (String) -> Void = { _ in }
+    ) { self.init(store: store, sharesDirectories: true, note: note) }
 
-    init(store: ImageStore, sharesDirectories: Bool) {
+    init(
+        store: ImageStore, sharesDirectories: Bool, sharesLoopback: Bool = false,
+        note: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
         self.store = store
         self.sharesDirectories = sharesDirectories
+        self.sharesLoopback = sharesLoopback
+        notes = DeliveryNotes(note)
     }
 
     /// Returns the image's root filesystem as the node has it, once it has it whole; it stays there until the agent is told to forget
     /// the job. Blocks: call it on a thread of its own. The channel is closed at the end, which may be later.
     /// - Parameters:
+    ///   - pulls: whether the node is sent to registries for what it lacks.
     ///   - isCancelled: asked a few times a second.
     ///   - progress: told on threads of the delivery.
     public func deliver(
         _ image: StoredImage, for job: JobID, to node: String, over channel: DeliveryChannel,
-        isCancelled: @escaping @Sendable () -> Bool = { false },
+        pulls: Bool = false, isCancelled: @escaping @Sendable () -> Bool = { false },
         progress: @escaping @Sendable (DeliveryProgress) -> Void = { _ in }
     ) throws(DeliveryError) -> RootFilesystem {
         let parcel: ImageParcel
@@ -66,7 +78,8 @@ public final class ImageDelivery: Sendable {
                 ? parcel.directories.map { .init(path: $0.path, mark: $0.mark) } : [])
         order.peerKey = key
         let blobs = Dictionary(parcel.layers.map { ($0.digest, $0) }) { first, _ in first }
-        let delivery = NodeDelivery(node, channel, chains, key: key, progress: progress) {
+        let web = pulls ? offer(image, to: node, isCancelled) : nil
+        let delivery = NodeDelivery(node, channel, chains, key: key, web: web, progress: progress) {
             digest throws(ImageError) in
             guard let blob = blobs[digest] else {
                 throw ImageError(
@@ -76,6 +89,15 @@ public final class ImageDelivery: Sendable {
         }
         let layers = try delivery.run(order, isCancelled: isCancelled)
         return .layers(layers, image.process)
+    }
+
+    /// Nil for what came from no registry.
+    private func offer(
+        _ image: StoredImage, to node: String, _ isCancelled: @escaping @Sendable () -> Bool
+    ) -> WebOffer? {
+        let origin = store.origin(
+            of: image, sharesLoopback: sharesLoopback, isCancelled: isCancelled)
+        return origin.map { WebOffer($0, to: node, notes) }
     }
 
     private static func newKey() -> String {

@@ -35,17 +35,21 @@ final class NodeDelivery: Sendable {
     private let id: String
     private let open: @Sendable (Digest) throws(ImageError) -> BlobFeed
     private let progress: @Sendable (DeliveryProgress) -> Void
+    /// Nil for a node that is not told to pull.
+    private let web: WebOffer?
     private let state = Monitor(State())
 
     init(
         _ node: String, _ channel: DeliveryChannel, _ chains: DeliveryChains,
-        key: String, progress: @escaping @Sendable (DeliveryProgress) -> Void,
+        key: String, web: WebOffer? = nil,
+        progress: @escaping @Sendable (DeliveryProgress) -> Void,
         open: @escaping @Sendable (Digest) throws(ImageError) -> BlobFeed
     ) {
         self.node = node
         self.channel = channel
         self.chains = chains
         self.key = key
+        self.web = web
         id = chains.newName(node)
         self.progress = progress
         self.open = open
@@ -103,7 +107,7 @@ final class NodeDelivery: Sendable {
         case .listening(var address):
             (address.name, address.key) = (id, key)
             chains.join(address)
-        case .wants(let place, let without): want(place, without)
+        case .wants(let place, let without, let report): want(place, without, report)
         case .progress(let done, let total):
             progress(DeliveryProgress(node: node, done: done, total: total))
         case .ready(let layers): settle(.success(layers))
@@ -116,8 +120,17 @@ final class NodeDelivery: Sendable {
         chains.leave(id) { [state] in state.withLock { $0.isOver = true } }
     }
 
-    private func want(_ place: BlobPlace, _ without: [String]) {
+    private func want(_ place: BlobPlace, _ without: [String], _ report: WebReport?) {
         do throws(ImageError) {
+            if let web, case let places = web.places(of: place.digest, without, report),
+                !places.isEmpty
+            {
+                chains.lead(place.digest, by: id)
+                state.withLock { $0.wanted.removeAll { $0.feed.blob.digest == place.digest } }
+                // Where it cannot be told, the end of the channel tells it.
+                try? say(.web(place.digest, places))
+                return
+            }
             if let peer = chains.source(of: place.digest, for: id, without: without) {
                 state.withLock { state in
                     state.wanted.removeAll { $0.feed.blob.digest == place.digest }

@@ -11,6 +11,9 @@ public enum ToIntake: Sendable, Codable {
     case chunk(BlobPlace, sum: Digest)
     /// The blob is to be had from another node, from where this one asked.
     case peer(Digest, PeerAddress)
+    /// The blob is to be had from registries, from the first of these places that gives it, from where the node asked. Only for a
+    /// node that said that it has a curl: earlier ones do not know this.
+    case web(Digest, [WebPlace])
     /// The head cannot give what was asked for.
     case failed(DeliveryFailure)
     /// No other node needs anything from this one any more.
@@ -21,8 +24,9 @@ public enum ToIntake: Sendable, Codable {
 public enum FromIntake: Sendable, Codable {
     /// Where other nodes reach this one, before it asks for anything.
     case listening(PeerAddress)
-    /// The blob is lacked from `offset` on; `without` names nodes from which it could not be had.
-    case wants(BlobPlace, without: [String])
+    /// The blob is lacked from `offset` on; `without` names nodes from which it could not be had, or `WebPlace.source`. Nodes of
+    /// earlier versions say nothing of the web.
+    case wants(BlobPlace, without: [String], web: WebReport? = nil)
     /// Bytes of what is lacked, here and in all.
     case progress(done: Int64, total: Int64)
     /// The layers' directories on the node, lowest first.
@@ -55,6 +59,34 @@ public struct PeerAddress: Sendable, Hashable, Codable {
         self.port = port
         self.name = name
         self.key = key
+    }
+}
+
+/// Where a registry has a blob.
+public struct WebPlace: Sendable, Hashable, Codable {
+    /// What registries are called among the nodes from which a blob could not be had; no node is called so.
+    public static let source = "registry"
+
+    public var url: String
+    /// The value of the header for this very host and no other: a token that is good for minutes, and for pulling alone.
+    public var authorization: String?
+    /// Whether plain HTTP and unverified TLS are allowed.
+    public var isInsecure: Bool
+    public init(url: String, authorization: String?, isInsecure: Bool) {
+        self.url = url
+        self.authorization = authorization
+        self.isInsecure = isInsecure
+    }
+}
+
+/// How a node gets on with registries.
+public struct WebReport: Sendable, Hashable, Codable {
+    public var hasCurl: Bool
+    /// Why the blob that is asked for could not be had from any of its places.
+    public var failure: String?
+    public init(hasCurl: Bool, failure: String? = nil) {
+        self.hasCurl = hasCurl
+        self.failure = failure
     }
 }
 
