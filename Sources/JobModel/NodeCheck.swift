@@ -14,7 +14,10 @@ public struct NodeCheck: Sendable {
     /// Worst first.
     /// - Parameter clockOffset: the node's clock less the head's in milliseconds, where it is known; half of the round trip is
     ///   no offset.
-    public static func findings(of facts: NodeFacts?, clockOffset: Int64?) -> [NodeFinding] {
+    /// - Parameter pulls: `NodeSpec.pulls`.
+    public static func findings(
+        of facts: NodeFacts?, clockOffset: Int64?, pulls: Bool = false
+    ) -> [NodeFinding] {
         guard let facts else {
             return [
                 NodeFinding(
@@ -29,6 +32,7 @@ public struct NodeCheck: Sendable {
         check.checkDisk()
         check.checkLogind()
         if let clockOffset { check.checkClock(clockOffset) }
+        if pulls { check.checkCurl() }
         // Stable: those of one severity stay in the order of the checks.
         return NodeFinding.Severity.allCases.reversed().flatMap { severity in
             check.findings.filter { $0.severity == severity }
@@ -123,6 +127,13 @@ public struct NodeCheck: Sendable {
             find(
                 .note, "\(user) does not linger: the agent's sockets lie below /tmp", remedy)
         }
+    }
+
+    private mutating func checkCurl() {
+        guard facts.hasCurl == false else { return }
+        find(
+            .warning, "it is to pull images by itself and has no curl: the head sends them",
+            "install curl there (`apt-get install curl`, `dnf install curl`)")
     }
 
     private mutating func checkClock(_ offset: Int64) {

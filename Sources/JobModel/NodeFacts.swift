@@ -25,6 +25,8 @@ public struct NodeFacts: Sendable, Hashable, Codable {
     public var hasLogind: Bool
     public var lingers: Bool
     public var killsUserProcesses: Bool
+    /// Whether a curl(1) is in the agent's PATH, for a node that pulls by itself.
+    public var hasCurl: Bool?
 
     public init(kernel: String, uid: UInt32, directory: String) {
         self.kernel = kernel

@@ -173,7 +173,8 @@ extension JobServer {
             node.spec = connection.spec
             if let facts = connection.facts {
                 node.findings = NodeCheck.findings(
-                    of: facts.facts, clockOffset: facts.clockOffset)
+                    of: facts.facts, clockOffset: facts.clockOffset,
+                    pulls: connection.spec?.pulls == true)
             }
             return node
         }

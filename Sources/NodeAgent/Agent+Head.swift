@@ -102,7 +102,7 @@ extension Agent {
         let withFiles = ended.values.filter { $0.files != nil }
         let untold = (Array(exits.dropFirst().joined()) + withFiles).map(\.attempt)
         named = Set(live.keys).union(orphans.keys).union(untold)
-        inventory.facts?.readDisk()
+        inventory.facts?.refresh()
         var hello = AgentHello(
             agentEpoch: epoch, launcherEpoch: toldLauncher, bootID: Self.bootID(),
             inventory: inventory, accepted: Array(named),

@@ -29,12 +29,13 @@ extension NodeFacts {
             Files.exists("/run/systemd/seats") || Files.exists("/run/systemd/sessions")
         facts.lingers = Lingering.isOn(uid: uid)
         facts.killsUserProcesses = logindKills()
-        facts.readDisk()
+        facts.refresh()
         return facts
     }
 
     /// What changes from hello to hello.
-    mutating func readDisk() {
+    mutating func refresh() {
+        hasCurl = ProgramPath.find("curl") != nil
         var status = statvfs()
         // The directory may not be there yet; its nearest parent is on the same disk.
         var path = directory

@@ -76,6 +76,7 @@ final class NodesFileReader {
                 },
                 "directory": { settings.directory = self.directory($0) },
                 "lease": { settings.lease = self.lease($0) },
+                "pull": { settings.pulls = self.read.bool($0, "pull") },
                 "accept_new": {
                     settings.acceptsNewHostKey = self.read.bool($0, "accept_new") ?? false
                 },

@@ -1,4 +1,5 @@
 import Foundation
+import Laboratory
 import Testing
 
 /// A docker-registry with a log of what it was asked, ended with the object.
@@ -7,8 +8,12 @@ final class LoggedRegistry {
     private let process = Process()
     private let log: String
 
-    init(_ sandbox: Sandbox) throws {
-        host = "127.0.0.1:\(try Self.freePort())"
+    /// - Parameter laboratory: on whose network it listens, for all of its machines.
+    init(_ sandbox: Sandbox, in laboratory: Laboratory? = nil) throws {
+        host =
+            try laboratory.map { _ in "\(Laboratory.address):5000" }
+            ?? "127.0.0.1:\(Self.freePort())"
+        let prefix = laboratory?.onNetwork ?? []
         log = sandbox.folder + "/registry.log"
         let config = try sandbox.write(
             "registry.yml",
@@ -19,13 +24,13 @@ final class LoggedRegistry {
             http: {addr: '\(host)'}
             """)
         try Data().write(to: URL(fileURLWithPath: log))
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/docker-registry")
-        process.arguments = ["serve", config]
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = prefix + ["/usr/bin/docker-registry", "serve", config]
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
         process.standardError = FileHandle.nullDevice
         try process.run()
         try sandbox.waitUntil("the registry answers") {
-            try sandbox.run(["curl", "-sf", "http://\(host)/v2/"]).status == 0
+            try sandbox.run(prefix + ["curl", "-sf", "http://\(host)/v2/"]).status == 0
         }
     }
 
@@ -51,14 +56,18 @@ final class LoggedRegistry {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    /// Paths of every GET so far.
-    var gets: [String] {
+    /// Paths of every GET so far; of one machine's, where its address is named.
+    func gets(by address: String? = nil) -> [String] {
         Machine.text(log).split(separator: "\n").compactMap { line in
-            guard let start = line.range(of: "\"GET ")?.upperBound else { return nil }
+            guard address.map({ line.hasPrefix($0 + " ") }) ?? true,
+                let start = line.range(of: "\"GET ")?.upperBound
+            else { return nil }
             return String(line[start...].prefix { $0 != " " })
         }
     }
-    func blobGets() -> [String] { gets.filter { $0.contains("/blobs/") } }
+    func blobGets(by address: String? = nil) -> [String] {
+        gets(by: address).filter { $0.contains("/blobs/") }
+    }
 }
 
 /// An image of three layers in a registry of its own, and a user's empty store.

@@ -30,6 +30,17 @@ struct NodeCheckTests {
         #expect(NodeCheck.findings(of: root, clockOffset: nil) == [])
     }
 
+    @Test func aNodeThatPullsNeedsACurl() {
+        let (with, without) = (Self.facts { $0.hasCurl = true }, Self.facts { $0.hasCurl = false })
+        #expect(NodeCheck.findings(of: with, clockOffset: nil, pulls: true) == [])
+        #expect(NodeCheck.findings(of: without, clockOffset: nil, pulls: false) == [])
+        // An agent of an earlier version does not say.
+        #expect(NodeCheck.findings(of: Self.facts(), clockOffset: nil, pulls: true) == [])
+        let found = NodeCheck.findings(of: without, clockOffset: nil, pulls: true)
+        #expect(found.map(\.severity) == [.warning])
+        #expect(found.first?.remedy.contains("install curl") == true)
+    }
+
     struct Case: Sendable {
         var severity: NodeFinding.Severity
         /// A word of what is found, and one of the remedy.

@@ -12,6 +12,9 @@ public final class Laboratory: Sendable {
     /// The namespace in which ssh runs, and the bridge's.
     private let network: LaboratoryProcess
 
+    /// The head's, on its nodes' network.
+    public static let address = "10.77.0.1"
+
     public static let isPossible = geteuid() == 0 && access("/usr/sbin/sshd", X_OK) == 0
 
     /// Nodes are named `node0`, `node1` … in ssh's configuration.
@@ -25,7 +28,7 @@ public final class Laboratory: Sendable {
             "unshare", "--net", "/bin/sh", "-c", "echo up; read x",
         ])
         try network.run(
-            "ip link set lo up; ip link add lab type bridge; ip addr add 10.77.0.1/16 dev lab; ip link set lab up"
+            "ip link set lo up; ip link add lab type bridge; ip addr add \(Self.address)/16 dev lab; ip link set lab up"
         )
         var nodes: [LaboratoryNode] = []
         for (number, options) in options.enumerated() {
@@ -38,6 +41,9 @@ public final class Laboratory: Sendable {
     /// What `MARTLET_SSH` is to name: the system's ssh on the head's network, with the laboratory's configuration as the user's.
     public var ssh: String { folder + "/ssh" }
     public var environment: [String: String] { ["MARTLET_SSH": ssh] }
+
+    /// Before a command: has it run on the head's network.
+    public var onNetwork: [String] { ["nsenter", "--net=/proc/\(network.pid)/ns/net"] }
 
     /// Runs on the head's network.
     @discardableResult

@@ -20,11 +20,12 @@ struct NodesFileTests {
                 port: 22022
                 accept_new: true
                 lease: off
-              - {name: big, host: "carl@10.0.0.7:2200", address: 192.168.1.7}
+              - {name: big, host: "carl@10.0.0.7:2200", address: 192.168.1.7, pull: true}
             """)
         #expect(nodes.map(\.name) == ["gpu01", "gpu02", "anna@big1", "anna@big2", "old", "big"])
         #expect(nodes[5].destination == "carl@10.0.0.7" && nodes[5].port == 2200)
         #expect(nodes[5].address == "192.168.1.7")
+        #expect(nodes.map { $0.pulls == true } == [false, false, false, false, false, true])
         #expect(nodes[3].destination == "anna@big2" && nodes[3].port == 2222)
         #expect(nodes[3].labels == ["gpu": "a100"] && nodes[3].directory == "/scratch/anna")
         #expect(nodes[3].lease == 7_200_000 && !nodes[3].acceptsNewHostKey)

@@ -28,6 +28,8 @@ struct NodesAdd: ParsableCommand {
     @Option(help: "Directory there for everything of Martlet's, on a disk that is not noexec.")
     var directory: String?
     @Option(help: "How long its tasks outlive a silent head: 40m; off for ever.") var lease: String?
+    @Flag(help: "They pull images by themselves, with the curl that is there, where they can.")
+    var pull = false
     @Flag(help: "Take nodes from another head that has them; what it runs there is ended.")
     var takeOver = false
     @Flag(help: "Keep nodes that cannot be reached now.") var keep = false
@@ -97,6 +99,7 @@ struct NodesAdd: ParsableCommand {
         for place in specs.indices {
             specs[place].labels.merge(labels) { $1 }
             if acceptNew { specs[place].acceptsNewHostKey = true }
+            if pull { specs[place].pulls = true }
             if takeOver { specs[place].takesOver = true }
             if let directory { specs[place].directory = directory }
             if let leaseTime { specs[place].lease = leaseTime }

@@ -41,8 +41,11 @@ struct NodesCheck: ParsableCommand {
             lines.append("  \(finding.severity.rawValue): \(finding.what)")
             lines.append("    \(finding.remedy)")
         }
+        if node.isJoined, node.findings.isEmpty, node.failures.isEmpty {
+            lines[0] += ", nothing found"
+        }
+        if node.spec?.pulls == true { lines.append("  pulls images by itself") }
         for failure in node.failures { lines.append("  failed at once: \(failure)") }
-        if node.isJoined, lines.count == 1 { lines[0] += ", nothing found" }
         Terminal.write(lines.joined(separator: "\n") + "\n")
     }
 }
