@@ -63,11 +63,14 @@ final class PulledSite: Sendable {
     }
 
     /// The bytes that left the head, once the node has the image as it is.
+    /// - Parameter other: the same one under another name.
     @discardableResult
     func deliver(
-        to node: Node, job: Int64 = 1, isCancelled: @escaping @Sendable () -> Bool = { false }
+        _ other: StoredImage? = nil, to node: Node, job: Int64 = 1,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> Int {
         let wire = Wire()
+        let image = other ?? image
         let layers = try site.deliver(
             image, to: node, job: job, wire, pulls: true, isCancelled: isCancelled)
         guard layers.count == image.layers.count else { throw CocoaError(.fileReadCorruptFile) }
