@@ -114,6 +114,14 @@ public struct JobSummary: Sendable, Codable {
     }
 }
 
+extension JobSummary {
+    /// Whether there is nothing to wait for: the job has ended, or is held before it ever started, by an image that cannot be
+    /// had, or by a request that fits no node.
+    public var isSettled: Bool {
+        state.isFinal || state == .held && counts.running == 0 && started == nil
+    }
+}
+
 public struct TaskReport: Sendable, Codable {
     public var index: Int
     public var attempt: Int

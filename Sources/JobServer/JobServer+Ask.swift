@@ -38,7 +38,7 @@ extension JobServer {
     }
 
     /// On disk, too.
-    private func isEnded(_ job: JobRecord) -> Bool {
+    func isEnded(_ job: JobRecord) -> Bool {
         job.isFinal && !uncommitted.contains { $0.ends.contains(job.id) }
     }
 

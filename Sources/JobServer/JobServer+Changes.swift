@@ -1,4 +1,5 @@
 public import JobModel
+internal import LinuxSystem
 internal import Scheduling
 
 extension JobServer {
@@ -38,6 +39,44 @@ extension JobServer {
         }
         for waiting in waiters.values { for waiter in waiting.values { waiter.resume() } }
         waiters = [:]
+        for (_, waiter) in endWaiters.values { waiter.resume() }
+        endWaiters = [:]
+        tellEventReaders()
+    }
+
+    /// Those of the jobs that have ended, or are held by what will not go away by itself, as soon as there are `count` of
+    /// them, or after `milliseconds`; in the order given.
+    public func waitForEnds(_ ids: [JobID], count: Int, milliseconds: Int64)
+        async throws(ErrorReport) -> [JobSummary]
+    {
+        let deadline = Clock.sinceBoot() + milliseconds
+        while true {
+            var settled: [JobSummary] = []
+            for id in ids {
+                let summary = try summary(id)
+                if summary.isSettled { settled.append(summary) }
+            }
+            let left = deadline - Clock.sinceBoot()
+            guard settled.count < min(count, ids.count), left > 0, !isEnding else { return settled }
+            let known = Set(settled.map(\.id))
+            await waitForChange(ofAny: Set(ids).subtracting(known), left)
+        }
+    }
+
+    private func waitForChange(ofAny ids: Set<JobID>, _ milliseconds: Int64) async {
+        lastWaiter += 1
+        let waiter = lastWaiter
+        let timeout = Task { [weak self] in
+            // Cancelled when the change came first.
+            guard (try? await Task.sleep(for: .milliseconds(milliseconds))) != nil else { return }
+            await self?.resumeEndWaiter(waiter)
+        }
+        await withCheckedContinuation { endWaiters[waiter] = (ids, $0) }
+        timeout.cancel()
+    }
+
+    private func resumeEndWaiter(_ waiter: Int) {
+        endWaiters.removeValue(forKey: waiter)?.1.resume()
     }
 
     private func resume(_ waiter: Int, of id: JobID) {
@@ -71,5 +110,6 @@ extension JobServer {
         if !sessions.isEmpty, state.job(id)?.isFinal == true { endSessions(waitingFor: id) }
         versions[id] = version(of: id) + 1
         for waiter in (waiters.removeValue(forKey: id) ?? [:]).values { waiter.resume() }
+        for (waiter, (jobs, _)) in endWaiters where jobs.contains(id) { resumeEndWaiter(waiter) }
     }
 }

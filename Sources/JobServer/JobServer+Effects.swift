@@ -20,7 +20,17 @@ extension JobServer {
                         name, agentEpoch: incarnation.agentEpoch,
                         launcherEpoch: incarnation.launcherEpoch, bootID: incarnation.bootID))
             case .removeNode(let name): writes.append(.nodeRemoved(name))
-            case .saveTasks(let changes): writes += changes.map(write)
+            case .saveTasks(let changes):
+                for change in changes {
+                    let row = write(change)
+                    writes.append(row)
+                    if var event = EventDraft(of: row, at: now) {
+                        if event.reason == nil, event.state == TaskState.cancelled.rawValue {
+                            event.reason = event.job.flatMap(state.job)?.failure
+                        }
+                        writes.append(.event(event))
+                    }
+                }
             case .fetchImage(let id): fetchImage(of: id)
             case .wake(let time): wake(at: time)
             default: later.append(effect)
@@ -28,6 +38,7 @@ extension JobServer {
         }
         // After the tasks: the job's row quotes the last failure among them.
         writes += jobs.compactMap(progress).map { .job($0) }
+        if !jobs.isEmpty { logEvents(of: jobs, &writes) }
         if writes.isEmpty, uncommitted.isEmpty { return perform(later) }
         if writes.isEmpty, later.isEmpty { return }
         let ends = jobs.filter { state.job($0)?.isFinal == true }
@@ -50,7 +61,10 @@ extension JobServer {
                 nodes[name]?.send(takeBack(attempts, from: name, cancelled: false)) { .recall($0) }
             case .quarantined(let name, let reason):
                 note("node \(name) gets no more tasks: \(reason)")
-                write([.drained(name, reason: reason, isQuarantine: true)])
+                write([
+                    .drained(name, reason: reason, isQuarantine: true),
+                    nodeEvent(.nodeQuarantined, name, reason),
+                ])
             case .forget(let id): forget(id)
             case .notify(let id, let outcome): notify(id, outcome)
             case .changed(let id): publish(id)

@@ -79,6 +79,7 @@ extension JobServer {
             case .committed:
                 // What was saved before is done before what is decided now.
                 if let commit = uncommitted.popFirst() { perform(commit.effects) }
+                tellEventReaders()
             case .settled(let settler):
                 settlers.removeValue(forKey: settler)?.resume(returning: true)
             }

@@ -45,6 +45,7 @@ extension JobServer {
             nodes[name]?.restoring = [:]
             loseSessions(on: name, "the connection to node \(name) had ended")
             note("node \(name) is connected")
+            write([nodeEvent(.nodeConnected, name)])
             nodes[name]?.facts = (
                 hello.inventory.facts, hello.clock.map { $0.milliseconds - Clock.now() }
             )
@@ -61,6 +62,9 @@ extension JobServer {
         case .message(.hello), .message(.refused): break
         case .disconnected(let reason):
             if nodes[name]?.problem != reason { note("node \(name) is not connected: \(reason)") }
+            if nodes[name]?.problem == nil {
+                write([nodeEvent(.nodeDisconnected, name, reason)])
+            }
             nodes[name]?.problem = reason
             nodes[name]?.files?.disconnected()
             nodes[name]?.line.hasTasks(

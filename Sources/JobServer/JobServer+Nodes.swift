@@ -48,7 +48,7 @@ extension JobServer {
             }
             var kept = spec
             kept.takesOver = nil
-            write([.machine(kept)])
+            write([.machine(kept), nodeEvent(.nodeAdded, spec.name)])
         }
         try await settle()
     }
@@ -77,6 +77,7 @@ extension JobServer {
         loseSessions(on: name, "node \(name) was removed")
         nodes[name] = nil
         inbox.pause = Inbox.pause(nodes: nodes.count)
+        write([nodeEvent(.nodeRemoved, name)])
         try await settle()
     }
 
@@ -84,7 +85,10 @@ extension JobServer {
     public func drainNode(_ name: String, reason: String, requeue: Bool) async throws(ErrorReport) {
         _ = try node(name)
         apply([.nodeDrained(name, reason: reason, requeue ? .requeue : .wait)])
-        write([.drained(name, reason: reason, isQuarantine: false)])
+        write([
+            .drained(name, reason: reason, isQuarantine: false),
+            nodeEvent(.nodeDrained, name, reason.isEmpty ? nil : reason),
+        ])
         try await settle()
     }
 
@@ -92,7 +96,7 @@ extension JobServer {
     public func undrainNode(_ name: String) async throws(ErrorReport) {
         _ = try node(name)
         apply([.nodeUndrained(name)])
-        write([.undrained(name)])
+        write([.undrained(name), nodeEvent(.nodeUndrained, name)])
         try await settle()
     }
 

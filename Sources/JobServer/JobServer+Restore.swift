@@ -24,6 +24,8 @@ extension JobServer {
         for job in stored.jobs {
             places.note(job.progress.id, job.spec)
             lastFailures[job.progress.id] = job.progress.lastFailure
+            logged[job.progress.id] = LoggedJob(
+                started: job.progress.started, ended: job.progress.ended)
             guard job.progress.ended == nil else { continue }
             do throws(ErrorReport) {
                 expansions[job.progress.id] = try await SubmitCheck.points(of: job.spec)

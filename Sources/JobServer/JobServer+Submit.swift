@@ -28,6 +28,7 @@ extension JobServer {
             throw ErrorReport(error: "submit: \(error)")
         }
         if inserted.isNew {
+            tellEventReaders()
             folder.place(inserted.id)
             try await loadFollowed(dependencies)
             admit(inserted.id, draft, expansion, dependencies)

@@ -61,6 +61,15 @@ public actor JobServer {
     var lastWaiter = 0
     /// Nobody is to wait for a change any longer.
     var isEnding = false
+    // JobServer+Events.swift
+    /// Of each job, when it started and ended as far as the log of events says.
+    var logged: [JobID: LoggedJob] = [:]
+    /// Grows with each commit.
+    var eventPulse = 0
+    var eventReaders: [Int: CheckedContinuation<Void, Never>] = [:]
+    /// Whoever waits for ends of several jobs.
+    var endWaiters: [Int: (jobs: Set<JobID>, CheckedContinuation<Void, Never>)] = [:]
+
     var isPublishPlanned = false
     var unpublished: Set<JobID> = []
 

@@ -86,6 +86,14 @@ public struct APIClient: Sendable {
         let reply: SessionReply = try post("/sessions", request)
         return try SessionStream(socketPath, session: reply.session)
     }
+    /// Events after `since`, of some jobs or of all; `EventExchange` tells where they begin without it.
+    public func events(since: Int64?, jobs: [JobID], follow: Bool) throws -> EventStream {
+        try EventStream(socketPath, since: since, jobs: jobs, follow: follow)
+    }
+    /// Those of the jobs that have ended, as soon as there are `count` of them or after `milliseconds`.
+    public func ends(of jobs: [JobID], count: Int, milliseconds: Int64) throws -> [JobSummary] {
+        try post("/ends", EndsRequest(jobs: jobs, count: count, wait: milliseconds))
+    }
     public func shutdown(stopNodes: Bool) throws {
         let _: ShutdownRequest = try post("/shutdown", ShutdownRequest(stopNodes: stopNodes))
     }

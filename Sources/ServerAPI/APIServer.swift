@@ -81,6 +81,16 @@ public struct APIServer: Sendable {
                     try Self.job(context), after: query.get("after", as: Int64.self) ?? 0,
                     milliseconds: min(30_000, query.get("wait", as: Int64.self) ?? 0)))
         }
+        v1.post("ends") { request, _ in
+            let body: EndsRequest = try await Self.body(request)
+            return try JSONReply(
+                try await jobs.waitForEnds(
+                    body.jobs, count: body.count ?? body.jobs.count,
+                    milliseconds: min(30_000, body.wait ?? 0)))
+        }
+        v1.get("events") { request, _ in
+            try await EventExchange(jobs, request).response()
+        }
         v1.get("jobs/:id/explanation") { request, context in
             try JSONReply(
                 try await jobs.explain(

@@ -42,6 +42,20 @@ public struct ReportRequest: Sendable, Codable {
     }
 }
 
+/// Which jobs' ends are waited for.
+public struct EndsRequest: Sendable, Codable {
+    public var jobs: [JobID]
+    /// How many of them are enough; nil means all.
+    public var count: Int?
+    /// Milliseconds until the answer comes anyway.
+    public var wait: Int64?
+    public init(jobs: [JobID], count: Int?, wait: Int64?) {
+        self.jobs = jobs
+        self.count = count
+        self.wait = wait
+    }
+}
+
 /// The number by which its bytes are exchanged.
 public struct SessionReply: Sendable, Codable {
     public var session: Int64

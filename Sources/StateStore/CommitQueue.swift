@@ -20,6 +20,7 @@ final class CommitQueue: Sendable {
 
     private let database: DatabaseQueue
     private let onCondition: @Sendable (StateStore.Condition) -> Void
+    private let limits: EventLimits
     private let shared = Mutex(Shared())
     private let work = Signal()
     private let done = Signal()
@@ -27,9 +28,11 @@ final class CommitQueue: Sendable {
     private static let patience = 0.5
 
     init(
-        _ database: DatabaseQueue, _ onCondition: @escaping @Sendable (StateStore.Condition) -> Void
+        _ database: DatabaseQueue, _ limits: EventLimits,
+        _ onCondition: @escaping @Sendable (StateStore.Condition) -> Void
     ) {
         self.database = database
+        self.limits = limits
         self.onCondition = onCondition
     }
 
@@ -64,6 +67,7 @@ final class CommitQueue: Sendable {
 
     private func run() {
         var pending: [Entry] = []
+        var log = EventLog(limits)
         while true {
             if pending.isEmpty { work.wait() } else { work.wait(seconds: Self.patience) }
             let isClosing = shared.withLock { shared in
@@ -71,7 +75,7 @@ final class CommitQueue: Sendable {
                 shared.entries = []
                 return shared.isClosing
             }
-            if !pending.isEmpty { pending = commit(pending) }
+            if !pending.isEmpty { pending = commit(pending, &log) }
             if isClosing, pending.isEmpty { break }
         }
         shared.withLock { $0.isDone = true }
@@ -79,7 +83,7 @@ final class CommitQueue: Sendable {
     }
 
     /// Returns what has to be tried again.
-    private func commit(_ entries: [Entry]) -> [Entry] {
+    private func commit(_ entries: [Entry], _ log: inout EventLog) -> [Entry] {
         do {
             let inserted = try database.write { database in
                 let statements = try Statements(database)
@@ -87,10 +91,11 @@ final class CommitQueue: Sendable {
                 for entry in entries {
                     switch entry {
                     case .rows(let writes, _):
-                        for write in writes { try statements.execute(write) }
-                    case .job(let draft, _): inserted.append(try statements.insert(draft))
+                        for write in writes { try statements.execute(write, &log) }
+                    case .job(let draft, _): inserted.append(try statements.insert(draft, &log))
                     }
                 }
+                try log.compact(database)
                 return inserted
             }
             tell(.released)

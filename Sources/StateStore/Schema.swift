@@ -33,6 +33,18 @@ enum Schema {
             // JSON of `Gang`; NULL where a task has one node.
             try database.execute(sql: "ALTER TABLE tasks ADD COLUMN gang TEXT")
         }
+        migrator.registerMigration("6 events") { database in
+            // Kinds are those of `EventCode`. AUTOINCREMENT: a number that somebody has read is never another event's.
+            try database.execute(
+                sql: """
+                    CREATE TABLE events (
+                        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+                        time INTEGER NOT NULL, kind INTEGER NOT NULL,
+                        job INTEGER, task INTEGER, last INTEGER, attempt INTEGER, state TEXT, node TEXT,
+                        code INTEGER, signal INTEGER, started INTEGER, reason TEXT, counts TEXT
+                    );
+                    """)
+        }
         return migrator
     }
 

@@ -24,9 +24,10 @@ public final class StateStore: Sendable {
     /// Opens or makes the database at `path`, brings its schema up to date and starts the writing thread.
     ///
     /// - Parameter onCondition: see `Condition`.
-    public init(path: String, onCondition: @escaping @Sendable (Condition) -> Void)
-        throws(StoreError)
-    {
+    public init(
+        path: String, events: EventLimits = .standard,
+        onCondition: @escaping @Sendable (Condition) -> Void
+    ) throws(StoreError) {
         do {
             let mode = JournalMode(forDatabaseAt: path)
             let writer = try DatabaseQueue(path: path, configuration: mode.writing)
@@ -34,7 +35,7 @@ public final class StateStore: Sendable {
             try writer.writeWithoutTransaction { database in try mode.prepare(database) }
             self.writer = writer
             reader = try DatabaseQueue(path: path, configuration: mode.reading)
-            queue = CommitQueue(writer, onCondition)
+            queue = CommitQueue(writer, events, onCondition)
         } catch {
             throw StoreError("open", path, error)
         }

@@ -8,6 +8,7 @@ struct Statements {
     private let dispatched: Statement
     private let ended: Statement
     private let marked: Statement
+    private let event: Statement
 
     init(_ database: Database) throws {
         self.database = database
@@ -33,10 +34,16 @@ struct Statements {
                 ON CONFLICT (job, number) DO UPDATE SET attempt = ?3, state = ?4, failures = ?5, memory = ?6, reason = ?7,
                     cancelling = 0
                 """)
+        event = try database.cachedStatement(
+            sql: """
+                INSERT INTO events (time, kind, job, task, last, attempt, state, node, code, signal, started, reason, counts)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """)
     }
 
-    func execute(_ write: StoreWrite) throws {
+    func execute(_ write: StoreWrite, _ log: inout EventLog) throws {
         switch write {
+        case .event(let draft): try log.insert(draft, event)
         case .job(let progress): try update(progress)
         case .node(let name, let agentEpoch, let launcherEpoch, let bootID):
             try database.execute(
@@ -125,7 +132,20 @@ struct Statements {
             ])
     }
 
-    func insert(_ draft: JobDraft) throws -> InsertedJob {
+    /// With its first event, where it is new.
+    func insert(_ draft: JobDraft, _ log: inout EventLog) throws -> InsertedJob {
+        let job = try insert(draft)
+        if job.isNew {
+            var submitted = EventDraft(.jobSubmitted, at: draft.submitted, job: job.id)
+            submitted.state = JobState.queued.rawValue
+            submitted.counts = TaskCounts()
+            submitted.counts?.queued = job.taskCount
+            try log.insert(submitted, event)
+        }
+        return job
+    }
+
+    private func insert(_ draft: JobDraft) throws -> InsertedJob {
         if let key = draft.key,
             let row = try Row.fetchOne(
                 database, sql: "SELECT id, name, task_count FROM jobs WHERE key = ?",

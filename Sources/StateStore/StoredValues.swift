@@ -72,6 +72,8 @@ public enum StoreWrite: Sendable {
     case marked(
         TaskID, TaskState, attempt: Int, failures: Int, memory: Int64?, reason: String?)
     case range(JobID, Range<Int>, TaskState)
+    /// To be kept in the log of events.
+    case event(EventDraft)
 }
 
 /// Everything at the start.

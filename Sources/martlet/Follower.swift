@@ -49,7 +49,7 @@ final class Follower {
             let change = try nextChange(after: version)
             version = change.version
             draw(change.job)
-            if Outcome.isKnown(of: change.job) {
+            if change.job.isSettled {
                 finish()
                 return change.job
             }

@@ -81,11 +81,4 @@ enum Outcome {
         case .waiting, .queued, .running: return .infrastructure
         }
     }
-
-    /// Whether there is nothing to wait for: the job has ended, or is held before it ever started, by an image that cannot be
-    /// had, or by a request that fits no node.
-    static func isKnown(of job: JobSummary) -> Bool {
-        job.state.isFinal
-            || job.state == .held && job.counts.running == 0 && job.started == nil
-    }
 }
