@@ -177,7 +177,7 @@ let package = Package(
         .target(
             name: "ServerAPI",
             dependencies: [
-                "JobModel", "JobServer", "LinuxSystem",
+                "JobModel", "JobServer", "LinuxSystem", "SpecFile",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

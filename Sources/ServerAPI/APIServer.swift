@@ -61,6 +61,10 @@ public struct APIServer: Sendable {
         v1.post("jobs") { request, _ in
             try JSONReply(try await jobs.submit(try await Self.body(request)))
         }
+        v1.post("specs") { request, _ in
+            let body: SpecRequest = try await Self.body(request)
+            return try JSONReply(try await jobs.submit(try body.submission()))
+        }
         v1.get("jobs/:id") { _, context in
             try JSONReply(try await jobs.summary(try Self.job(context)))
         }

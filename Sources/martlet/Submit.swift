@@ -91,35 +91,6 @@ struct SubmissionOptions: ParsableArguments {
     }
 }
 
-/// What can be found wrong before a job exists, instead of in task 7,000.
-enum Preflight {
-    static func check(_ spec: JobSpec) throws {
-        try checkImage(spec.image)
-        let files = FileManager.default
-        for mount in spec.mounts
-        where mount.kind == .bind && !files.fileExists(atPath: mount.source) {
-            throw Failure(
-                .usage,
-                "the mount \(mount.source):\(mount.destination) has no source: \(mount.source) does not exist"
-            )
-        }
-        for (name, source) in spec.secrets {
-            if case .file(let path) = source, !files.isReadableFile(atPath: path) {
-                throw Failure(.usage, "the secret \(name) cannot be read from \(path)")
-            }
-        }
-    }
-
-    private static func checkImage(_ image: String) throws {
-        // A reference was checked where it stands in the spec.
-        if image.hasPrefix("/") {
-            guard FileManager.default.fileExists(atPath: image) else {
-                throw Failure(.usage, "the image \(image) does not exist")
-            }
-        }
-    }
-}
-
 /// The documents of `--json`: sorted keys, so that they compare.
 enum JSONOutput {
     static func write(_ value: some Encodable) {

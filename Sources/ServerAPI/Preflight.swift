@@ -1,0 +1,28 @@
+internal import Foundation
+public import JobModel
+
+/// What can be found wrong with a spec before a job exists, instead of in task 7,000. On the machine of whoever submits.
+public enum Preflight {
+    public static func check(_ spec: JobSpec) throws(ErrorReport) {
+        let files = FileManager.default
+        // A reference was checked where it stands in the spec.
+        if spec.image.hasPrefix("/"), !files.fileExists(atPath: spec.image) {
+            throw wrong("the image \(spec.image) does not exist")
+        }
+        for mount in spec.mounts
+        where mount.kind == .bind && !files.fileExists(atPath: mount.source) {
+            throw wrong(
+                "the mount \(mount.source):\(mount.destination) has no source: \(mount.source) does not exist"
+            )
+        }
+        for (name, source) in spec.secrets {
+            if case .file(let path) = source, !files.isReadableFile(atPath: path) {
+                throw wrong("the secret \(name) cannot be read from \(path)")
+            }
+        }
+    }
+
+    private static func wrong(_ text: String) -> ErrorReport {
+        ErrorReport(error: text, isUsage: true)
+    }
+}
