@@ -6,7 +6,7 @@ PREFIX ?= $(HOME)/.local
 BIN := .build/bin
 EXECUTABLES := martlet martlet-agent martlet-runtime martlet-nvml
 
-.PHONY: build demo test test-long bench lint install clean
+.PHONY: build demo test test-python test-long bench lint install clean
 
 build:
 	@.ci/packages build
@@ -27,8 +27,12 @@ TEST := swift test --disable-xctest --no-parallel -debug-info-format none
 
 test:
 	@.ci/packages test
-	@$(MAKE) --no-print-directory build lint
+	@$(MAKE) --no-print-directory build lint test-python
 	$(TEST)
+
+# With the Python of Debian, which the packages belong to.
+test-python:
+	cd Clients/python && mypy && timeout 900 /usr/bin/python3 -m pytest -q -p no:cacheprovider
 
 test-long:
 	@.ci/packages test
