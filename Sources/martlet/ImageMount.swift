@@ -18,6 +18,7 @@ struct ImageMount: ParsableCommand {
     @Argument(help: "The image, as image ls shows it.") var image: String
     @Argument(help: "Where to mount it; must exist.") var directory: String?
     @Argument(parsing: .postTerminator, help: "What to run.") var command: [String] = []
+    @Flag(help: "Print JSON, where it is mounted for everybody.") var json = false
 
     func run() throws {
         let store = ImageDoor.store()
@@ -29,6 +30,10 @@ struct ImageMount: ParsableCommand {
             }
             let mounted = try ImageDoor.run { () throws(ImageError) in
                 try store.mount(image, on: directory)
+            }
+            if json {
+                return try ImageJSON.print(
+                    MountDocument(image: mounted.reference, directory: directory, isMounted: true))
             }
             return print("\(mounted.reference)  \(directory)")
         }
@@ -69,8 +74,11 @@ struct ImageUnmount: ParsableCommand {
         commandName: "unmount", abstract: "End what image mount began.", aliases: ["umount"])
 
     @Argument(help: "The directory.") var directory: String
+    @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         try ImageDoor.run { () throws(ImageError) in try ImageDoor.store().unmount(directory) }
+        guard json else { return }
+        try ImageJSON.print(MountDocument(image: nil, directory: directory, isMounted: false))
     }
 }

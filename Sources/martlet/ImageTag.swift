@@ -7,12 +7,14 @@ struct ImageTag: ParsableCommand {
 
     @Argument(help: "The image, as image ls shows it.") var image: String
     @Argument(help: "The new name, such as mine:1 or registry.example.org/mine:1.") var name: String
+    @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        print(
-            try ImageDoor.run { () throws(ImageError) in
-                try ImageDoor.store().tag(image, as: name)
-            })
+        let tagged = try ImageDoor.run { () throws(ImageError) in
+            try ImageDoor.store().tag(image, as: name)
+        }
+        if json { return try ImageJSON.print(ImageChangeList(names: [tagged])) }
+        print(tagged)
     }
 }
 
@@ -22,11 +24,15 @@ struct ImageUntag: ParsableCommand {
         discussion: "What no name needs any more goes with the next image prune or image rm.")
 
     @Argument(help: "Images, as image ls shows them.") var images: [String]
+    @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
         let store = ImageDoor.store()
+        var names: [String] = []
         for image in images {
-            print(try ImageDoor.run { () throws(ImageError) in try store.untag(image) })
+            names.append(try ImageDoor.run { () throws(ImageError) in try store.untag(image) })
+            if !json { print(names[names.count - 1]) }
         }
+        if json { try ImageJSON.print(ImageChangeList(names: names)) }
     }
 }

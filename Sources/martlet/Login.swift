@@ -18,6 +18,7 @@ struct Login: ParsableCommand {
     var user: String?
     @Flag(help: "Read the password from standard input.") var passwordStdin = false
     @Flag(help: "Allow plain HTTP and unverified TLS.") var insecure = false
+    @Flag(help: "Print as JSON.") var json = false
 
     func run() throws {
         let settings = RegistrySettings(environment: ProcessEnvironment.all())
@@ -36,6 +37,12 @@ struct Login: ParsableCommand {
         if !outcome.isVerified {
             Terminal.writeError(
                 "martlet: \(outcome.registry) asks nobody who he is: the password was not tried\n")
+        }
+        if json {
+            return JSONOutput.write(
+                LoginDocument(
+                    registries: [outcome.registry], user: user, place: "\(outcome.place)",
+                    isLoggedIn: true))
         }
         Terminal.write("logged in to \(outcome.registry) as \(user), kept in \(outcome.place)\n")
     }

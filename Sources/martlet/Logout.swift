@@ -9,6 +9,7 @@ struct Logout: ParsableCommand {
 
     @Argument(help: "The registry, as it was logged in to.") var registry: String?
     @Flag(help: "Forget those for all registries.") var all = false
+    @Flag(help: "Print as JSON.") var json = false
 
     func validate() throws {
         guard all == (registry == nil) else {
@@ -24,6 +25,10 @@ struct Logout: ParsableCommand {
             gone = [registry]
         } else {
             gone = try login.logoutAll()
+        }
+        if json {
+            return JSONOutput.write(
+                LoginDocument(registries: gone, user: nil, place: nil, isLoggedIn: false))
         }
         for registry in gone { Terminal.write("logged out of \(registry)\n") }
     }

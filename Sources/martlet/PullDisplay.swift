@@ -1,5 +1,6 @@
 internal import Foundation
 internal import ImageStore
+internal import JobModel
 internal import LinuxSystem
 internal import Registry
 internal import TerminalUI
@@ -174,6 +175,7 @@ private struct PullLine: Encodable {
 
 /// How a pull ended, for scripts.
 private struct PullEnd: Encodable {
+    let schema = JobModel.schemaVersion
     var phase: PullProgress.Phase
     var reference: String
     var digest: String?

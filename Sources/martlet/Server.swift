@@ -14,8 +14,11 @@ struct Server: ParsableCommand {
     struct Start: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Start the server where it does not run.")
+        @Flag(help: "Print its status as JSON.") var json = false
+
         func run() throws {
             let status = try Connection.open().client.status()
+            if json { return JSONOutput.write(status) }
             Terminal.write("the server runs (pid \(status.pid))\n")
         }
     }
@@ -28,6 +31,7 @@ struct Server: ParsableCommand {
                 "End the tasks as well, with their launcher and agent; they are queued again at the next start."
         ) var tasks = false
         @Flag(name: .shortAndLong, help: "Print nothing.") var quiet = false
+        @Flag(help: "Print as JSON.") var json = false
 
         private func reach() throws -> Connection? {
             if let connection = Connection.existing() { return connection }
@@ -50,6 +54,7 @@ struct Server: ParsableCommand {
 
         func run() throws {
             guard let connection = try reach() else {
+                if json { return JSONOutput.write(StopDocument(pid: nil, tasks: tasks)) }
                 if !quiet { Terminal.write("no server runs\n") }
                 return
             }
@@ -59,6 +64,7 @@ struct Server: ParsableCommand {
                 throw Failure(.infrastructure, "the server (pid \(pid)) does not end")
             }
             if tasks { try awaitLauncherEnd(connection.directories) }
+            if json { return JSONOutput.write(StopDocument(pid: pid, tasks: tasks)) }
             if !quiet {
                 Terminal.write(
                     tasks

@@ -32,6 +32,13 @@ struct NodeList: Encodable {
     let schema = JobModel.schemaVersion
     let nodes: [ServerStatus.Node]
 
+    init(nodes: [ServerStatus.Node]) { self.nodes = nodes }
+
+    /// Those of these names.
+    init(nodes: [ServerStatus.Node], named names: [String]) {
+        self.nodes = nodes.filter { names.contains($0.name) }
+    }
+
     func table() -> String {
         var table = Table([
             .init("node"), .init("state"), .init("CPUs free", .right), .init("memory free", .right),
@@ -61,12 +68,15 @@ struct NodesDrain: ParsableCommand {
     @Argument(help: "Names or ranges: gpu[01-16].") var nodes: [String]
     @Option(help: "Why, for whoever wonders.") var reason: String?
     @Flag(help: "End running tasks, too, and queue them again.") var requeue = false
+    @Flag(help: "Print as JSON.") var json = false
 
     func run() throws {
         let client = try Connection.open().client
-        for name in try NodeNames.expand(nodes) {
+        let names = try NodeNames.expand(nodes)
+        for name in names {
             try client.change(name, NodeRequest(.drain, reason: reason, force: requeue))
         }
+        if json { JSONOutput.write(try NodeList(nodes: client.nodes(), named: names)) }
     }
 }
 
@@ -74,10 +84,13 @@ struct NodesUndrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undrain", abstract: "Let drained or quarantined nodes take work again.")
     @Argument(help: "Names or ranges: gpu[01-16].") var nodes: [String]
+    @Flag(help: "Print as JSON.") var json = false
 
     func run() throws {
         let client = try Connection.open().client
-        for name in try NodeNames.expand(nodes) { try client.change(name, NodeRequest(.undrain)) }
+        let names = try NodeNames.expand(nodes)
+        for name in names { try client.change(name, NodeRequest(.undrain)) }
+        if json { JSONOutput.write(try NodeList(nodes: client.nodes(), named: names)) }
     }
 }
 
@@ -85,11 +98,12 @@ struct NodesRemove: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "rm", abstract: "Forget nodes.")
     @Argument(help: "Names or ranges: gpu[01-16].") var nodes: [String]
     @Flag(help: "Also those that have tasks, which are taken for lost.") var force = false
+    @Flag(help: "Print as JSON.") var json = false
 
     func run() throws {
         let client = try Connection.open().client
-        for name in try NodeNames.expand(nodes) {
-            try client.change(name, NodeRequest(.remove, force: force))
-        }
+        let names = try NodeNames.expand(nodes)
+        for name in names { try client.change(name, NodeRequest(.remove, force: force)) }
+        if json { JSONOutput.write(NodeRemovalList(removed: names)) }
     }
 }
