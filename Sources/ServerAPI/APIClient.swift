@@ -86,6 +86,10 @@ public struct APIClient: Sendable {
         let reply: SessionReply = try post("/sessions", request)
         return try SessionStream(socketPath, session: reply.session)
     }
+    /// What the last `milliseconds` brought.
+    public func night(_ milliseconds: Int64) throws -> NightReport {
+        try get("/report?milliseconds=\(milliseconds)")
+    }
     /// Events after `since`, of some jobs or of all; `EventExchange` tells where they begin without it.
     public func events(since: Int64?, jobs: [JobID], follow: Bool) throws -> EventStream {
         try EventStream(socketPath, since: since, jobs: jobs, follow: follow)

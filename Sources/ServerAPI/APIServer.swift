@@ -92,6 +92,10 @@ public struct APIServer: Sendable {
                     body.jobs, count: body.count ?? body.jobs.count,
                     milliseconds: min(30_000, body.wait ?? 0)))
         }
+        v1.get("report") { request, _ in
+            let hours = request.uri.queryParameters.get("milliseconds", as: Int64.self)
+            return try JSONReply(try await jobs.night(max(1, hours ?? 43_200_000)))
+        }
         v1.get("events") { request, _ in
             try await EventExchange(jobs, request).response()
         }

@@ -131,7 +131,7 @@ extension StateStore {
 }
 
 extension EventReport {
-    fileprivate init(_ row: Row) throws {
+    init(_ row: Row) throws {
         self.init(
             sequence: row["sequence"], time: Timestamp(milliseconds: row["time"]).description,
             try EventCode.kind(row["kind"]), job: (row["job"] as Int64?).map { JobID($0) })

@@ -157,7 +157,7 @@ extension StateStore {
         milliseconds.map { Timestamp(milliseconds: $0) }
     }
 
-    private static func task(_ row: Row) throws -> TaskRow {
+    static func task(_ row: Row) throws -> TaskRow {
         let node: String? = row["node"]
         let gpus: String? = row["gpus"]
         let enforcement = (row["enforcement"] as String?)?.split(

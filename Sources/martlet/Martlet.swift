@@ -20,8 +20,8 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Cancel.self,
             NodesCommand.self,
-            Retry.self, Wait.self, Explain.self, Exec.self, Shell.self, Forward.self, Simulate.self,
-            Events.self,
+            Retry.self, Wait.self, Events.self, Report.self, Explain.self, Exec.self, Shell.self,
+            Simulate.self, Forward.self,
             ImageCommand.self, Login.self, Logout.self, Server.self, TopologyCommand.self,
             Debug.self,
         ])

@@ -101,3 +101,29 @@ struct EventsTests {
         #expect(try sandbox.martlet("wait", "--any", "--all", "long").status == 2)
     }
 }
+
+@Suite("Report", .serialized, .enabled(if: Machine.hasExecutables, "run `make build` first"))
+struct ReportTests {
+    @Test("a morning's report names what failed, why, and what to do")
+    func report() throws {
+        let sandbox = try Sandbox()
+        defer { sandbox.close() }
+        #expect(try sandbox.martlet("report").output.contains("no job ran"))
+        let run = try sandbox.martlet(
+            "run", "--quiet", "--image", "host", "--name", "night", "--attempts", "2", "--sweep",
+            "code=0,3", "--", "/bin/sh", "-c", "exit {code}")
+        #expect(run.status == 1)
+        let report = try sandbox.martlet("report", "--since", "1h")
+        #expect(report.status == 0, "\(report.errors)")
+        for words in [
+            "1 job: 1 failed", "2 tasks ended: 1 succeeded, 1 failed; 1 attempt tried again",
+            "1 of 1, night: exit code 3; see martlet logs 1_1", "martlet retry 1",
+        ] {
+            #expect(report.output.contains(words), "\(report.output)")
+        }
+        let json = try sandbox.json(["report", "--json"])
+        let jobs = try #require(json["jobs"] as? [[String: Any]])
+        #expect(jobs.first?["retried"] as? Int == 1)
+        #expect(try sandbox.martlet("report", "--since", "never").status == 2)
+    }
+}

@@ -76,6 +76,7 @@ JOBS = [
     ("results", ["run", "--json", "--image", "host", "--", "true"]),
     ("explanation", ["explain", "one", "--json"]),
     ("event", ["events"]),
+    ("nightReport", ["report", "--json"]),
     ("taskCounts", ["retry", "one", "--json"]),
     ("taskCounts", ["cancel", "one", "--json"]),
     ("simulation", ["simulate", str(REPOSITORY / "JobSpecs/cluster/cluster.yaml"),
