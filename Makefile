@@ -6,7 +6,7 @@ PREFIX ?= $(HOME)/.local
 BIN := .build/bin
 EXECUTABLES := martlet martlet-agent martlet-runtime martlet-nvml
 
-.PHONY: build demo test test-python test-long bench lint install clean
+.PHONY: build demo test test-python test-long bench lint install install-texts clean
 
 build:
 	@.ci/packages build
@@ -52,6 +52,16 @@ lint:
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(EXECUTABLES:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin/
+	@$(MAKE) --no-print-directory install-texts
+
+# What shells and man(1) read.
+SHARE := $(DESTDIR)$(PREFIX)/share
+install-texts:
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(BIN)/martlet completion bash >$(SHARE)/bash-completion/completions/martlet
+	$(BIN)/martlet completion zsh >$(SHARE)/zsh/site-functions/_martlet
+	$(BIN)/martlet completion fish >$(SHARE)/fish/vendor_completions.d/martlet.fish
+	$(BIN)/martlet manual $(SHARE)/man/man1
 
 clean:
 	rm -rf .build

@@ -6,7 +6,8 @@ import TerminalUI
 struct Cancel: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "End jobs or some of their tasks.")
 
-    @Argument(help: "last, 42, 42_7, 42_[3-9] or names.") var jobs: [String]
+    @Argument(help: "last, 42, 42_7, 42_[3-9] or names.", completion: Completions.jobs) var jobs:
+        [String]
     @Flag(help: "Print as JSON, with the number of tasks of each job.") var json = false
     @Flag(name: .shortAndLong, help: "Print nothing.") var quiet = false
 

@@ -12,7 +12,9 @@ struct Events: ParsableCommand {
             `-f` ends when all of them have ended.
             """)
 
-    @Argument(help: "last, 42 or names; none means all jobs and nodes.") var jobs: [String] = []
+    @Argument(
+        help: "last, 42 or names; none means all jobs and nodes.", completion: Completions.wholeJobs
+    ) var jobs: [String] = []
     @Flag(name: .shortAndLong, help: "Go on with what happens from now on.") var follow = false
     @Option(
         help: "Begin behind this number; 0 for all that is kept. Without it, -f alone begins now.")

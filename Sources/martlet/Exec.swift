@@ -16,7 +16,9 @@ struct Exec: ParsableCommand {
             cannot be run, 125 where the container cannot be entered so.
             """)
 
-    @Argument(help: "42_7; last, 42 or a name where the job has one task.") var task: String
+    @Argument(
+        help: "42_7; last, 42 or a name where the job has one task.", completion: Completions.jobs)
+    var task: String
     @Argument(parsing: .postTerminator, help: "The command, after --.") var command: [String] = []
     @Flag(name: [.customShort("i"), .customLong("interactive")], help: "Pass standard input on.")
     var withInput = false
@@ -43,7 +45,9 @@ struct Shell: ParsableCommand {
             "Open a shell in the container of a running task: bash where it has one, else sh.",
         discussion: "Without a terminal it reads its commands from standard input, as ssh does.")
 
-    @Argument(help: "42_7; last, 42 or a name where the job has one task.") var task: String =
+    @Argument(
+        help: "42_7; last, 42 or a name where the job has one task.", completion: Completions.jobs)
+    var task: String =
         "last"
     @OptionGroup var surroundings: CommandSurroundings
 

@@ -7,7 +7,8 @@ struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell why a job or a task waits, and why it runs where it runs.")
 
-    @Argument(help: "last, 42, 42_7 or a name.") var task: String = "last"
+    @Argument(help: "last, 42, 42_7 or a name.", completion: Completions.jobs) var task: String =
+        "last"
     @Flag(help: "Print as JSON.") var json = false
 
     func run() throws {

@@ -10,7 +10,8 @@ struct ImageDiff: ParsableCommand {
             A for added, C for changed (content, mode or owner), D for deleted.
             """)
 
-    @Argument(help: "The image, as image ls shows it.") var image: String
+    @Argument(help: "The image, as image ls shows it.", completion: Completions.images) var image:
+        String
     @Argument(help: "Another one to compare with it.") var other: String?
     @Flag(help: "Print JSON.") var json = false
 

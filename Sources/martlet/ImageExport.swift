@@ -6,7 +6,8 @@ struct ImageExport: ParsableCommand {
         commandName: "export", abstract: "Write an image's root filesystem as a tar.",
         discussion: "What all layers show together; martlet image import makes an image of it.")
 
-    @Argument(help: "The image, as image ls shows it.") var image: String
+    @Argument(help: "The image, as image ls shows it.", completion: Completions.images) var image:
+        String
     @Option(name: .shortAndLong, help: "The file to write; standard output where none is named.")
     var output: String?
 

@@ -8,7 +8,8 @@ struct ImageHistory: ParsableCommand {
         discussion: "SIZE is what a step's layer takes compressed; steps without a layer have none."
     )
 
-    @Argument(help: "The image, as image ls shows it.") var image: String
+    @Argument(help: "The image, as image ls shows it.", completion: Completions.images) var image:
+        String
     @Flag(help: "Print JSON.") var json = false
     @Flag(help: "Print commands whole.") var full = false
 

@@ -6,7 +6,8 @@ struct ImageInspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Show all that is known of one image, as JSON.")
 
-    @Argument(help: "The image, as image ls shows it.") var image: String
+    @Argument(help: "The image, as image ls shows it.", completion: Completions.images) var image:
+        String
     @Flag(help: "JSON is what it prints anyway.") var json = false
 
     func run() throws {

@@ -15,7 +15,8 @@ struct ImageMount: ParsableCommand {
             root is root in a user namespace there: mounting for everybody is root's alone.
             """)
 
-    @Argument(help: "The image, as image ls shows it.") var image: String
+    @Argument(help: "The image, as image ls shows it.", completion: Completions.images) var image:
+        String
     @Argument(help: "Where to mount it; must exist.") var directory: String?
     @Argument(parsing: .postTerminator, help: "What to run.") var command: [String] = []
     @Flag(help: "Print JSON, where it is mounted for everybody.") var json = false

@@ -9,7 +9,9 @@ struct ImagePull: ParsableCommand {
             "Asks the registry what the name means now; layers that are here are not fetched again."
     )
 
-    @Argument(help: "An image reference such as python:3.12, or a path.") var image: String
+    @Argument(
+        help: "An image reference such as python:3.12, or a path.", completion: Completions.images)
+    var image: String
     @Option(help: "Another platform, such as linux/arm64.") var platform: String?
     @Flag(help: "Allow plain HTTP and unverified TLS.") var insecure = false
     @Flag(name: .shortAndLong, help: "Print the digest alone.") var quiet = false

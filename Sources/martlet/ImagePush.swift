@@ -9,7 +9,8 @@ struct ImagePush: ParsableCommand {
             "What the registry has already is not sent; layers go byte for byte as they came. Of an index that is here with all its platforms all are sent, else the one that is here."
     )
 
-    @Argument(help: "The image, as image ls shows it.") var image: String
+    @Argument(help: "The image, as image ls shows it.", completion: Completions.images) var image:
+        String
     @Argument(help: "Another name to send it as.") var target: String?
     @OptionGroup var transfer: TransferOptions
 

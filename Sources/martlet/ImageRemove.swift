@@ -5,7 +5,8 @@ struct ImageRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "Forget images, and drop what nothing else needs of them.")
 
-    @Argument(help: "Images, as image ls shows them.") var images: [String]
+    @Argument(help: "Images, as image ls shows them.", completion: Completions.images) var images:
+        [String]
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {

@@ -6,7 +6,8 @@ struct ImageSave: ParsableCommand {
         commandName: "save", abstract: "Write images of the store to an archive.",
         discussion: "martlet image load, podman, docker and skopeo read it.")
 
-    @Argument(help: "Images, as image ls shows them.") var images: [String]
+    @Argument(help: "Images, as image ls shows them.", completion: Completions.images) var images:
+        [String]
     @Option(name: .shortAndLong, help: "The file to write; standard output where none is named.")
     var output: String?
     @Option(

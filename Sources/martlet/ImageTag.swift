@@ -5,7 +5,8 @@ struct ImageTag: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tag", abstract: "Give an image another name.")
 
-    @Argument(help: "The image, as image ls shows it.") var image: String
+    @Argument(help: "The image, as image ls shows it.", completion: Completions.images) var image:
+        String
     @Argument(help: "The new name, such as mine:1 or registry.example.org/mine:1.") var name: String
     @Flag(help: "Print JSON.") var json = false
 
@@ -23,7 +24,8 @@ struct ImageUntag: ParsableCommand {
         commandName: "untag", abstract: "Forget names, and keep what they stand for.",
         discussion: "What no name needs any more goes with the next image prune or image rm.")
 
-    @Argument(help: "Images, as image ls shows them.") var images: [String]
+    @Argument(help: "Images, as image ls shows them.", completion: Completions.images) var images:
+        [String]
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {

@@ -10,7 +10,9 @@ struct ImageVerify: ParsableCommand {
             where something is damaged; the next pull of the image brings that in anew.
             """)
 
-    @Argument(help: "Images, as image ls shows them; all, where none is named.")
+    @Argument(
+        help: "Images, as image ls shows them; all, where none is named.",
+        completion: Completions.images)
     var images: [String] = []
     @Flag(help: "Print JSON.") var json = false
     @Flag(name: .shortAndLong, help: "Print damage alone.") var quiet = false

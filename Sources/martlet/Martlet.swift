@@ -23,7 +23,7 @@ struct Martlet: AsyncParsableCommand {
             Retry.self, Wait.self, Events.self, Report.self, Explain.self, Exec.self, Shell.self,
             Simulate.self, Forward.self,
             ImageCommand.self, Login.self, Logout.self, Server.self, TopologyCommand.self,
-            Debug.self,
+            CompletionCommand.self, Manual.self, Debug.self,
         ])
 
     static func main() async {

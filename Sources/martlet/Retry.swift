@@ -7,7 +7,8 @@ struct Retry: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run tasks again that failed, were lost or were cancelled.")
 
-    @Argument(help: "last, 42, 42_7, 42_[3-9] or names.") var jobs: [String]
+    @Argument(help: "last, 42, 42_7, 42_[3-9] or names.", completion: Completions.jobs) var jobs:
+        [String]
     @Option(help: "Only tasks in this state: failed, lost or cancelled.") var state: [String] = []
     @Flag(help: "Print as JSON, with the number of tasks of each job.") var json = false
     @Flag(name: .shortAndLong, help: "Print nothing.") var quiet = false

@@ -16,8 +16,9 @@ struct SpecOptions: ParsableArguments {
     var command: [String] = []
 
     @Option(help: "Name of the job.") var name: String?
-    @Option(help: "Image reference, OCI layout, archive or directory; or `host`.") var image:
-        String?
+    @Option(
+        help: "Image reference, OCI layout, archive or directory; or `host`.",
+        completion: Completions.images) var image: String?
     @Option(help: "Entry point in place of the image's.") var entrypoint: String?
     @Option(help: "Shell script in place of a command.") var script: String?
     @Option(help: "Working directory in the container.") var workdir: String?

@@ -11,7 +11,7 @@ struct Wait: ParsableCommand {
         abstract: "Wait until jobs have ended; the exit status tells how.",
         discussion: "With --any it is the status of what has ended when the first one has.")
 
-    @Argument(help: "last, 42 or names.") var jobs: [String]
+    @Argument(help: "last, 42 or names.", completion: Completions.wholeJobs) var jobs: [String]
     @Flag(help: "Until one of them has ended, or all of them.") var until = Until.all
     @Option(help: "Give up after this long, in seconds or as 2h; exit status 124.") var timeout:
         String?

@@ -8,7 +8,9 @@ struct NodesCheck: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Tell what is wrong with nodes, and what to do about each finding.")
-    @Argument(help: "Names or ranges: gpu[01-16]; all nodes where none is named.")
+    @Argument(
+        help: "Names or ranges: gpu[01-16]; all nodes where none is named.",
+        completion: Completions.nodes)
     var nodes: [String] = []
     @Flag(help: "Print as JSON.") var json = false
 

@@ -65,7 +65,8 @@ struct NodesDrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain",
         abstract: "Start nothing more on nodes; what runs there ends by itself.")
-    @Argument(help: "Names or ranges: gpu[01-16].") var nodes: [String]
+    @Argument(help: "Names or ranges: gpu[01-16].", completion: Completions.nodes) var nodes:
+        [String]
     @Option(help: "Why, for whoever wonders.") var reason: String?
     @Flag(help: "End running tasks, too, and queue them again.") var requeue = false
     @Flag(help: "Print as JSON.") var json = false
@@ -83,7 +84,8 @@ struct NodesDrain: ParsableCommand {
 struct NodesUndrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "undrain", abstract: "Let drained or quarantined nodes take work again.")
-    @Argument(help: "Names or ranges: gpu[01-16].") var nodes: [String]
+    @Argument(help: "Names or ranges: gpu[01-16].", completion: Completions.nodes) var nodes:
+        [String]
     @Flag(help: "Print as JSON.") var json = false
 
     func run() throws {
@@ -96,7 +98,8 @@ struct NodesUndrain: ParsableCommand {
 
 struct NodesRemove: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "rm", abstract: "Forget nodes.")
-    @Argument(help: "Names or ranges: gpu[01-16].") var nodes: [String]
+    @Argument(help: "Names or ranges: gpu[01-16].", completion: Completions.nodes) var nodes:
+        [String]
     @Flag(help: "Also those that have tasks, which are taken for lost.") var force = false
     @Flag(help: "Print as JSON.") var json = false
 

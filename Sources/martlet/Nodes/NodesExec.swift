@@ -13,7 +13,8 @@ struct NodesExec: ParsableCommand {
         commandName: "exec",
         abstract: "Run a command on nodes themselves, outside of containers, by ssh.",
         discussion: "martlet nodes exec gpu[01-16] -- nvidia-smi -L")
-    @Argument(help: "Names or ranges: gpu[01-16],big.") var nodes: String
+    @Argument(help: "Names or ranges: gpu[01-16],big.", completion: Completions.nodes) var nodes:
+        String
     @Argument(parsing: .postTerminator, help: "The command, after --.") var command: [String] = []
     @Option(help: "Nodes at once.") var parallel = 16
 
