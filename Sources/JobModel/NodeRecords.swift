@@ -6,6 +6,8 @@ public struct RunTask: Sendable, Codable {
     public var placement: Placement
     /// This attempt's memory limit in bytes where it differs from the spec's (raised after running out of it).
     public var memory: Int64?
+    /// This attempt's time limit in milliseconds where it differs from the spec's.
+    public var time: Int64?
     /// Of a task on several nodes, this node's part; nil where it has one.
     public var gang: GangMember?
     public init(attempt: AttemptID, point: Point, placement: Placement, memory: Int64? = nil) {
@@ -51,6 +53,8 @@ public struct ExitRecord: Sendable, Hashable, Codable {
     public var started: Timestamp?
     public var ended: Timestamp
     public var timedOut: Bool
+    /// The milliseconds that it was given, once the head knows that it took longer.
+    public var timeLimit: Int64?
     public var cancelled: Bool
     public var outOfMemory: Bool
     /// Microseconds of user and system time of the task's whole tree.

@@ -27,8 +27,12 @@ enum EndReason {
         -> String
     {
         if record.timedOut {
-            return spec?.limits.time.map { "stopped after its time limit of \(duration($0))" }
-                ?? "stopped after its time limit"
+            guard let limit = record.timeLimit ?? spec?.limits.time else {
+                return "stopped after its time limit"
+            }
+            let rule = spec?.limits.time == nil ? spec?.limits.timeOverMedian : nil
+            return "stopped after its time limit of \(TimeText.text(limit))"
+                + (rule.map { ", \($0.formatted) x the median" } ?? "")
         }
         if record.outOfMemory {
             return "ran out of memory: it reached its limit"
@@ -44,13 +48,9 @@ enum EndReason {
         case .neverStarted: return "never started"
         }
     }
+}
 
-    /// `1 s`, `90 s`, `2 h`: in the largest unit that divides it.
-    private static func duration(_ milliseconds: Int64) -> String {
-        for (size, unit) in [(3_600_000, "h"), (60_000, "min"), (1000, "s")] as [(Int64, String)]
-        where milliseconds % size == 0 {
-            return "\(milliseconds / size) \(unit)"
-        }
-        return "\(milliseconds) ms"
-    }
+extension Double {
+    /// `3`, `2.5`.
+    fileprivate var formatted: String { self == rounded() ? "\(Int64(self))" : "\(self)" }
 }

@@ -21,8 +21,7 @@ extension JobServer {
                         launcherEpoch: incarnation.launcherEpoch, bootID: incarnation.bootID))
             case .removeNode(let name): writes.append(.nodeRemoved(name))
             case .saveTasks(let changes):
-                for change in changes {
-                    let row = write(change)
+                for row in changes.lazy.flatMap(write) {
                     writes.append(row)
                     if var event = EventDraft(of: row, at: now) {
                         if event.reason == nil, event.state == TaskState.cancelled.rawValue {
@@ -126,19 +125,25 @@ extension JobServer {
 
     func progress(of id: JobID) -> JobProgress? {
         state.job(id).map {
-            JobProgress(
+            var progress = JobProgress(
                 id: id, started: $0.started, ended: $0.ended, digest: $0.digest,
                 failure: $0.failure, lastFailure: lastFailures[id], counts: $0.counts)
+            progress.decisions = $0.decisions
+            return progress
         }
     }
 
-    private func write(_ change: TaskChange) -> StoreWrite {
+    private func write(_ change: TaskChange) -> [StoreWrite] {
         switch change {
         case .dispatched(let dispatch):
-            return .dispatched(
-                dispatch.attempt, dispatch.placement, memory: dispatch.memory, gang: dispatch.gang)
-        case .partEnded(let task, let gang): return .gang(task, gang)
-        case .cancelling(let task): return .cancelling(task)
+            return [
+                .dispatched(
+                    dispatch.attempt, dispatch.placement, memory: dispatch.memory,
+                    gang: dispatch.gang)
+            ]
+        case .partEnded(let task, let gang): return [.gang(task, gang)]
+        case .cancelling(let task): return [.cancelling(task)]
+        case .overdue(let task): return [.overdue(task)]
         case .ended(let record, let outcome, let budget, let memory):
             let job = state.job(record.attempt.task.job)
             let causes = [
@@ -149,14 +154,24 @@ extension JobServer {
             if let reason, outcome == .failed || outcome == .lost {
                 lastFailures[record.attempt.task.job] = "\(record.attempt.task): \(reason)"
             }
-            return .ended(
-                record, outcome, failures: budget.failures, memory: budget.memory, reason: reason)
+            return [
+                .ended(
+                    record, outcome, failures: budget.failures, memory: budget.memory,
+                    reason: reason)
+            ] + extended(record.attempt.task, budget)
         case .marked(let task, let outcome, let budget):
-            return .marked(
-                task, outcome, attempt: budget.attempt, failures: budget.failures,
-                memory: budget.memory,
-                reason: outcome == .cancelled ? state.job(task.job)?.failure : nil)
-        case .markedUntouched(let id, let range, let outcome): return .range(id, range, outcome)
+            return [
+                .marked(
+                    task, outcome, attempt: budget.attempt, failures: budget.failures,
+                    memory: budget.memory,
+                    reason: outcome == .cancelled ? state.job(task.job)?.failure : nil)
+            ] + extended(task, budget)
+        case .markedUntouched(let id, let range, let outcome): return [.range(id, range, outcome)]
         }
+    }
+
+    private func extended(_ task: TaskID, _ budget: TaskBudget) -> [StoreWrite] {
+        budget.time == nil && budget.losses == 0
+            ? [] : [.extended(task, time: budget.time, losses: budget.losses)]
     }
 }

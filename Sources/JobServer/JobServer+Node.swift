@@ -122,6 +122,7 @@ extension JobServer {
             var task = RunTask(
                 attempt: dispatch.attempt, point: expansion.point(at: dispatch.attempt.task.index),
                 placement: dispatch.placement, memory: dispatch.memory)
+            task.time = dispatch.time
             task.gang = dispatch.gang?.member(dispatch.rank, address: state.address)
             tasks.append(task)
         }

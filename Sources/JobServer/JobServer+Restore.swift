@@ -110,18 +110,23 @@ extension RestoredJob {
         digest = stored.progress.digest
         failure = stored.progress.failure
         counts = stored.progress.counts
+        decisions = stored.progress.decisions
     }
 
     mutating func fill(_ stored: StoredTasks) {
         isWhole = true
         ranges = stored.ranges
         tasks = stored.rows.map { row in
-            Task(
+            var task = Task(
                 index: row.index, state: row.state,
                 budget: TaskBudget(
-                    attempt: row.attempt, failures: row.failures, memory: row.memory),
+                    attempt: row.attempt, failures: row.failures, losses: row.losses,
+                    memory: row.memory, time: row.time),
                 placement: row.placement, cancelRequested: row.isCancelling, ended: row.ended,
                 gang: row.gang)
+            task.started = row.started
+            task.isOverdue = row.isOverdue
+            return task
         }
     }
 }

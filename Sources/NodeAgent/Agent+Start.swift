@@ -40,10 +40,11 @@ extension Agent {
                 close(stderr)
             }
             guard let interaction = template.spec.interaction else {
-                return handOver(task, spec, planner.stopRule, launcher, [stdout, stderr])
+                return handOver(
+                    task, spec, planner.stopRule(for: task), launcher, [stdout, stderr])
             }
             return try handOver(
-                task, spec, planner.stopRule, launcher, [stdout, stderr], interaction)
+                task, spec, planner.stopRule(for: task), launcher, [stdout, stderr], interaction)
         } catch {
             return putOff(id, error)
         }

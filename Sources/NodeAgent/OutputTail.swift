@@ -9,7 +9,7 @@ enum OutputTail {
 
     /// Which `log` causes of the policy are found in either output, as indexes into the policy.
     static func matchedCauses(_ policy: RetryPolicy, _ directories: TaskDirectories) -> [Int] {
-        let causes = policy.on.enumerated().compactMap { place, cause in
+        let causes = policy.causes.enumerated().compactMap { place, cause in
             if case .log(let pattern) = cause { (place, pattern) } else { nil }
         }
         guard !causes.isEmpty else { return [] }

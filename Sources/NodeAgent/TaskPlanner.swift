@@ -144,10 +144,10 @@ public struct TaskPlanner: Sendable {
         return mounts
     }
 
-    public var stopRule: StopRule {
+    public func stopRule(for task: RunTask) -> StopRule {
         StopRule(
-            timeLimit: template.spec.limits.time, signal: template.spec.stop.signal,
-            grace: template.spec.stop.grace)
+            timeLimit: task.time ?? template.spec.limits.time, signal: template.spec.stop.signal,
+            grace: template.spec.stop.grace, before: template.spec.stop.before)
     }
 
     private func workingDirectory(_ image: ImageProcess) -> String {

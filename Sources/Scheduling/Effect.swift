@@ -35,6 +35,8 @@ public struct Dispatch: Sendable, Hashable {
     public var placement: Placement
     /// Bytes, where this attempt may use another amount than the spec says.
     public var memory: Int64?
+    /// Milliseconds, where this attempt may run for another time than the spec says.
+    public var time: Int64?
     /// Of a task on several nodes: all of its members, of which this one has `rank`.
     public var gang: Gang?
     public var rank = 0
@@ -48,6 +50,8 @@ public enum TaskChange: Sendable {
     case partEnded(TaskID, Gang)
     /// Its stop was asked for while it is with a node.
     case cancelling(TaskID)
+    /// It is being stopped, since it ran for longer than it may.
+    case overdue(TaskID)
     /// An attempt ended that might use so much memory, in bytes; `.queued` means that it will be tried again.
     case ended(ExitRecord, TaskState, TaskBudget, memory: Int64?)
     /// Without an exit record: cancelled while queued, given back unstarted, or queued again.
@@ -61,11 +65,19 @@ public struct TaskBudget: Sendable, Hashable {
     /// Number of the last attempt; 0 where there was none.
     public var attempt: Int
     public var failures: Int
+    /// Attempts that went with their nodes.
+    public var losses: Int
     /// Bytes for the next attempt, where they were raised.
     public var memory: Int64?
-    public init(attempt: Int, failures: Int = 0, memory: Int64? = nil) {
+    /// Milliseconds for the next attempt, where they were raised.
+    public var time: Int64?
+    public init(
+        attempt: Int, failures: Int = 0, losses: Int = 0, memory: Int64? = nil, time: Int64? = nil
+    ) {
         self.attempt = attempt
         self.failures = failures
+        self.losses = losses
         self.memory = memory
+        self.time = time
     }
 }

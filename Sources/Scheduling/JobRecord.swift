@@ -51,10 +51,17 @@ public struct JobRecord: Sendable {
         var cancelRequested = false
         /// Asked back from the node, if it has not started.
         var recalled = false
+        /// It is being stopped since it ran for longer than this, in milliseconds, which its node does not know of.
+        var overdue: Overdue?
         /// Of a task on several nodes; `lane` is that of its rank 0 then.
         var gang: LiveGang?
         /// Of rank 0. Apart, since others are copied with it.
         var enforcement: KeptEnforcement?
+    }
+
+    struct Overdue: Sendable {
+        /// Nil where an earlier server knew it.
+        var limit: Int64?
     }
 
     final class KeptEnforcement: Sendable {
@@ -66,8 +73,18 @@ public struct JobRecord: Sendable {
     struct History: Sendable {
         var attempt: Int
         var failures = 0
-        /// Bytes, where it was raised.
+        var losses = 0
+        /// Bytes and milliseconds, where they were raised.
         var memory: Int64?
+        var time: Int64?
+
+        var isPlain: Bool {
+            attempt == 1 && failures == 0 && losses == 0 && memory == nil && time == nil
+        }
+        var budget: TaskBudget {
+            TaskBudget(
+                attempt: attempt, failures: failures, losses: losses, memory: memory, time: time)
+        }
     }
 
     /// Apart, since it is by far the largest part of a record, and records are copied.
@@ -105,6 +122,9 @@ public struct JobRecord: Sendable {
     var lanes: Set<LaneID> = []
     /// Jobs that have to end first.
     var blockers: Set<JobID> = []
+    public internal(set) var decisions = JobDecisions()
+    /// Of its tasks that succeeded, where `limits.time` asks for them.
+    var durations = Durations()
     /// Mean wall-clock milliseconds of recent attempts; nil before the first one ended.
     var meanDuration: Double?
     /// Nodes on which attempts succeeded or ran for long, and those on which some failed at once.

@@ -20,7 +20,7 @@ extension ServerState {
         guard job.lanes.contains(where: { isBacklogged($0) }) else { return false }
         if let parallel = job.spec.limits.parallel, job.lanes.count >= parallel { return false }
         return pool.nodes.contains { node in
-            node.acceptsWork && job.excluded[node.name] == nil
+            node.acceptsWork && job.everyExclusion[node.name] == nil
                 && node.resources.holder(of: job.spec.network.fixedPorts) == nil
                 && node.resources.fit(job.spec.resources, node: node.name) != nil
         }

@@ -76,8 +76,6 @@ extension ServerState {
 
 extension JobRecord {
     func budget(of index: Int) -> TaskBudget {
-        let history = history[index]
-        return TaskBudget(
-            attempt: attempt(of: index), failures: history?.failures ?? 0, memory: history?.memory)
+        history[index]?.budget ?? TaskBudget(attempt: attempt(of: index))
     }
 }

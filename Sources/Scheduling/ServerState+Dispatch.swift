@@ -48,9 +48,11 @@ extension ServerState {
     }
 
     private func standingLanes(of job: JobRecord, _ now: Timestamp) -> [ClusterSnapshot.Lane] {
-        job.lanes.sorted().compactMap { id in
-            lanes[id].map { lane in
-                ClusterSnapshot.Lane(
+        let avoided = job.decisions.avoided ?? [:]
+        return job.lanes.sorted().compactMap { id in
+            lanes[id].flatMap { lane in
+                if avoided[lane.placement.node] != nil { return nil }
+                return ClusterSnapshot.Lane(
                     id: id, demand: lane.demand, node: lane.placement.node,
                     depth: lane.tasks.count, isStuck: isStuck(lane, now))
             }
@@ -84,7 +86,9 @@ extension ServerState {
         guard let placement = lanes[lane]?.placement else { return }
         for _ in 0..<count {
             guard let attempt = takeAttempt(of: demand, into: lane) else { return }
-            let dispatch = Dispatch(attempt: attempt, placement: placement, memory: demand.memory)
+            let dispatch = Dispatch(
+                attempt: attempt, placement: placement, memory: demand.memory,
+                time: time(of: attempt.task))
             outbox.tasks.append(.dispatched(dispatch))
             tell(dispatch)
         }
@@ -178,7 +182,7 @@ extension JobRecord {
                     ports: spec.network.fixedPorts))
             demands[demands.count - 1].priority = spec.priority
             demands[demands.count - 1].duration = expectedDuration
-            demands[demands.count - 1].excluded = excluded
+            demands[demands.count - 1].excluded = everyExclusion
             if reservation?.demand == demand {
                 demands[demands.count - 1].reservation = reservation
             }

@@ -42,23 +42,59 @@ extension ServerState {
         else { return }
         guard live.gang == nil else { return endMember(record, on: node, now) }
         leave(live.lane, task.index, now)
-        conclude(record, live, now)
+        conclude(record, live, on: node, now)
         noteHealth(record, on: node, now)
     }
 
     /// The end of an attempt that has left its node.
-    mutating func conclude(_ record: ExitRecord, _ live: JobRecord.Live, _ now: Timestamp) {
+    /// - Parameter node: on which it ended as it did.
+    mutating func conclude(
+        _ record: ExitRecord, _ live: JobRecord.Live, on node: String, _ now: Timestamp
+    ) {
         let task = record.attempt.task
         guard let place = jobs.index(forKey: task.job) else { return }
+        var record = record
+        if let overdue = live.overdue, record.cancelled, !live.cancelRequested {
+            // The node only knows that it was to be stopped.
+            record.cancelled = false
+            record.timedOut = true
+            record.timeLimit = overdue.limit
+        }
         jobs.values[place].live[task.index] = nil
         noteFirstStart(task.job) { $0.noteDuration(of: record) }
         let history = jobs.values[place].history[task.index]
         let memory = history?.memory ?? jobs.values[place].spec.resources.memory
+        if record.timedOut, record.timeLimit == nil {
+            record.timeLimit = history?.time ?? jobs.values[place].spec.limits.time
+        }
         let verdict = Verdict(
-            record, policy: jobs.values[place].spec.retry, failures: history?.failures ?? 0,
-            memory: memory,
+            record, policy: jobs.values[place].spec.retry,
+            past: Verdict.Past(
+                failures: history?.failures ?? 0, losses: history?.losses ?? 0, memory: memory,
+                time: record.timeLimit),
             cancelRequested: live.cancelRequested)
+        noteFailure(record, verdict, on: node, now)
         conclude(record.attempt, verdict, (record, memory), now)
+    }
+
+    private mutating func noteFailure(
+        _ record: ExitRecord, _ verdict: Verdict, on node: String, _ now: Timestamp
+    ) {
+        if case .requeue = verdict { return }
+        if case .final(let state) = verdict {
+            guard state == .failed || state == .lost else { return }
+            noteFirstFailure(record)
+        }
+        avoid(node, after: record, now)
+    }
+
+    private mutating func noteFirstFailure(_ record: ExitRecord) {
+        let task = record.attempt.task
+        guard let place = jobs.index(forKey: task.job),
+            jobs.values[place].decisions.firstFailure == nil
+        else { return }
+        jobs.values[place].decisions.firstFailure = "\(task): \(record.briefly)"
+        outbox.jobs.insert(task.job)
     }
 
     /// Puts a verdict on an attempt that is no longer with its node into the table, the database and the queues.
@@ -76,21 +112,21 @@ extension ServerState {
         case .final(let final):
             state = final
             if final == .failed || final == .lost { history.failures += 1 }
-        case .retry(let delay, let memory):
+        case .retry(let retry):
             state = .queued
-            history.failures += 1
-            if let memory { history.memory = min(memory, largestMemory ?? memory) }
-            if delay > 0 {
-                postpone(task, until: Timestamp(milliseconds: now.milliseconds + delay))
+            if retry.isLoss { history.losses += 1 } else { history.failures += 1 }
+            if let memory = retry.memory { history.memory = min(memory, largestMemory ?? memory) }
+            if let time = retry.time { history.time = time }
+            if retry.delay > 0 {
+                postpone(task, until: Timestamp(milliseconds: now.milliseconds + retry.delay))
             }
         case .requeue: state = .queued
         }
-        let isPlain = history.attempt == 1 && history.failures == 0 && history.memory == nil
-        jobs.values[place].history[task.index] = isPlain ? nil : history
+        jobs.values[place].history[task.index] = history.isPlain ? nil : history
         jobs.values[place].tasks[task.index] = TaskTable.Mark(final: state)
         save(task, state, history, end)
         if state == .queued {
-            if case .retry(let delay, _) = verdict, delay > 0 {} else { makeReady(task) }
+            if case .retry(let retry) = verdict, retry.delay > 0 {} else { makeReady(task) }
         } else {
             taskEnded(task, now)
         }
@@ -101,11 +137,9 @@ extension ServerState {
         _ task: TaskID, _ state: TaskState, _ history: JobRecord.History,
         _ end: (record: ExitRecord, memory: Int64?)?
     ) {
-        let budget = TaskBudget(
-            attempt: history.attempt, failures: history.failures, memory: history.memory)
         outbox.tasks.append(
-            end.map { .ended($0.record, state, budget, memory: $0.memory) }
-                ?? .marked(task, state, budget))
+            end.map { .ended($0.record, state, history.budget, memory: $0.memory) }
+                ?? .marked(task, state, history.budget))
     }
 
     /// A task is in a final state: others may go on, too many failures end the job, and the last task ends it anyway.
@@ -117,7 +151,11 @@ extension ServerState {
         {
             let failures = jobs.values[place].counts.failed + jobs.values[place].counts.lost
             if failures > limit.tolerated(of: jobs.values[place].taskCount) {
-                fail(task.job, "\(failures) tasks failed: limits.failures is passed", now)
+                let first = jobs.values[place].decisions.firstFailure
+                fail(
+                    task.job,
+                    "\(failures) task\(failures == 1 ? "" : "s") failed: limits.failures is passed"
+                        + (first.map { "; the first was \($0)" } ?? ""), now)
             }
         }
         finishIfDone(task.job, now)
@@ -172,6 +210,7 @@ extension JobRecord {
         guard let started = record.started, record.status != .neverStarted else { return }
         let duration = Double(max(0, record.ended.milliseconds - started.milliseconds))
         meanDuration = meanDuration.map { $0 + (duration - $0) / 8 } ?? duration
+        if spec.limits.timeOverMedian != nil, record.isSuccess { durations.add(Int64(duration)) }
         noteStart(started)
     }
 

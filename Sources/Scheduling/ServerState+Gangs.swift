@@ -29,7 +29,7 @@ extension ServerState {
     {
         Dispatch(
             attempt: attempt, placement: gang.members[rank].placement, memory: memory,
-            gang: gang.gang, rank: rank)
+            time: time(of: attempt.task), gang: gang.gang, rank: rank)
     }
 
     /// One that no other task has that is known to have one on rank 0's node.
@@ -60,7 +60,9 @@ extension ServerState {
         if !record.isSuccess { endOthers(task) }
         guard let live = jobs.values[place].live[task.index], let gang = live.gang else { return }
         if gang.isOver, let outcome = gang.outcome {
-            conclude(outcome, live, now)
+            let failed = gang.members.filter { $0.end?.isFailure == true }
+                .min { ($0.end?.ended ?? now) < ($1.end?.ended ?? now) }
+            conclude(outcome, live, on: failed?.placement.node ?? node, now)
         } else {
             outbox.tasks.append(.partEnded(task, gang.saved))
         }

@@ -34,6 +34,9 @@ extension ServerState {
         guard nodes[name] != nil else { return }
         nodes[name]?.drain = nil
         nodes[name]?.health = NodeHealth()
+        for id in active where jobs[id]?.decisions.avoided?.removeValue(forKey: name) != nil {
+            outbox.jobs.insert(id)
+        }
         openOrClose(name)
         noteChange(of: name)
     }
@@ -55,7 +58,8 @@ extension ServerState {
     func isWithdrawn(_ live: JobRecord.Live, from name: String) -> (cancelled: Bool, recalled: Bool)
     {
         let node = nodes[name]
-        let isEnding = live.cancelRequested || live.gang?.isEnding == true
+        let isEnding =
+            live.cancelRequested || live.overdue != nil || live.gang?.isEnding == true
         if isEnding || node?.drain?.mode == .requeue { return (true, false) }
         let isClosed = node?.drain != nil || node?.health.quarantine != nil
         return (false, isClosed && !live.isUnderWay)

@@ -131,7 +131,7 @@ extension ServerState {
         }
         record.started = live.started
         leave(live.lane, attempt.task.index, now)
-        conclude(record, live, now)
+        conclude(record, live, on: node, now)
     }
 
     /// A new agent learns again what belongs to the attempts that it has, and what is to be stopped.
@@ -167,7 +167,9 @@ extension ServerState {
             return dispatch(attempt, of: gang, rank, memory: memory)
         }
         guard let lane = lanes[live.lane], lane.placement.node == name else { return nil }
-        return Dispatch(attempt: attempt, placement: lane.placement, memory: lane.demand.memory)
+        return Dispatch(
+            attempt: attempt, placement: lane.placement, memory: lane.demand.memory,
+            time: time(of: attempt.task))
     }
 }
 

@@ -182,6 +182,6 @@ extension ServerState {
 extension JobRecord {
     /// Milliseconds that a task is expected to run at most: its limit, or lacking that the mean seen so far.
     var expectedDuration: Int64? {
-        spec.limits.time ?? meanDuration.map { Int64($0.rounded(.up)) }
+        timeLimit ?? meanDuration.map { Int64($0.rounded(.up)) }
     }
 }

@@ -14,6 +14,10 @@ public struct RestoredJob: Sendable {
         public var ended: Timestamp?
         /// All of its places, where its last attempt is with several nodes.
         public var gang: Gang?
+        /// When its last attempt started.
+        public var started: Timestamp?
+        /// Its last attempt is being stopped since it ran for too long.
+        public var isOverdue = false
         public init(
             index: Int, state: TaskState, budget: TaskBudget, placement: Placement?,
             cancelRequested: Bool, ended: Timestamp? = nil, gang: Gang? = nil
@@ -33,6 +37,7 @@ public struct RestoredJob: Sendable {
     public var ended: Timestamp?
     public var digest: String?
     public var failure: String?
+    public var decisions = JobDecisions()
     /// Of an ended job; its tasks are restored when somebody wants one of them again.
     public var counts: TaskCounts?
     /// Untouched tasks that were marked many at once, in the order of marking.
@@ -98,6 +103,7 @@ extension ServerState {
         record.ended = restored.ended
         record.digest = restored.digest
         record.failure = restored.failure
+        record.decisions = restored.decisions
         guard restored.isWhole else {
             record.isLoaded = false
             record.restoredCounts = restored.counts
@@ -119,9 +125,14 @@ extension ServerState {
         guard let place = jobs.index(forKey: id) else { return }
         jobs.values[place].tasks.setRow(task.index)
         let budget = task.budget
-        if budget.attempt != 1 || budget.failures > 0 || budget.memory != nil {
-            jobs.values[place].history[task.index] = JobRecord.History(
-                attempt: budget.attempt, failures: budget.failures, memory: budget.memory)
+        let history = JobRecord.History(
+            attempt: budget.attempt, failures: budget.failures, losses: budget.losses,
+            memory: budget.memory, time: budget.time)
+        if !history.isPlain { jobs.values[place].history[task.index] = history }
+        if jobs.values[place].spec.limits.timeOverMedian != nil, task.state == .succeeded,
+            let started = task.started, let ended = task.ended
+        {
+            jobs.values[place].durations.add(max(0, ended.milliseconds - started.milliseconds))
         }
         if let placement = task.placement, task.state == .running {
             jobs.values[place].tasks[task.index] = .dispatched
@@ -131,26 +142,30 @@ extension ServerState {
             if let gang = task.gang, gang.placements.count > 1 {
                 let attempt = AttemptID(
                     task: TaskID(job: id, index: task.index), number: budget.attempt)
-                return restore(gang, attempt, demand, cancelRequested: task.cancelRequested, now)
+                restore(gang, attempt, demand, cancelRequested: task.cancelRequested, now)
+                if task.isOverdue { jobs.values[place].live[task.index]?.overdue = .init() }
+                return
             }
             let lane = restoredLane(demand, placement, now)
             lanes[lane]?.tasks.append(task.index)
             jobs.values[place].live[task.index] = JobRecord.Live(
                 attempt: budget.attempt, lane: lane, cancelRequested: task.cancelRequested)
+            if task.isOverdue { jobs.values[place].live[task.index]?.overdue = .init() }
             return
         }
         let state = task.state == .running ? .queued : task.state
         jobs.values[place].tasks[task.index] = TaskTable.Mark(final: state)
         guard state == .queued else { return }
         let backoff = jobs.values[place].spec.retry.backoff
-        if let ended = task.ended, budget.failures > 0,
-            case let due = ended.milliseconds + backoff.delay(before: budget.failures + 1),
+        let id = TaskID(job: id, index: task.index)
+        let tries = budget.failures + budget.losses
+        if let ended = task.ended, tries > 0,
+            case let due = ended.milliseconds + backoff.delay(before: tries + 1, of: id),
             due > now.milliseconds
         {
-            postpone(
-                TaskID(job: id, index: task.index), until: Timestamp(milliseconds: due))
+            postpone(id, until: Timestamp(milliseconds: due))
         } else if !jobs.values[place].isIndexed {
-            makeReady(TaskID(job: id, index: task.index))
+            makeReady(id)
         }
     }
 

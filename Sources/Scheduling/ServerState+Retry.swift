@@ -48,6 +48,9 @@ extension ServerState {
     /// What the job waits for is looked at anew: its tasks were perhaps cancelled because of it.
     private mutating func reopen(_ id: JobID, _ indexes: [Int], _ now: Timestamp) {
         jobs[id]?.failure = nil
+        jobs[id]?.decisions.firstFailure = nil
+        jobs[id]?.decisions.avoided = nil
+        if jobs[id]?.spec.limits.total != nil { jobs[id]?.decisions.totalSince = now }
         outbox.jobs.insert(id)
         outbox.changed.insert(id)
         if jobs[id]?.ended != nil { activate(id) }

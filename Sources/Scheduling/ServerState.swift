@@ -104,7 +104,7 @@ public struct ServerState: Sendable {
     mutating func takeEffects() -> [Effect] {
         let deadlines = [
             delayed.last?.due, imageRetries.values.min(), leases.values.min(), rebalanceAt,
-            nextReadmission,
+            nextReadmission, nextOverdue(),
         ]
         let wake = deadlines.compactMap { $0 }.min()
         if wake != announcedWake {
@@ -133,6 +133,7 @@ public struct ServerState: Sendable {
         }
         readmit(now)
         endLeases(now)
+        endOverdue(now)
         if let due = rebalanceAt, due <= now {
             rebalanceAt = nil
             recallStuck(now)

@@ -3,18 +3,31 @@ import JobModel
 /// What follows from the end of an attempt.
 enum Verdict: Hashable {
     case final(TaskState)
-    /// It failed, and is tried again after `delay` milliseconds, with this much memory where it was raised.
-    case retry(delay: Int64, memory: Int64?)
+    /// It failed, and is tried again.
+    case retry(Retry)
     /// It never ran, or was ended by nobody's wish: queued again, and not counted.
     case requeue
 
-    /// - Parameters:
-    ///   - failures: of earlier attempts since the task was last queued by a person.
-    ///   - memory: bytes that the attempt might use; nil means no limit.
-    init(
-        _ record: ExitRecord, policy: RetryPolicy, failures: Int, memory: Int64?,
-        cancelRequested: Bool
-    ) {
+    struct Retry: Hashable {
+        /// Milliseconds.
+        var delay: Int64
+        /// Bytes and milliseconds, where they were raised.
+        var memory: Int64?
+        var time: Int64?
+        /// It went with its node, which is not counted.
+        var isLoss: Bool
+    }
+
+    /// What the attempt had, and those before it had used up since the task was last queued by a person.
+    struct Past {
+        var failures = 0
+        var losses = 0
+        /// Bytes and milliseconds that the attempt might use; nil means no limit.
+        var memory: Int64?
+        var time: Int64?
+    }
+
+    init(_ record: ExitRecord, policy: RetryPolicy, past: Past, cancelRequested: Bool) {
         if record.status == .neverStarted || record.cancelled {
             self = cancelRequested ? .final(.cancelled) : .requeue
             return
@@ -23,39 +36,73 @@ enum Verdict: Hashable {
             self = .final(.succeeded)
             return
         }
-        var state = TaskState.failed
-        if case .lost = record.status { state = cancelRequested ? .cancelled : .lost }
-        guard !cancelRequested, failures + 1 < policy.attempts,
-            policy.on.indices.contains(where: { Self.applies(policy.on[$0], at: $0, record) })
-        else {
-            self = .final(state)
+        let isLoss = record.isLost
+        let isLeft =
+            isLoss
+            ? policy.attempts > 1 && past.losses < RetryPolicy.mostLosses
+            : past.failures + 1 < policy.attempts
+        guard !cancelRequested, isLeft, policy.applies(to: record, policy.on.indices) else {
+            self = .final(isLoss ? (cancelRequested ? .cancelled : .lost) : .failed)
             return
         }
         self = .retry(
-            delay: policy.backoff.delay(before: failures + 2),
-            memory: Self.nextMemory(record, policy, memory))
+            Retry(
+                delay: policy.backoff.delay(
+                    before: past.failures + past.losses + 2, of: record.attempt.task),
+                memory: record.outOfMemory
+                    ? Self.grown(past.memory, by: policy.memoryFactor) : nil,
+                time: record.timedOut ? Self.grown(past.time, by: policy.timeFactor) : nil,
+                isLoss: isLoss))
     }
 
-    private static func applies(_ cause: RetryPolicy.Cause, at place: Int, _ record: ExitRecord)
-        -> Bool
-    {
-        var isLost = false
-        if case .lost = record.status { isLost = true }
-        return switch cause {
-        case .nodeLost: isLost
-        case .failed: !isLost
-        case .outOfMemory: record.outOfMemory
-        case .timeout: record.timedOut
-        case .exit(let code): record.status == .code(code)
-        case .signal(let signal): record.status == .signal(signal)
-        case .log: record.matchedLogCauses.contains(place)
+    private static func grown(_ amount: Int64?, by factor: Double) -> Int64? {
+        guard factor > 1, let amount else { return nil }
+        return Int64(min(Double(amount) * factor, 0x1p62))
+    }
+}
+
+extension RetryPolicy {
+    /// Whether the node on which an attempt ended so is to be left out.
+    func excludesNode(for record: ExitRecord) -> Bool {
+        !excludeNode.isEmpty && applies(to: record, on.count..<causes.count)
+    }
+
+    /// - Parameter places: those of `causes` that are asked about.
+    fileprivate func applies(to record: ExitRecord, _ places: Range<Int>) -> Bool {
+        let causes = causes
+        return places.contains { place in
+            switch causes[place] {
+            case .nodeLost: record.isLost
+            case .failed: !record.isLost
+            case .outOfMemory: record.outOfMemory
+            case .timeout: record.timedOut
+            case .exit(let code): record.status == .code(code)
+            case .exitRange(let codes): record.isExit(within: codes)
+            case .signal(let signal): record.status == .signal(signal)
+            case .log: record.matchedLogCauses.contains(place)
+            }
         }
     }
+}
 
-    private static func nextMemory(_ record: ExitRecord, _ policy: RetryPolicy, _ memory: Int64?)
-        -> Int64?
-    {
-        guard record.outOfMemory, policy.memoryFactor > 1, let memory else { return nil }
-        return Int64(min(Double(memory) * policy.memoryFactor, 0x1p62))
+extension ExitRecord {
+    var isLost: Bool { if case .lost = status { true } else { false } }
+
+    fileprivate func isExit(within codes: ClosedRange<Int32>) -> Bool {
+        if case .code(let code) = status { codes.contains(code) } else { false }
+    }
+
+    /// `exit code 2`, for people.
+    var briefly: String {
+        if timedOut { return "passed its time limit" }
+        if outOfMemory { return "ran out of memory" }
+        return switch status {
+        case .code(let code): "exit code \(code)"
+        case .signal(let signal): "killed by signal \(signal)"
+        case .startFailure(let step, let subject, _):
+            "could not be started: \(subject.isEmpty ? step : "\(step) \(subject)")"
+        case .lost(let why): "lost: \(why)"
+        case .neverStarted: "never started"
+        }
     }
 }

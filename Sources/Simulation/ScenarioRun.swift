@@ -136,7 +136,7 @@ extension ScenarioRun {
         let task = dispatch.attempt.task
         var duration = job.duration.value(
             at: chance.unit(UInt64(bitPattern: task.job.rawValue), UInt64(task.index)))
-        if let limit = job.spec.limits.time { duration = min(duration, limit) }
+        if let limit = dispatch.time ?? job.spec.limits.time { duration = min(duration, limit) }
         agenda.add(
             .end(node: place, life: nodes[place].life, dispatch.attempt),
             at: Timestamp(milliseconds: now.milliseconds + duration))
@@ -148,7 +148,7 @@ extension ScenarioRun {
         if let next { start(next, on: place) }
         var record = ExitRecord(attempt: attempt, status: .code(0), ended: now)
         record.started = ended.started
-        if let limit = jobs[attempt.task.job]?.spec.limits.time,
+        if let limit = ended.dispatch.time ?? jobs[attempt.task.job]?.spec.limits.time,
             now.milliseconds - ended.started.milliseconds >= limit
         {
             record.status = .signal(9)

@@ -23,6 +23,7 @@ final class JobSpecReader {
         var scriptNode: SpecNode?
         var (networkNode, portsNode): (SpecNode?, SpecNode?)
         var (seccompNode, privilegedNode): (SpecNode?, SpecNode?)
+        var stopNode: SpecNode?
         var seen: Set<String> = []
         var sweep: (ParameterSweep, SweepReader)?
         read.mapping(
@@ -70,7 +71,10 @@ final class JobSpecReader {
                 "priority": { spec.priority = self.priority($0) },
                 "limits": { spec.limits = self.limits($0) },
                 "retry": { spec.retry = self.retry($0) },
-                "stop": { spec.stop = self.stop($0) },
+                "stop": { node in
+                    stopNode = node
+                    spec.stop = self.stop(node)
+                },
                 "collect": { spec.collect = self.read.strings($0, "collect") },
                 "metrics": { spec.metrics = self.metrics($0) },
                 "after": { spec.after = self.after($0) },
@@ -78,6 +82,7 @@ final class JobSpecReader {
             ])
         spec.network = network(networkNode, portsNode)
         checkNodes(spec, networkNode ?? portsNode)
+        if let stopNode { checkWarning(spec, stopNode) }
         spec.confinement = confinement(seccompNode, privilegedNode)
         if spec.image.isEmpty, !seen.contains("image") {
             diagnostics.add(

@@ -25,6 +25,19 @@ enum GangText {
     }
 }
 
+/// A JSON object: few jobs have one.
+enum DecisionText {
+    static func text(_ decisions: JobDecisions) throws -> String? {
+        guard !decisions.isEmpty else { return nil }
+        return String(decoding: try JSONEncoder().encode(decisions), as: UTF8.self)
+    }
+
+    static func decisions(_ text: String?) throws -> JobDecisions {
+        guard let text else { return JobDecisions() }
+        return try JSONDecoder().decode(JobDecisions.self, from: Data(text.utf8))
+    }
+}
+
 /// Counts in the order of `StateCode`.
 enum CountList {
     static func text(_ counts: TaskCounts) -> String {

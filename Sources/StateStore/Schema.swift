@@ -45,6 +45,16 @@ enum Schema {
                     );
                     """)
         }
+        migrator.registerMigration("7 policies") { database in
+            // `time_limit`: milliseconds of the next attempt, where they were raised. `cancelling` is 2 where it ran for too long.
+            // `decisions`: JSON of `JobDecisions`; NULL where there are none.
+            try database.execute(
+                sql: """
+                    ALTER TABLE tasks ADD COLUMN time_limit INTEGER;
+                    ALTER TABLE tasks ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE jobs ADD COLUMN decisions TEXT;
+                    """)
+        }
         return migrator
     }
 

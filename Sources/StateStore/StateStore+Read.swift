@@ -136,10 +136,11 @@ extension StateStore {
     private static func job(_ row: Row) throws -> StoredJob {
         let spec: Data = row["spec"]
         let taskCount: Int = row["task_count"]
-        let progress = JobProgress(
+        var progress = JobProgress(
             id: JobID(row["id"]), started: time(row["started"]), ended: time(row["ended"]),
             digest: row["digest"], failure: row["failure"], lastFailure: row["last_failure"],
             counts: CountList.counts(row["counts"], of: taskCount))
+        progress.decisions = try DecisionText.decisions(row["decisions"])
         return StoredJob(
             progress: progress, spec: try JSONDecoder().decode(JobSpec.self, from: spec),
             taskCount: taskCount, dependencies: Array(row["dependencies"] as Data? ?? Data()),
@@ -159,6 +160,7 @@ extension StateStore {
 
     static func task(_ row: Row) throws -> TaskRow {
         let node: String? = row["node"]
+        let cancelling: Int = row["cancelling"]
         let gpus: String? = row["gpus"]
         let enforcement = (row["enforcement"] as String?)?.split(
             separator: ",", omittingEmptySubsequences: false
@@ -166,7 +168,8 @@ extension StateStore {
         return TaskRow(
             index: row["number"], attempt: row["attempt"],
             state: try StateCode.state(row["state"]), failures: row["failures"],
-            memory: row["memory"], isCancelling: row["cancelling"],
+            memory: row["memory"], isCancelling: cancelling == 1,
+            isOverdue: cancelling == 2, time: row["time_limit"], losses: row["losses"],
             placement: node.map {
                 Placement(
                     node: $0, cpus: NumberList.numbers(row["cpus"]),

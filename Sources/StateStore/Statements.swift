@@ -23,7 +23,8 @@ struct Statements {
                 """)
         ended = try database.cachedStatement(
             sql: """
-                UPDATE tasks SET attempt = ?3, state = ?4, failures = ?5, memory = ?6, cancelling = 0, started = ?7, ended = ?8,
+                UPDATE tasks SET attempt = ?3, state = ?4, failures = ?5, memory = ?6, time_limit = NULL, losses = 0,
+                    cancelling = 0, started = ?7, ended = ?8,
                     code = ?9, signal = ?10, user_time = ?11, system_time = ?12, peak_memory = ?13, enforcement = ?14,
                     metrics = ?15, reason = ?16
                 WHERE job = ?1 AND number = ?2
@@ -32,7 +33,7 @@ struct Statements {
             sql: """
                 INSERT INTO tasks (job, number, attempt, state, failures, memory, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                 ON CONFLICT (job, number) DO UPDATE SET attempt = ?3, state = ?4, failures = ?5, memory = ?6, reason = ?7,
-                    cancelling = 0
+                    time_limit = NULL, losses = 0, cancelling = 0
                 """)
         event = try database.cachedStatement(
             sql: """
@@ -82,6 +83,14 @@ struct Statements {
             try database.execute(
                 sql: "UPDATE tasks SET cancelling = 1 WHERE job = ? AND number = ?",
                 arguments: [task.job.rawValue, task.index])
+        case .overdue(let task):
+            try database.execute(
+                sql: "UPDATE tasks SET cancelling = 2 WHERE job = ? AND number = ?",
+                arguments: [task.job.rawValue, task.index])
+        case .extended(let task, let time, let losses):
+            try database.execute(
+                sql: "UPDATE tasks SET time_limit = ?, losses = ? WHERE job = ? AND number = ?",
+                arguments: [time, losses, task.job.rawValue, task.index])
         case .ended(let record, let state, let failures, let memory, let reason):
             try end(record, state, failures, memory, reason)
         case .marked(let task, let state, let attempt, let failures, let memory, let reason):
@@ -123,11 +132,13 @@ struct Statements {
     private func update(_ progress: JobProgress) throws {
         try database.execute(
             sql: """
-                UPDATE jobs SET started = ?, ended = ?, digest = ?, failure = ?, last_failure = ?, counts = ? WHERE id = ?
+                UPDATE jobs SET started = ?, ended = ?, digest = ?, failure = ?, last_failure = ?, counts = ?,
+                    decisions = ? WHERE id = ?
                 """,
             arguments: [
                 progress.started?.milliseconds, progress.ended?.milliseconds, progress.digest,
                 progress.failure, progress.lastFailure, CountList.text(progress.counts),
+                try DecisionText.text(progress.decisions),
                 progress.id.rawValue,
             ])
     }

@@ -37,6 +37,7 @@ public struct JobProgress: Sendable {
     public var failure: String?
     public var lastFailure: String?
     public var counts: TaskCounts
+    public var decisions = JobDecisions()
     public init(
         id: JobID, started: Timestamp?, ended: Timestamp?, digest: String?, failure: String?,
         lastFailure: String?, counts: TaskCounts
@@ -67,8 +68,13 @@ public enum StoreWrite: Sendable {
     /// What of a task on several nodes has ended.
     case gang(TaskID, Gang)
     case cancelling(TaskID)
+    /// It is being stopped since it ran for too long.
+    case overdue(TaskID)
     /// `memory` is that of the next attempt, where it was raised.
     case ended(ExitRecord, TaskState, failures: Int, memory: Int64?, reason: String?)
+    /// After `ended` or `marked`, which forget both: milliseconds of the task's next attempt, where they were raised, and how many
+    /// attempts went with their nodes.
+    case extended(TaskID, time: Int64?, losses: Int)
     case marked(
         TaskID, TaskState, attempt: Int, failures: Int, memory: Int64?, reason: String?)
     case range(JobID, Range<Int>, TaskState)
@@ -122,6 +128,10 @@ public struct TaskRow: Sendable, Hashable {
     public var failures: Int
     public var memory: Int64?
     public var isCancelling: Bool
+    public var isOverdue = false
+    /// Milliseconds of the next attempt, where they were raised.
+    public var time: Int64?
+    public var losses = 0
     /// Of rank 0, where it has several nodes.
     public var placement: Placement?
     public var gang: Gang?

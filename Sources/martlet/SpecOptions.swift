@@ -68,19 +68,30 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "Served before lower ones, -1000 to 1000.") var priority: String?
     @Option(help: "Size of /dev/shm.") var shm: String?
     @Option(help: "Most processes of a task.") var pids: String?
-    @Option(help: "Time limit of a task: 2h.") var time: String?
+    @Option(help: "Time limit of a task: 2h, or \"3x median\" of those that succeeded.")
+    var time: String?
+    @Option(help: "Time limit of the whole job, from its first task's start: 12h.")
+    var totalTime: String?
     @Option(help: "Most tasks at once.") var parallel: String?
     @Option(help: "Failed tasks after which the rest is cancelled: 3 or 10%.") var failures: String?
     @Option(help: "Attempts in all.") var attempts: String?
     @Option(
         help:
-            "Cause for a retry: node_lost, out_of_memory, timeout, failed, \"exit 75\", \"log /x/\"."
+            "Cause for a retry: node_lost, out_of_memory, timeout, failed, \"exit 1,64-78\", \"signal SIGBUS\", \"log /x/\"."
     ) var retryOn: [String] = []
+    @Option(help: "Cause for which a node is left out from then on: \"log /ECC error/\".")
+    var excludeNode: [String] = []
     @Option(help: "Wait before the first retry: 10s.") var backoff: String?
     @Option(help: "How much longer each further wait is, as a factor.") var backoffFactor: String?
     @Option(help: "Longest wait before a retry: 10m.") var backoffMax: String?
+    @Option(help: "By how much waits differ by chance, seeded: 20%.") var backoffJitter: String?
     @Option(help: "Memory of the next attempt after running out of it, as a factor.")
     var memoryFactor: String?
+    @Option(help: "Time limit of the next attempt after passing it, as a factor.")
+    var timeFactor: String?
+    @Option(
+        help: "Time before --time at which that signal is sent once, to save what there is: 2m.")
+    var stopBefore: String?
     @Option(help: "Signal that ends a task.") var stopSignal: String?
     @Option(help: "Time from that signal to SIGKILL.") var grace: String?
     @Option(help: "Files to bring back: \"checkpoints/best*\".") var collect: [String] = []
@@ -196,18 +207,23 @@ struct SpecOptions: ParsableArguments {
             ("resources.exclusive", exclusive ? "true" : nil, "--exclusive"),
             ("priority", priority, "--priority"), ("resources.shm", shm, "--shm"),
             ("resources.pids", pids, "--pids"),
-            ("limits.time", time, "--time"), ("limits.parallel", parallel, "--parallel"),
+            ("limits.time", time, "--time"), ("limits.total", totalTime, "--total-time"),
+            ("limits.parallel", parallel, "--parallel"),
             ("limits.failures", failures, "--failures"),
             ("retry.attempts", attempts, "--attempts"),
             ("retry.backoff.initial", backoff, "--backoff"),
             ("retry.backoff.factor", backoffFactor, "--backoff-factor"),
             ("retry.backoff.max", backoffMax, "--backoff-max"),
+            ("retry.backoff.jitter", backoffJitter, "--backoff-jitter"),
             ("retry.memory_factor", memoryFactor, "--memory-factor"),
+            ("retry.time_factor", timeFactor, "--time-factor"),
+            ("stop.before", stopBefore, "--stop-before"),
             ("stop.signal", stopSignal, "--stop-signal"),
             ("stop.grace", grace, "--grace"),
         ] { set(path, value, origin) }
         try pairs(["resources", "labels"], label, "--label", .text)
         append("retry.on", retryOn, "--retry-on")
+        append("retry.exclude_node", excludeNode, "--exclude-node")
         append("collect", collect, "--collect")
         try pairs(["metrics"], metric, "--metric", .text)
         for value in after {

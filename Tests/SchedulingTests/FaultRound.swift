@@ -127,6 +127,8 @@ struct FaultRound {
         spec.retry.attempts = chance(70) ? 3 : 1
         if chance(30) { spec.limits.parallel = 2 }
         if chance(30) { spec.retry.backoff.initial = 1000 }
+        if chance(30) { spec.retry.backoff.jitter = 0.5 }
+        addPolicies(&spec)
         var after: [JobDependency] = []
         let count = Int.random(in: 1...(names.count > 1 ? 6 : 30), using: &random)
         if chance(30), let other = disk.jobs.keys.sorted().randomElement(using: &random) {
@@ -141,6 +143,14 @@ struct FaultRound {
         disk.jobs[id] = SimulatedDisk.Job(new: job)
         acknowledgedJobs[id] = count
         apply(.submitted(job))
+    }
+
+    private mutating func addPolicies(_ spec: inout JobSpec) {
+        if chance(30) { spec.retry.timeFactor = 2 }
+        if chance(30) { spec.retry.excludeNode = [.exit(1), .nodeLost] }
+        if chance(30) { spec.limits.timeOverMedian = 2 }
+        if chance(10) { spec.limits.total = 20_000 }
+        if chance(20) { spec.limits.failures = .percent(50) }
     }
 
     mutating func crashServer() {

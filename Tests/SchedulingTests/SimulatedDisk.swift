@@ -10,6 +10,7 @@ struct SimulatedDisk {
         var placement: Placement?
         var gang: Gang?
         var isCancelling = false
+        var isOverdue = false
         var ended: Timestamp?
     }
     struct Job {
@@ -17,6 +18,7 @@ struct SimulatedDisk {
         var started: Timestamp?
         var ended: Timestamp?
         var failure: String?
+        var decisions = JobDecisions()
         var counts: TaskCounts?
         var ranges: [(Range<Int>, TaskState)] = []
         var rows: [Int: Row] = [:]
@@ -38,6 +40,7 @@ struct SimulatedDisk {
             jobs[record.id]?.ended = record.ended
             jobs[record.id]?.failure = record.failure
             jobs[record.id]?.counts = record.counts
+            jobs[record.id]?.decisions = record.decisions
         case .node(let name, let incarnation): nodes[name] = incarnation
         case .task(let change): apply(change)
         }
@@ -53,18 +56,25 @@ struct SimulatedDisk {
                 $0.state = .running
                 $0.budget.attempt = dispatch.attempt.number
                 $0.budget.memory = dispatch.memory
+                $0.isOverdue = false
                 $0.placement = dispatch.placement
                 $0.gang = dispatch.gang
                 $0.ended = nil
                 $0.isCancelling = false
             }
         case .partEnded(let task, let gang): update(task) { $0.gang = gang }
-        case .cancelling(let task): update(task) { $0.isCancelling = true }
+        case .cancelling(let task):
+            update(task) {
+                $0.isCancelling = true
+                $0.isOverdue = false
+            }
+        case .overdue(let task): update(task) { $0.isOverdue = true }
         case .ended(let record, let state, let budget, _):
             update(record.attempt.task) {
                 $0.state = state
                 $0.budget = budget
                 $0.isCancelling = false
+                $0.isOverdue = false
                 $0.ended = record.ended
             }
         case .marked(let task, let state, let budget):
@@ -72,6 +82,7 @@ struct SimulatedDisk {
                 $0.state = state
                 $0.budget = budget
                 $0.isCancelling = false
+                $0.isOverdue = false
             }
         case .markedUntouched(let job, let range, let state):
             jobs[job]!.ranges.append((range, state))
@@ -107,13 +118,16 @@ struct SimulatedDisk {
         restored.started = job.started
         restored.ended = job.ended
         restored.failure = job.failure
+        restored.decisions = job.decisions
         restored.counts = job.counts
         restored.ranges = job.ranges
         restored.tasks = job.rows.sorted { $0.key < $1.key }.map { index, row in
-            RestoredJob.Task(
+            var task = RestoredJob.Task(
                 index: index, state: row.state, budget: row.budget,
                 placement: row.placement, cancelRequested: row.isCancelling,
                 ended: row.ended, gang: row.gang)
+            task.isOverdue = row.isOverdue
+            return task
         }
         return restored
     }

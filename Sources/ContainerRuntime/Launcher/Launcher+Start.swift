@@ -106,12 +106,7 @@ extension Launcher {
                 id: id, at: Clock.now(), enforcement: enforcement, ports: network?.ports ?? []),
             status: status, layer: layer, flattened: layers, network: network)
         byPID[pid] = id
-        if let limit = rule.timeLimit {
-            running[id]?.timer = loop.after(limit) { [unowned self] in
-                self.running[id]?.timedOut = true
-                self.end(id)
-            }
-        }
+        watchTime(of: id)
     }
 
     /// One layer in the place of many, where that is better.

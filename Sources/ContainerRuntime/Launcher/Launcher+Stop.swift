@@ -29,13 +29,12 @@ extension Launcher {
     /// so it is killed at once.
     func end(_ id: String) {
         guard let container = running[id] else { return }
-        let (pid, signal) = (container.pid, container.rule.signal)
-        let tree =
-            container.slot.map { Cgroups.processes($0).filter { $0 != pid } }
-            ?? Self.descendants(of: pid)
+        let tree = tree(of: container)
         // Looked at before it is told: once woken, it waits no more.
-        let isDeaf = tree.isEmpty && (container.hasInit || !Self.handles(signal, pid))
-        for pid in (container.hasInit ? [] : [pid]) + tree { Glibc.kill(pid, signal) }
+        let isDeaf =
+            tree.isEmpty
+            && (container.hasInit || !Self.handles(container.rule.signal, container.pid))
+        signalTree(container, tree)
         if container.rule.grace <= 0 || isDeaf {
             kill(container)
             return
@@ -43,6 +42,20 @@ extension Launcher {
         if let timer = container.timer { loop.cancel(timer) }
         running[id]?.timer = loop.after(container.rule.grace) { [unowned self] in
             if let container = self.running[id] { self.kill(container) }
+        }
+    }
+
+    /// All of its processes but PID 1.
+    func tree(of container: Running) -> [pid_t] {
+        let pid = container.pid
+        return container.slot.map { Cgroups.processes($0).filter { $0 != pid } }
+            ?? Self.descendants(of: pid)
+    }
+
+    /// An init passes on what it gets, and is left out.
+    func signalTree(_ container: Running, _ tree: [pid_t]) {
+        for pid in (container.hasInit ? [] : [container.pid]) + tree {
+            Glibc.kill(pid, container.rule.signal)
         }
     }
 

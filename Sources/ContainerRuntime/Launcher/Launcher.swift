@@ -35,6 +35,8 @@ public final class Launcher {
         let network: NetworkConnection?
         var timer: UInt64?
         var timedOut = false
+        /// It was told that its time is nearly over.
+        var isWarned = false
         var stopped = false
     }
 
@@ -200,7 +202,7 @@ public final class Launcher {
         exit.systemMicroseconds = child.usage.ru_stime.microseconds
         // getrusage(2): kilobytes, of the largest process of the tree.
         exit.peakMemory = Int64(child.usage.ru_maxrss) * 1024
-        exit.timedOut = container.timedOut
+        exit.timedOut = container.timedOut || container.isWarned && status != .code(0)
         exit.stopped = container.stopped
         exit.enforcement = container.start.enforcement
         if let slot = container.slot {

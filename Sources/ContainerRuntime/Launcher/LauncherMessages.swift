@@ -39,6 +39,7 @@ extension LauncherRequest {
             out.put(rule.timeLimit)
             out.put(rule.signal)
             out.put(rule.grace)
+            out.put(rule.before)
         case .stop(let id):
             out.put(UInt8(2))
             out.put(id)
@@ -67,7 +68,9 @@ extension LauncherRequest {
                 id: try wire.string(), try ContainerSpec(from: &wire),
                 StopRule(
                     timeLimit: try wire.optionalInt64(), signal: try wire.int32(),
-                    grace: try wire.int64()))
+                    grace: try wire.int64(),
+                    // An agent of an older version ends here.
+                    before: wire.isAtEnd ? nil : try wire.optionalInt64()))
         case 2: self = .stop(id: try wire.string())
         case 3: self = .acknowledge(try wire.list { try $0.string() })
         case 4: self = .shutdown

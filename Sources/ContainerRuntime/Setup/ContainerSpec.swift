@@ -146,10 +146,16 @@ public struct StopRule: Sendable, Hashable {
     public var signal: Int32
     /// Milliseconds from that signal to SIGKILL.
     public var grace: Int64
-    public init(timeLimit: Int64? = nil, signal: Int32 = 15, grace: Int64 = 10_000) {
+    /// Milliseconds before the time limit at which the signal is sent once, without anything following; nil means never. What
+    /// ends afterwards otherwise than with code 0 has timed out.
+    public var before: Int64?
+    public init(
+        timeLimit: Int64? = nil, signal: Int32 = 15, grace: Int64 = 10_000, before: Int64? = nil
+    ) {
         self.timeLimit = timeLimit
         self.signal = signal
         self.grace = grace
+        self.before = before
     }
 }
 
