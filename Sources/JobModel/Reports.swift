@@ -94,6 +94,8 @@ public struct JobSummary: Sendable, Codable {
     @OrNull public var lastFailure: String?
     /// In what its tasks are confined otherwise than by default; nil where in nothing.
     @OrNull public var confinement: String?
+    /// `held` or `paused`, by its user; nil where it may go on.
+    @OrNull public var hold: String?
     public init(
         id: JobID, name: String, state: JobState, reason: String?, counts: TaskCounts,
         image: ImageReport,
@@ -111,14 +113,15 @@ public struct JobSummary: Sendable, Codable {
         self.directory = directory
         self.lastFailure = lastFailure
         confinement = nil
+        hold = nil
     }
 }
 
 extension JobSummary {
     /// Whether there is nothing to wait for: the job has ended, or is held before it ever started, by an image that cannot be
-    /// had, or by a request that fits no node.
+    /// had, or by a request that fits no node. What its user holds goes on when its user says so.
     public var isSettled: Bool {
-        state.isFinal || state == .held && counts.running == 0 && started == nil
+        state.isFinal || state == .held && hold == nil && counts.running == 0 && started == nil
     }
 }
 

@@ -34,6 +34,7 @@ extension JobServer {
         if job.spec.confinement != .standard {
             summary.confinement = job.spec.confinement.description
         }
+        if !job.isFinal { summary.hold = job.decisions.hold?.rawValue }
         return summary
     }
 

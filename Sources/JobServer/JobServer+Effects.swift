@@ -58,6 +58,13 @@ extension JobServer {
                 nodes[name]?.send(takeBack(attempts, from: name, cancelled: true)) { .cancel($0) }
             case .recall(let name, let attempts):
                 nodes[name]?.send(takeBack(attempts, from: name, cancelled: false)) { .recall($0) }
+            case .pause(let name, let attempts):
+                guard nodes[name]?.skills.contains(AgentSkill.pause) == true else { continue }
+                nodes[name]?.send(attempts) { .pause($0) }
+            case .resume(let name, let attempts):
+                guard nodes[name]?.skills.contains(AgentSkill.pause) == true else { continue }
+                nodes[name]?.send(attempts) { .resume($0) }
+            case .retell(let id): retell(id)
             case .quarantined(let name, let reason):
                 note("node \(name) gets no more tasks: \(reason)")
                 write([

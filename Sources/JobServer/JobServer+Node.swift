@@ -37,6 +37,7 @@ extension JobServer {
             nodes[name]?.lineNumber = number
             nodes[name]?.stateNumber += 1
             nodes[name]?.announced = []
+            nodes[name]?.skills = Set(hello.skills ?? [])
             nodes[name]?.problem = nil
             // The hello decides anew what is told again.
             nodes[name]?.waiting = [:]
@@ -163,6 +164,13 @@ extension JobServer {
         guard let node = nodes[name], let waiting = node.waiting[id] else { return }
         nodes[name]?.waiting[id] = nil
         run(waiting.filter { state.isLive($0.attempt) }, on: name, connection: node.stateNumber)
+    }
+
+    /// Tells the nodes that know of the job what it is now.
+    func retell(_ id: JobID) {
+        for name in nodes.keys.sorted() where nodes[name]?.announced.remove(id) != nil {
+            _ = announce(id, to: name)
+        }
     }
 
     func runWaiting(_ id: JobID) {

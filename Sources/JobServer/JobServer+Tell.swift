@@ -115,7 +115,7 @@ extension JobServer {
         settlers = [:]
     }
 
-    private func checkWritable(_ step: String) throws(ErrorReport) {
+    func checkWritable(_ step: String) throws(ErrorReport) {
         guard store != nil else { throw ErrorReport(error: "the server is not running") }
         if let reason = state.heldReason { throw ErrorReport(error: "\(step): \(reason)") }
     }

@@ -17,6 +17,8 @@ struct NodeConnection: Sendable {
     var stateNumber = 0
     /// Jobs that were told on this connection.
     var announced: Set<JobID> = []
+    /// `AgentHello.skills` of this connection.
+    var skills: Set<String> = []
     /// What was meant for it of jobs that cannot start there yet: their root filesystem is not known, or not on the node.
     var waiting: [JobID: [Dispatch]] = [:]
     /// Later attempts that have what former ones kept, and those to which it is being brought.

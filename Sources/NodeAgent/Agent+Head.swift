@@ -45,11 +45,14 @@ extension Agent {
             let template = resolved(template)
             templates.add(template)
             adoptOrphans(of: template)
+            for id in live.keys where id.task.job == template.job { tellLimit(of: id) }
         case .run(let tasks):
             for task in tasks { accept(task) }
             pump()
         case .cancel(let attempts): cancel(attempts)
         case .recall(let attempts): recall(attempts)
+        case .pause(let attempts): pause(attempts)
+        case .resume(let attempts): resume(attempts)
         case .acknowledge(let attempts): acknowledge(attempts)
         case .forget(let job):
             discard(job)
@@ -108,6 +111,7 @@ extension Agent {
             inventory: inventory, accepted: Array(named),
             started: starts.first ?? [], exited: exits.first ?? [])
         hello.skills = [AgentSkill.streams, AgentSkill.files]
+        if launcherSkills > 0 { hello.skills?.append(AgentSkill.pause) }
         hello.clock = Timestamp(milliseconds: Clock.now())
         hello.programs = AgentBundle.hashOfThisProcess
         session?.send(.hello(hello))

@@ -104,7 +104,8 @@ extension Agent {
             return
         }
         switch event {
-        case .hello(let epoch, let running, let exited):
+        case .hello(let epoch, let running, let exited, let skills):
+            launcherSkills = skills
             greet(epoch, running, exited)
         case .started(let start):
             if let descriptor { takeTerminal(descriptor, of: start.id) }

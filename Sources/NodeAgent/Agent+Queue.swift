@@ -13,6 +13,7 @@ extension Agent {
             guard known.task == nil else { return }
             live[id]?.task = task
             if known.phase == .withLauncher { occupy(id) }
+            tellLimit(of: id)
             return
         }
         guard ended[id] == nil, orphans[id] == nil, !named.contains(id) else { return }

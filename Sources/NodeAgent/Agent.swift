@@ -56,6 +56,7 @@ public final class Agent {
     var launcher: LauncherClient?
     /// Nil until the launcher has said what runs.
     var launcherEpoch: String?
+    var launcherSkills: UInt8 = 0
     var search = LauncherSearch()
     /// What no attempt here needs has been removed from the disk, once.
     var hasSwept = false

@@ -17,6 +17,9 @@ public enum ToAgent: Sendable, Codable {
     case cancel([AttemptID])
     /// Give back those that are still queued, as never started; one that runs is left alone.
     case recall([AttemptID])
+    /// Stop those that run where they are, and their time with them; let them go on. For agents with `AgentSkill.pause`.
+    case pause([AttemptID])
+    case resume([AttemptID])
     /// The head has these exit records on disk: the agent may forget them.
     case acknowledge([AttemptID])
     /// No task of this job will come any more.
@@ -112,6 +115,8 @@ public enum AgentSkill {
     public static let streams = "streams"
     /// Relative `JobTemplate.directory`: it keeps such a job's files until they are acknowledged, and tells of them. `ToAgent.jobs`.
     public static let files = "files"
+    /// `ToAgent.pause` and `resume`, and a job told again with another time limit.
+    public static let pause = "pause"
 }
 
 /// What all tasks of one job share on a node.

@@ -39,6 +39,8 @@ extension ToAgent {
         case .run(let tasks): Self.halves(tasks) { .run($0) }
         case .cancel(let attempts): Self.halves(attempts) { .cancel($0) }
         case .recall(let attempts): Self.halves(attempts) { .recall($0) }
+        case .pause(let attempts): Self.halves(attempts) { .pause($0) }
+        case .resume(let attempts): Self.halves(attempts) { .resume($0) }
         case .acknowledge(let attempts): Self.halves(attempts) { .acknowledge($0) }
         case .hello, .job, .forget, .jobs, .open, .session, .stream, .shutdown: nil
         }

@@ -16,6 +16,11 @@ public enum Effect: Sendable {
     /// Give back those that have not started.
     case recall(node: String, [AttemptID])
     case acknowledge(node: String, [AttemptID])
+    /// Stop these where they are, or let them go on.
+    case pause(node: String, [AttemptID])
+    case resume(node: String, [AttemptID])
+    /// What nodes were told of this job is no longer so.
+    case retell(JobID)
     /// Nothing of this job will run any more.
     case forget(JobID)
     case fetchImage(JobID)

@@ -94,7 +94,7 @@ public struct JobRecord: Sendable {
     }
 
     public let id: JobID
-    private let constants: Constants
+    private var constants: Constants
     public var spec: JobSpec { _read { yield constants.spec } }
     public let submitted: Timestamp
     public let dependencies: [JobDependency]
@@ -166,7 +166,15 @@ public struct JobRecord: Sendable {
     var isIndexed: Bool { dependencies.contains { $0.condition == .each } }
 
     /// Whether tasks may be dispatched at all.
-    var isRunnable: Bool { image == .ready && blockers.isEmpty && ended == nil }
+    var isRunnable: Bool {
+        image == .ready && blockers.isEmpty && ended == nil && decisions.hold == nil
+    }
+
+    /// Lays what was decided over what was submitted.
+    mutating func takeDecisions() {
+        constants = Constants(spec.with(decisions))
+        if spec.limits.timeOverMedian != nil { durations.measure() }
+    }
 
     /// Number of the last attempt; 0 where there was none.
     func attempt(of index: Int) -> Int {

@@ -37,6 +37,9 @@ public enum ServerEvent: Sendable {
     case jobExcluded(JobID, node: String, reason: String, until: Timestamp?)
 
     case cancelRequested(TaskSelection)
+    /// Change what holds of a job that has not ended.
+    case jobSet(JobID, [JobSetting])
+    case jobSteered(JobID, JobSteering)
     /// Queue the selected tasks again that ended in one of these states.
     case retryRequested(TaskSelection, Set<TaskState>)
 

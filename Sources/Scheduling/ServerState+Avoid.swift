@@ -24,18 +24,21 @@ extension ServerState {
             ]) { $1 }
         outbox.jobs.insert(task.job)
         outbox.changed.insert(task.job)
-        recallUnstarted(of: task.job, from: node)
+        let there = (jobs[task.job]?.lanes ?? []).filter { lanes[$0]?.placement.node == node }
+        recallUnstarted(there, of: task.job)
     }
 
-    private mutating func recallUnstarted(of id: JobID, from node: String) {
-        for lane in (jobs[id]?.lanes ?? []).sorted() where lanes[lane]?.placement.node == node {
-            for index in lanes[lane]?.tasks ?? [] {
-                guard let live = jobs[id]?.live[index], live.started == nil, live.gang == nil,
+    /// Asks back what waits in these lanes of a job.
+    mutating func recallUnstarted(_ ids: some Sequence<LaneID>, of job: JobID) {
+        for id in ids.sorted() {
+            guard let lane = lanes[id] else { continue }
+            for index in lane.tasks {
+                guard let live = jobs[job]?.live[index], live.started == nil, live.gang == nil,
                     !live.recalled
                 else { continue }
-                jobs[id]?.live[index]?.recalled = true
-                outbox.recalls[node, default: []].append(
-                    AttemptID(task: TaskID(job: id, index: index), number: live.attempt))
+                jobs[job]?.live[index]?.recalled = true
+                outbox.recalls[lane.placement.node, default: []].append(
+                    AttemptID(task: TaskID(job: job, index: index), number: live.attempt))
             }
         }
     }

@@ -49,7 +49,9 @@ extension ServerState {
 
     private func standingLanes(of job: JobRecord, _ now: Timestamp) -> [ClusterSnapshot.Lane] {
         let avoided = job.decisions.avoided ?? [:]
-        return job.lanes.sorted().compactMap { id in
+        // Where fewer may run at once than did, the lanes beyond come to their end.
+        let most = job.spec.limits.parallel ?? job.lanes.count
+        return job.lanes.sorted().prefix(most).compactMap { id in
             lanes[id].flatMap { lane in
                 if avoided[lane.placement.node] != nil { return nil }
                 return ClusterSnapshot.Lane(

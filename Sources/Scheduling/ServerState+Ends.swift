@@ -13,6 +13,10 @@ extension ServerState {
             lane = gang.members[rank].lane
         }
         lanes[lane]?.started = record.started
+        if jobs[task.job]?.decisions.hold == .paused {
+            // It was on its way when the job was paused.
+            outbox.pauses[node, default: []].append(record.attempt)
+        }
         if lane == live.lane {
             jobs[task.job]?.live[task.index]?.ports = record.ports ?? []
             jobs[task.job]?.live[task.index]?.enforcement = .init(record.enforcement)
@@ -145,20 +149,21 @@ extension ServerState {
     /// A task is in a final state: others may go on, too many failures end the job, and the last task ends it anyway.
     mutating func taskEnded(_ task: TaskID, _ now: Timestamp) {
         releaseIndexed(task, now)
-        guard let place = jobs.index(forKey: task.job) else { return }
-        if jobs.values[place].failure == nil,
-            let limit = jobs.values[place].spec.limits.failures
-        {
-            let failures = jobs.values[place].counts.failed + jobs.values[place].counts.lost
-            if failures > limit.tolerated(of: jobs.values[place].taskCount) {
-                let first = jobs.values[place].decisions.firstFailure
-                fail(
-                    task.job,
-                    "\(failures) task\(failures == 1 ? "" : "s") failed: limits.failures is passed"
-                        + (first.map { "; the first was \($0)" } ?? ""), now)
-            }
-        }
+        endIfHopeless(task.job, now)
         finishIfDone(task.job, now)
+    }
+
+    mutating func endIfHopeless(_ id: JobID, _ now: Timestamp) {
+        guard let place = jobs.index(forKey: id), jobs.values[place].failure == nil,
+            let limit = jobs.values[place].spec.limits.failures
+        else { return }
+        let failures = jobs.values[place].counts.failed + jobs.values[place].counts.lost
+        guard failures > limit.tolerated(of: jobs.values[place].taskCount) else { return }
+        let first = jobs.values[place].decisions.firstFailure
+        fail(
+            id,
+            "\(failures) task\(failures == 1 ? "" : "s") failed: limits.failures is passed"
+                + (first.map { "; the first was \($0)" } ?? ""), now)
     }
 
     mutating func finishIfDone(_ id: JobID, _ now: Timestamp) {
@@ -208,9 +213,11 @@ extension JobRecord {
     /// A moving mean over about the last eight attempts.
     mutating func noteDuration(of record: ExitRecord) {
         guard let started = record.started, record.status != .neverStarted else { return }
-        let duration = Double(max(0, record.ended.milliseconds - started.milliseconds))
+        let pauses = decisions.pausedTime(from: started, to: record.ended)
+        let duration = Double(max(0, record.ended.milliseconds - started.milliseconds - pauses))
         meanDuration = meanDuration.map { $0 + (duration - $0) / 8 } ?? duration
-        if spec.limits.timeOverMedian != nil, record.isSuccess { durations.add(Int64(duration)) }
+        if record.isSuccess { durations.add(Int64(duration)) }
+        if spec.limits.timeOverMedian != nil { durations.measure() }
         noteStart(started)
     }
 

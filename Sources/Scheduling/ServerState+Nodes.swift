@@ -147,6 +147,7 @@ extension ServerState {
             }
             jobs[attempt.task.job]?.live[attempt.task.index]?.recalled = false
             tell(dispatch)
+            tellHold(attempt, name)
             let withdrawn = isWithdrawn(live, from: name)
             if withdrawn.cancelled { outbox.later.append(.cancel(node: name, [attempt])) }
             if withdrawn.recalled {

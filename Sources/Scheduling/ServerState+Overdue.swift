@@ -23,20 +23,22 @@ extension ServerState {
     private func firstEnd(_ place: Dictionary<JobID, JobRecord>.Index) -> Timestamp? {
         guard let limit = jobs.values[place].medianLimit else { return nil }
         return jobs.values[place].live.compactMap { index, live in
-            due(live, limit, jobs.values[place].history[index])
+            due(live, limit, jobs.values[place].history[index], jobs.values[place].decisions)
         }.min()
     }
 
     /// When a task passes the limit; nil for one that does not run, is being stopped, or has a limit of its own.
-    private func due(_ live: JobRecord.Live, _ limit: Int64, _ history: JobRecord.History?)
-        -> Timestamp?
-    {
+    private func due(
+        _ live: JobRecord.Live, _ limit: Int64, _ history: JobRecord.History?,
+        _ decisions: JobDecisions
+    ) -> Timestamp? {
         guard history?.time == nil, !live.cancelRequested, live.overdue == nil,
-            let started = live.started
+            decisions.hold != .paused, let started = live.started
         else { return nil }
         // The node's clock may be slow.
         let since = max(started, lanes[live.lane]?.opened ?? started)
-        return Timestamp(milliseconds: since.milliseconds + limit)
+        return Timestamp(
+            milliseconds: since.milliseconds + limit + decisions.pausedTime(from: since))
     }
 
     mutating func endOverdue(_ now: Timestamp) {
@@ -50,7 +52,9 @@ extension ServerState {
             }
             guard let limit = jobs.values[place].medianLimit else { continue }
             let late = jobs.values[place].live.filter { index, live in
-                due(live, limit, jobs.values[place].history[index]).map { $0 <= now } ?? false
+                due(
+                    live, limit, jobs.values[place].history[index], jobs.values[place].decisions
+                ).map { $0 <= now } ?? false
             }
             for index in late.keys.sorted() {
                 let task = TaskID(job: id, index: index)
@@ -80,10 +84,11 @@ extension JobRecord {
 
     /// When `limits.total` is over; nil where that is never, or once the job is over anyway.
     fileprivate var end: Timestamp? {
-        guard failure == nil, let total = spec.limits.total,
+        guard failure == nil, decisions.hold != .paused, let total = spec.limits.total,
             let since = decisions.totalSince ?? started
         else { return nil }
-        return Timestamp(milliseconds: since.milliseconds + total)
+        return Timestamp(
+            milliseconds: since.milliseconds + total + decisions.pausedTime(from: since))
     }
 }
 
@@ -93,6 +98,7 @@ struct Durations: Sendable, Hashable {
     private static let most = 101
     private var recent: [Int64] = []
     private var next = 0
+    /// As it was last measured.
     private(set) var median: Int64?
 
     var count: Int { recent.count }
@@ -104,6 +110,9 @@ struct Durations: Sendable, Hashable {
             recent[next] = milliseconds
             next = (next + 1) % Self.most
         }
-        median = recent.sorted()[recent.count / 2]
+    }
+
+    mutating func measure() {
+        median = recent.isEmpty ? nil : recent.sorted()[recent.count / 2]
     }
 }

@@ -25,6 +25,8 @@ extension ServerState {
         return job.tasks[task.index].state
     }
 
+    public func isConnected(_ node: String) -> Bool { nodes[node]?.isConnected == true }
+
     /// Whether this attempt is with a node, as far as is known.
     public func isLive(_ attempt: AttemptID) -> Bool {
         jobs[attempt.task.job]?.live[attempt.task.index]?.attempt == attempt.number
@@ -60,6 +62,11 @@ extension ServerState {
         if job.isFinal { return (job.state, job.failure) }
         if let heldReason { return (.held, heldReason) }
         if let failure = job.failure { return (job.state, failure) }
+        if let hold = job.holdReason {
+            // What runs runs on where it is not paused.
+            let runs = job.decisions.hold == .held && !job.live.isEmpty
+            return (runs ? job.state : .held, hold)
+        }
         if case .pending(_, let reason, let isHeld) = job.image {
             return (
                 isHeld && job.live.isEmpty ? .held : job.state,

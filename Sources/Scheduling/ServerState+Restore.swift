@@ -104,6 +104,7 @@ extension ServerState {
         record.digest = restored.digest
         record.failure = restored.failure
         record.decisions = restored.decisions
+        if !restored.decisions.isEmpty { record.takeDecisions() }
         guard restored.isWhole else {
             record.isLoaded = false
             record.restoredCounts = restored.counts
@@ -118,6 +119,7 @@ extension ServerState {
         for task in restored.tasks where (0..<restored.job.taskCount).contains(task.index) {
             add(task, to: id, now)
         }
+        if jobs[id]?.spec.limits.timeOverMedian != nil { jobs[id]?.durations.measure() }
         countUntouched(id)
     }
 
@@ -129,10 +131,10 @@ extension ServerState {
             attempt: budget.attempt, failures: budget.failures, losses: budget.losses,
             memory: budget.memory, time: budget.time)
         if !history.isPlain { jobs.values[place].history[task.index] = history }
-        if jobs.values[place].spec.limits.timeOverMedian != nil, task.state == .succeeded,
-            let started = task.started, let ended = task.ended
-        {
-            jobs.values[place].durations.add(max(0, ended.milliseconds - started.milliseconds))
+        if task.state == .succeeded, let started = task.started, let ended = task.ended {
+            let pauses = jobs.values[place].decisions.pausedTime(from: started, to: ended)
+            jobs.values[place].durations.add(
+                max(0, ended.milliseconds - started.milliseconds - pauses))
         }
         if let placement = task.placement, task.state == .running {
             jobs.values[place].tasks[task.index] = .dispatched

@@ -60,6 +60,7 @@ extension ServerState {
 
     private mutating func activate(_ id: JobID) {
         jobs[id]?.ended = nil
+        jobs[id]?.decisions.hold = nil
         let place = active.firstIndex { $0 > id } ?? active.count
         active.insert(id, at: place)
         if jobs[id]?.spec.image != "host" {

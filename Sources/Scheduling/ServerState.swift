@@ -93,6 +93,10 @@ public struct ServerState: Sendable {
         case .jobExcluded(let job, let node, let reason, let until):
             exclude(job, from: node, reason, until)
         case .cancelRequested(let selection): cancel(selection, now)
+        case .jobSet(let job, let settings): set(job, settings, now)
+        case .jobSteered(let job, .hold): hold(job, .held, now)
+        case .jobSteered(let job, .pause): hold(job, .paused, now)
+        case .jobSteered(let job, .release): release(job, now)
         case .retryRequested(let selection, let states): retry(selection, states, now)
         case .held(let reason): hold(reason)
         case .released: hold(nil)
@@ -152,6 +156,8 @@ struct Outbox: Sendable {
     var connections: [String: Int] = [:]
     var cancels: [String: [AttemptID]] = [:]
     var recalls: [String: [AttemptID]] = [:]
+    var pauses: [String: [AttemptID]] = [:]
+    var resumes: [String: [AttemptID]] = [:]
     var later: [Effect] = []
     var changed: Set<JobID> = []
 
@@ -167,6 +173,8 @@ struct Outbox: Sendable {
         effects += dispatches.sorted { $0.key < $1.key }.map {
             .run(node: $0.key, connection: connections[$0.key] ?? 0, $0.value)
         }
+        effects += pauses.sorted { $0.key < $1.key }.map { .pause(node: $0.key, $0.value) }
+        effects += resumes.sorted { $0.key < $1.key }.map { .resume(node: $0.key, $0.value) }
         effects += later
         effects += changed.sorted().map { .changed($0) }
         self = Outbox()

@@ -118,7 +118,7 @@ public struct APIClient: Sendable {
         }
     }
 
-    private func post<Reply: Decodable>(_ path: String, _ body: some Encodable) throws -> Reply {
+    func post<Reply: Decodable>(_ path: String, _ body: some Encodable) throws -> Reply {
         try exchange("POST", path, try JSONEncoder().encode(body))
     }
 

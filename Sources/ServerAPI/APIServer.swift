@@ -127,6 +127,7 @@ public struct APIServer: Sendable {
                 }
             return try JSONReply(SelectionReply(counts: counts))
         }
+        Self.addSteering(v1, jobs)
         v1.get("nodes") { _, _ in try JSONReply(await jobs.nodeStatus()) }
         v1.post("nodes") { request, _ in
             let body: NodesRequest = try await Self.body(request)
@@ -170,7 +171,7 @@ public struct APIServer: Sendable {
     /// A spec with its rows may be large; beyond this it is no spec.
     private static let largestBody = 256 << 20
 
-    private static func body<T: Decodable>(_ request: Request) async throws -> T {
+    static func body<T: Decodable>(_ request: Request) async throws -> T {
         let buffer = try await request.body.collect(upTo: largestBody)
         do {
             return try JSONDecoder().decode(T.self, from: Data(buffer.readableBytesView))

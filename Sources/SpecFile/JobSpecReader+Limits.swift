@@ -7,7 +7,7 @@ extension JobSpecReader {
         read.mapping(
             node, "limits",
             [
-                "time": { node in for item in self.read.items(node) { self.time(item, &limits) } },
+                "time": { node in for item in self.times(node) { self.time(item, &limits) } },
                 "total": { limits.total = self.read.duration($0, "total") },
                 "parallel": {
                     limits.parallel = self.read.integer($0, "parallel", in: 1...1_000_000).map {
@@ -17,6 +17,14 @@ extension JobSpecReader {
                 "failures": { limits.failures = self.failures($0) },
             ])
         return limits
+    }
+
+    /// A list, or one text with commas.
+    private func times(_ node: SpecNode) -> [SpecNode] {
+        guard let text = node.scalar, text.contains(",") else { return read.items(node) }
+        return text.split(separator: ",").map {
+            SpecNode(.scalar(String($0).trimmed, quoted: false), node.place)
+        }
     }
 
     /// `2h`, or `3x median`.

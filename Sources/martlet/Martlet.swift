@@ -20,8 +20,9 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Cancel.self,
             NodesCommand.self,
-            Retry.self, Wait.self, Events.self, Report.self, Explain.self, Exec.self, Shell.self,
-            Simulate.self, Forward.self,
+            Retry.self, SetCommand.self, Hold.self, Release.self, Pause.self, Resume.self,
+            Wait.self, Events.self, Report.self, Explain.self, Exec.self, Shell.self,
+            Forward.self, Simulate.self,
             ImageCommand.self, Login.self, Logout.self, Server.self, TopologyCommand.self,
             CompletionCommand.self, Manual.self, Debug.self,
         ])

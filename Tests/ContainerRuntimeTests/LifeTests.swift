@@ -155,7 +155,7 @@ struct LifeTests {
         _ = try launcher.finish(ended, acknowledge: false)
         let running = try launcher.start(launcher.spec("sleep 30"))
         try launcher.awaitStart(running)
-        guard case .hello(_, let alive, let exited) = try launcher.reconnect() else {
+        guard case .hello(_, let alive, let exited, _) = try launcher.reconnect() else {
             Issue.record("no hello")
             return
         }
@@ -163,7 +163,7 @@ struct LifeTests {
         #expect(exited.map(\.id) == [ended])
         #expect(exited.first?.status == .code(4))
         #expect(try launcher.finish(ended).exit.status == .code(4))
-        guard case .hello(_, _, let rest) = try launcher.reconnect() else {
+        guard case .hello(_, _, let rest, _) = try launcher.reconnect() else {
             Issue.record("no hello")
             return
         }
@@ -252,7 +252,7 @@ struct LifeTests {
         try Self.limitDescriptors(of: launcher.pid, to: "\(open + 3):")
         let waiting = try launcher.start(launcher.spec("echo late"))
         // The greeting of the next connection comes after the request before it.
-        guard case .hello(_, let running, _) = try launcher.reconnect() else {
+        guard case .hello(_, let running, _, _) = try launcher.reconnect() else {
             Issue.record("no hello")
             return
         }

@@ -49,7 +49,7 @@ struct NetworkTests {
         // Pasta listens already; the server in the container may take a moment more.
         #expect(try LocalHTTP.page(chosen) == "port \(chosen)\n")
         let again = try launcher.reconnect()
-        guard case .hello(_, let running, _) = again else { throw LocalHTTP.Silent() }
+        guard case .hello(_, let running, _, _) = again else { throw LocalHTTP.Silent() }
         #expect(running.first?.ports == start.ports)
         try launcher.send(.stop(id: id))
         _ = try launcher.finish(id)

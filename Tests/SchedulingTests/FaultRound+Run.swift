@@ -6,9 +6,14 @@ extension FaultRound {
     /// One thing happens.
     mutating func step(withFaults: Bool) {
         pass(Int64.random(in: 0...40, using: &random))
-        if !withFaults { setHeld(false) }
+        if !withFaults {
+            setHeld(false)
+            for id in server.active where server.job(id)?.decisions.hold != nil {
+                apply(.jobSteered(id, .release))
+            }
+        }
         let name = names.randomElement(using: &random) ?? ""
-        switch Int.random(in: 0..<108, using: &random) {
+        switch Int.random(in: 0..<112, using: &random) {
         case 0..<30: commit()
         case 30..<60: deliver(name)
         case 60..<85: work(name, endsSoon: !withFaults || names.count == 1)
@@ -41,8 +46,24 @@ extension FaultRound {
             apply(.tick)
         case 107:
             if let event = echoes.randomElement(using: &random) { apply(event) }
+        case 108, 109: steerSome(withFaults: withFaults)
         default: connect(name)
         }
+    }
+
+    private mutating func steerSome(withFaults: Bool) {
+        guard let id = server.active.randomElement(using: &random) else { return }
+        if withFaults, chance(50) {
+            let steering: JobSteering? = JobSteering.allCases.randomElement(using: &random)
+            return apply(.jobSteered(id, steering ?? .release))
+        }
+        let settings: [JobSetting] = [
+            .parallel(chance(50) ? Int.random(in: 1...4, using: &random) : nil),
+            .priority(Priority(Int.random(in: -5...5, using: &random))),
+            .time(chance(50) ? 5000 : nil, overMedian: chance(30) ? 2 : nil),
+            .total(chance(20) ? 60_000 : nil), .failures(chance(20) ? .count(5) : nil),
+        ]
+        apply(.jobSet(id, settings))
     }
 
     private mutating func cancelSome() {

@@ -99,7 +99,8 @@ struct FaultRound {
             case .forget(let id): forget(id)
             case .run(let node, let decided, _):
                 if decided == lines[node]?.connection { lines[node]?.send(effect) }
-            case .cancel(let node, _), .recall(let node, _), .acknowledge(let node, _):
+            case .cancel(let node, _), .recall(let node, _), .acknowledge(let node, _),
+                .pause(let node, _), .resume(let node, _):
                 lines[node]?.send(effect)
             default: break
             }
@@ -235,7 +236,10 @@ struct FaultRound {
 
     mutating func work(_ name: String, endsSoon: Bool) {
         if chance(60), let dispatch = lines[name]?.node.startNext() { checkStart(dispatch) }
-        let attempts = (lines[name]?.node.running.keys).map { $0.sorted { $0.task < $1.task } }
+        let still = (lines[name]?.node.paused ?? []).subtracting(lines[name]?.node.stopping ?? [])
+        let attempts = (lines[name]?.node.running.keys).map {
+            $0.filter { !still.contains($0) }.sorted { $0.task < $1.task }
+        }
         guard chance(endsSoon ? 50 : 10), let attempt = attempts?.randomElement(using: &random)
         else { return }
         let wanted = chance(85) ? Ending.code(0) : .code(1)

@@ -24,6 +24,8 @@ struct SimulatedNode {
     /// What the last hello named: a `run` of one that has ended since is its answer, and no wish to run it again.
     var named: Set<AttemptID> = []
     var stopping: Set<AttemptID> = []
+    /// Those that stand still.
+    var paused: Set<AttemptID> = []
     var outbox: [ServerEvent] = []
 
     var hello: NodeHello {
@@ -57,6 +59,8 @@ struct SimulatedNode {
             giveBack(attempts, cancelled: true)
             stopping.formUnion(attempts.filter { running[$0] != nil })
         case .recall(_, let attempts): giveBack(attempts, cancelled: false)
+        case .pause(_, let attempts): paused.formUnion(attempts.filter { running[$0] != nil })
+        case .resume(_, let attempts): paused.subtract(attempts)
         case .acknowledge(_, let attempts): for attempt in attempts { ended[attempt] = nil }
         default: break
         }
@@ -79,6 +83,7 @@ struct SimulatedNode {
         change(&record)
         running[attempt] = nil
         stopping.remove(attempt)
+        paused.remove(attempt)
         ended[attempt] = record
         outbox.append(.exited(name, [record]))
     }
@@ -155,5 +160,6 @@ struct SimulatedNode {
         running = [:]
         ended = [:]
         stopping = []
+        paused = []
     }
 }

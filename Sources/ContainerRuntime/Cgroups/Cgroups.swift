@@ -156,6 +156,18 @@ struct Cgroups {
         try? CgroupFile.write(directory + "/cgroup.kill", "1")
     }
 
+    /// cgroup-v2.rst, "cgroup.freeze" (Linux 5.2). False on v1, where the freezer is a hierarchy of its own, and on older kernels.
+    static func freeze(_ slot: Slot) -> Bool {
+        guard let directory = slot.directories["v2"] else { return false }
+        return (try? CgroupFile.write(directory + "/cgroup.freeze", "1")) != nil
+    }
+
+    static func thaw(_ slot: Slot) {
+        guard let directory = slot.directories["v2"] else { return }
+        // Where it could not be frozen there is nothing to thaw.
+        try? CgroupFile.write(directory + "/cgroup.freeze", "0")
+    }
+
     /// What the task's cgroup counted: peak bytes (0 where unknown) and kills for lack of memory so far.
     func usage(_ slot: Slot) -> (peak: Int64, kills: Int64) {
         // A counter that cannot be read counts nothing: older kernels lack memory.peak (Linux 5.19).

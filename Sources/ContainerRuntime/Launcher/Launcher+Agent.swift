@@ -76,6 +76,9 @@ extension Launcher {
                 descriptors = []
             }
         case .stop(let id): stop(id)
+        case .pause(let id): pause(id)
+        case .resume(let id): resume(id)
+        case .limit(let id, let limit): setLimit(limit, of: id)
         case .exec(let id, let container, let spec): exec(id, in: container, spec, descriptors)
         case .hangUp(let id): hangUp(id)
         case .acknowledge(let ids):

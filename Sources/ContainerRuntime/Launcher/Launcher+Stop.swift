@@ -29,6 +29,10 @@ extension Launcher {
     /// so it is killed at once.
     func end(_ id: String) {
         guard let container = running[id] else { return }
+        if container.pausedAt != nil {
+            running[id]?.pausedAt = nil
+            thaw(container)
+        }
         let tree = tree(of: container)
         // Looked at before it is told: once woken, it waits no more.
         let isDeaf =

@@ -9,7 +9,7 @@ public final class Launcher {
         let pid: pid_t
         /// In the table of containers.
         let entry: Int
-        let rule: StopRule
+        var rule: StopRule
         /// PID 1 is the init that Martlet brings.
         let hasInit: Bool
         let slot: Cgroups.Slot?
@@ -37,6 +37,10 @@ public final class Launcher {
         var timedOut = false
         /// It was told that its time is nearly over.
         var isWarned = false
+        /// `Clock.sinceBoot` of its start, moved on by each pause.
+        var began = Clock.sinceBoot()
+        /// When it was paused; nil while it runs.
+        var pausedAt: Int64?
         var stopped = false
     }
 

@@ -51,6 +51,12 @@ public final class LauncherClient {
     }
 
     public func stop(id: String) throws(SystemError) { try send(.stop(id: id)) }
+    // For launchers whose hello says that they know these.
+    public func pause(id: String) throws(SystemError) { try send(.pause(id: id)) }
+    public func resume(id: String) throws(SystemError) { try send(.resume(id: id)) }
+    public func limit(id: String, _ limit: Int64?) throws(SystemError) {
+        try send(.limit(id: id, limit))
+    }
     public func acknowledge(_ ids: [String]) throws(SystemError) {
         for start in stride(from: 0, to: ids.count, by: 1000) {
             try send(.acknowledge(Array(ids[start..<min(start + 1000, ids.count)])))

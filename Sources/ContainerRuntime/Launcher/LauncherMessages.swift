@@ -3,6 +3,11 @@ public enum LauncherRequest: Sendable {
     /// Comes with descriptors: the container's stdout and stderr, and its stdin where it has one.
     case start(id: String, ContainerSpec, StopRule)
     case stop(id: String)
+    /// Stop it where it is, and its time with it; let it go on.
+    case pause(id: String)
+    case resume(id: String)
+    /// Another time limit, in milliseconds from its start; nil means none.
+    case limit(id: String, Int64?)
     /// Put a process into a running container. Comes with its stdin, stdout and stderr, or with none where it gets a terminal.
     /// `id` is the agent's choice, and names it in what is told of it.
     case exec(id: String, container: String, ExecSpec)
@@ -16,8 +21,10 @@ public enum LauncherRequest: Sendable {
 
 /// What the launcher tells the agent.
 public enum LauncherEvent: Sendable {
-    /// First on every connection. `exited` holds all that nobody has acknowledged.
-    case hello(epoch: String, running: [ContainerStart], exited: [ContainerExit])
+    /// First on every connection. `exited` holds all that nobody has acknowledged. `skills` is 0 from launchers that know neither
+    /// `pause`, nor `resume`, nor `limit`.
+    case hello(
+        epoch: String, running: [ContainerStart], exited: [ContainerExit], skills: UInt8 = 1)
     /// Comes with the near end of its terminal where it has one.
     case started(ContainerStart)
     /// Comes with a descriptor of the writable layer where it was to be kept.
@@ -56,6 +63,16 @@ extension LauncherRequest {
         case .hangUp(let id):
             out.put(UInt8(6))
             out.put(id)
+        case .pause(let id):
+            out.put(UInt8(7))
+            out.put(id)
+        case .resume(let id):
+            out.put(UInt8(8))
+            out.put(id)
+        case .limit(let id, let limit):
+            out.put(UInt8(9))
+            out.put(id)
+            out.put(limit)
         }
         return out.bytes
     }
@@ -78,6 +95,9 @@ extension LauncherRequest {
             self = .exec(
                 id: try wire.string(), container: try wire.string(), try ExecSpec(from: &wire))
         case 6: self = .hangUp(id: try wire.string())
+        case 7: self = .pause(id: try wire.string())
+        case 8: self = .resume(id: try wire.string())
+        case 9: self = .limit(id: try wire.string(), try wire.optionalInt64())
         default: throw WireReader.Malformed()
         }
     }
@@ -87,11 +107,12 @@ extension LauncherEvent {
     public var bytes: [UInt8] {
         var out = WireWriter()
         switch self {
-        case .hello(let epoch, let running, let exited):
+        case .hello(let epoch, let running, let exited, let skills):
             out.put(UInt8(1))
             out.put(epoch)
             out.put(running) { $1.write(to: &$0) }
             out.put(exited) { $1.write(to: &$0) }
+            out.put(skills)
         case .started(let start):
             out.put(UInt8(2))
             start.write(to: &out)
@@ -115,7 +136,8 @@ extension LauncherEvent {
         case 1:
             self = .hello(
                 epoch: try wire.string(), running: try wire.list { try ContainerStart(from: &$0) },
-                exited: try wire.list { try ContainerExit(from: &$0) })
+                exited: try wire.list { try ContainerExit(from: &$0) },
+                skills: wire.isAtEnd ? 0 : try wire.byte())
         case 2: self = .started(try ContainerStart(from: &wire))
         case 3: self = .exited(try ContainerExit(from: &wire))
         case 4: self = .execStarted(id: try wire.string())
