@@ -28,6 +28,18 @@ struct JobFolder {
     /// Gives it the job's number. Where that fails the node makes the directory, without the spec's text.
     func place(_ id: JobID) { rename(staged, jobs + "/\(id)") }
 
+    /// Puts another text in the place of a job's, and keeps the former one beside it.
+    static func renew(_ source: String, of id: JobID, in directories: Directories)
+        throws(SystemError)
+    {
+        let text = directories.jobDirectory(id.rawValue) + "/spec.yaml"
+        var number = 1
+        while Files.exists(text + ".\(number)") { number += 1 }
+        // A job whose folder could not be placed has no text.
+        rename(text, text + ".\(number)")
+        try Files.writeAtomically(text, source.utf8, durable: false)
+    }
+
     func discard() { Self.remove(staged) }
 
     /// Removes what killed servers had begun. No other server may be at work.

@@ -118,7 +118,7 @@ extension JobServer {
         }
     }
 
-    private func points(of id: JobID) async throws(ErrorReport) -> SweepExpansion {
+    func points(of id: JobID) async throws(ErrorReport) -> SweepExpansion {
         if let points = expansions[id] { return points }
         if let last = lastExpansion, last.job == id { return last.points }
         let points = try await SubmitCheck.points(of: try job(id).spec)

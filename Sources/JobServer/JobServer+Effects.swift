@@ -19,6 +19,9 @@ extension JobServer {
                     .node(
                         name, agentEpoch: incarnation.agentEpoch,
                         launcherEpoch: incarnation.launcherEpoch, bootID: incarnation.bootID))
+            case .saveSpec(let id):
+                guard let job = state.job(id) else { continue }
+                writes.append(.spec(id, job.spec, taskCount: job.taskCount))
             case .removeNode(let name): writes.append(.nodeRemoved(name))
             case .saveTasks(let changes):
                 for row in changes.lazy.flatMap(write) {

@@ -34,11 +34,28 @@ extension JobServer {
             admit(inserted.id, draft, expansion, dependencies)
         } else {
             folder.discard()
+            try await checkSame(request, inserted)
         }
         var reply = SubmitReply(
             id: inserted.id, name: inserted.name, tasks: inserted.taskCount)
         if inserted.isNew { reply.notes = notes(on: request.spec) }
         return reply
+    }
+
+    /// The key was used before: for the same job, or by mistake.
+    private func checkSame(_ request: SubmitRequest, _ earlier: InsertedJob)
+        async throws(ErrorReport)
+    {
+        guard let store, let key = request.key,
+            let stored = try await read({ () throws(StoreError) in try store.job(earlier.id) })
+        else { return }
+        let keys = SpecDifference(stored.spec, request.spec).keys
+        guard !keys.isEmpty else { return }
+        throw ErrorReport(
+            error:
+                "submit: the key '\(key)' is that of job \(earlier.id), whose spec differs in \(keys.joined(separator: ", "))",
+            hint: "use another key for another job; `martlet show \(earlier.id)` shows that one",
+            isUsage: true)
     }
 
     private static func bytes(of dependencies: [JobDependency]) -> [UInt8] {

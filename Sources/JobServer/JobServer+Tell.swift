@@ -37,7 +37,7 @@ extension JobServer {
     }
 
     /// A job that lacks something that it needs to run again.
-    private func firstUnprepared(_ ids: Set<JobID>) throws(ErrorReport) -> JobID? {
+    func firstUnprepared(_ ids: Set<JobID>) throws(ErrorReport) -> JobID? {
         for id in ids {
             let job = try job(id)
             guard job.isLoaded, expansions[id] != nil, areLoaded(job.dependencies) else {
@@ -47,7 +47,7 @@ extension JobServer {
         return nil
     }
 
-    private func prepare(_ id: JobID) async throws(ErrorReport) {
+    func prepare(_ id: JobID) async throws(ErrorReport) {
         try await load(id)
         let job = try job(id)
         try await loadFollowed(job.dependencies)

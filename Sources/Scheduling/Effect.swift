@@ -5,6 +5,8 @@ public import JobModel
 public enum Effect: Sendable {
     // To be saved, in this order
     case saveJob(JobID)
+    /// Its spec and its size, which are otherwise saved by the submit alone.
+    case saveSpec(JobID)
     case saveNode(String, NodeIncarnation)
     case removeNode(String)
     case saveTasks([TaskChange])

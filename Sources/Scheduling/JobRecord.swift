@@ -170,6 +170,17 @@ public struct JobRecord: Sendable {
         image == .ready && blockers.isEmpty && ended == nil && decisions.hold == nil
     }
 
+    /// Takes another spec, with nothing laid over it, and more tasks.
+    mutating func renew(_ spec: JobSpec, count: Int) {
+        constants = Constants(spec)
+        // Any other is asked for when it goes on.
+        if spec.image == "host" { image = .ready }
+        decisions.limits = nil
+        decisions.priority = nil
+        untouched += count - taskCount
+        tasks.grow(to: count)
+    }
+
     /// Lays what was decided over what was submitted.
     mutating func takeDecisions() {
         constants = Constants(spec.with(decisions))

@@ -40,6 +40,8 @@ public enum ServerEvent: Sendable {
     /// Change what holds of a job that has not ended.
     case jobSet(JobID, [JobSetting])
     case jobSteered(JobID, JobSteering)
+    /// It goes on with another spec, and with more tasks at its end; those in `dropped` are no longer wanted. It has to be loaded.
+    case jobRenewed(JobID, JobSpec, taskCount: Int, dropped: [Range<Int>])
     /// Queue the selected tasks again that ended in one of these states.
     case retryRequested(TaskSelection, Set<TaskState>)
 

@@ -46,7 +46,7 @@ extension ServerState {
     }
 
     /// What the job waits for is looked at anew: its tasks were perhaps cancelled because of it.
-    private mutating func reopen(_ id: JobID, _ indexes: [Int], _ now: Timestamp) {
+    mutating func reopen(_ id: JobID, _ indexes: [Int], _ now: Timestamp) {
         jobs[id]?.failure = nil
         jobs[id]?.decisions.firstFailure = nil
         jobs[id]?.decisions.avoided = nil

@@ -94,6 +94,8 @@ public struct ServerState: Sendable {
             exclude(job, from: node, reason, until)
         case .cancelRequested(let selection): cancel(selection, now)
         case .jobSet(let job, let settings): set(job, settings, now)
+        case .jobRenewed(let job, let spec, let count, let dropped):
+            renew(job, spec, count: count, dropped: dropped, now)
         case .jobSteered(let job, .hold): hold(job, .held, now)
         case .jobSteered(let job, .pause): hold(job, .paused, now)
         case .jobSteered(let job, .release): release(job, now)
@@ -149,6 +151,7 @@ public struct ServerState: Sendable {
 struct Outbox: Sendable {
     var tasks: [TaskChange] = []
     var jobs: Set<JobID> = []
+    var specs: Set<JobID> = []
     var nodes: [(String, NodeIncarnation)] = []
     var removed: [String] = []
     var acknowledged: [String: [AttemptID]] = [:]
@@ -162,7 +165,8 @@ struct Outbox: Sendable {
     var changed: Set<JobID> = []
 
     mutating func take() -> [Effect] {
-        var effects: [Effect] = jobs.sorted().map { .saveJob($0) }
+        var effects: [Effect] = specs.sorted().map { .saveSpec($0) }
+        effects += jobs.sorted().map { .saveJob($0) }
         effects += nodes.map { .saveNode($0.0, $0.1) } + removed.map { .removeNode($0) }
         if !tasks.isEmpty { effects.append(.saveTasks(tasks)) }
         effects += acknowledged.sorted { $0.key < $1.key }.map {

@@ -33,7 +33,7 @@ struct TaskTable: Sendable {
         }
     }
 
-    let count: Int
+    private(set) var count: Int
     private(set) var counts = TaskCounts()
     private var bytes: [UInt8] = []
     /// Set in a byte whose task has a row of its own in the database.
@@ -55,6 +55,12 @@ struct TaskTable: Sendable {
             reach(index)
             bytes[index] = bytes[index] & Self.rowBit | newValue.rawValue
         }
+    }
+
+    /// More tasks at the end, all of them queued.
+    mutating func grow(to size: Int) {
+        counts.queued += max(0, size - count)
+        count = max(count, size)
     }
 
     /// All from here on are queued and have no row.

@@ -11,6 +11,9 @@ extension APIServer {
             let body: SettingsRequest = try await Self.body(request)
             return try JSONReply(try await jobs.set(body.jobs, body.settings))
         }
+        v1.post("resume") { request, _ in
+            try JSONReply(try await jobs.resume(try await Self.body(request)))
+        }
         v1.post("steer") { request, _ in
             let body: SteeringRequest = try await Self.body(request)
             return try JSONReply(try await jobs.steer(body.jobs, body.steering))

@@ -119,11 +119,13 @@ public struct APIServer: Sendable {
         }
         v1.post("retry") { request, _ in
             let body: SelectionRequest = try await Self.body(request)
+            let selections = try await jobs.narrow(
+                body.selections, condition: body.condition, timedOut: body.timedOut ?? false)
             let counts =
                 if let states = body.states {
-                    try await jobs.retry(body.selections, states: states)
+                    try await jobs.retry(selections, states: states)
                 } else {
-                    try await jobs.retry(body.selections)
+                    try await jobs.retry(selections)
                 }
             return try JSONReply(SelectionReply(counts: counts))
         }

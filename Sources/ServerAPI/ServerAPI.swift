@@ -14,9 +14,18 @@ public struct SelectionRequest: Sendable, Codable {
     public var selections: [TaskSelection]
     /// Retry only: tasks that ended so; nil means all that did not succeed.
     public var states: Set<TaskState>?
-    public init(_ selections: [TaskSelection], states: Set<TaskState>? = nil) {
+    /// Retry only: those whose points fulfil it, in the language of a sweep's `where`; nil means all.
+    public var condition: String?
+    /// Retry only: those that passed their time limit.
+    public var timedOut: Bool?
+    public init(
+        _ selections: [TaskSelection], states: Set<TaskState>? = nil, condition: String? = nil,
+        timedOut: Bool? = nil
+    ) {
         self.selections = selections
         self.states = states
+        self.condition = condition
+        self.timedOut = timedOut
     }
 }
 

@@ -24,6 +24,9 @@ extension APIClient {
     public func set(_ request: SettingsRequest) throws -> [JobSummary] {
         try post("/settings", request)
     }
+    public func resume(_ request: ResumeRequest) throws -> ResumeReply {
+        try post("/resume", request)
+    }
     public func steer(_ request: SteeringRequest) throws -> [JobSummary] {
         try post("/steer", request)
     }

@@ -55,6 +55,10 @@ enum Schema {
                     ALTER TABLE jobs ADD COLUMN decisions TEXT;
                     """)
         }
+        migrator.registerMigration("7 which attempts passed their time limit") { database in
+            try database.execute(
+                sql: "ALTER TABLE tasks ADD COLUMN timed_out INTEGER NOT NULL DEFAULT 0")
+        }
         return migrator
     }
 

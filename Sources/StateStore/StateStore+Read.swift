@@ -87,6 +87,19 @@ extension StateStore {
         } catch { throw StoreError("read", "states of job \(job)", error) }
     }
 
+    /// Failed tasks whose last attempt passed its time limit, ascending.
+    public func timedOut(of job: JobID) throws(StoreError) -> [Int] {
+        do {
+            return try reader.read { database in
+                try Int.fetchAll(
+                    database,
+                    sql: """
+                        SELECT number FROM tasks WHERE job = ? AND timed_out AND state = ? ORDER BY number
+                        """, arguments: [job.rawValue, StateCode.code(.failed)])
+            }
+        } catch { throw StoreError("read", "tasks of job \(job)", error) }
+    }
+
     /// Names of all metrics that tasks of the job wrote, in no order.
     public func metricNames(of job: JobID) throws(StoreError) -> [String] {
         do {
@@ -169,7 +182,8 @@ extension StateStore {
             index: row["number"], attempt: row["attempt"],
             state: try StateCode.state(row["state"]), failures: row["failures"],
             memory: row["memory"], isCancelling: cancelling == 1,
-            isOverdue: cancelling == 2, time: row["time_limit"], losses: row["losses"],
+            isOverdue: cancelling == 2, timedOut: row["timed_out"], time: row["time_limit"],
+            losses: row["losses"],
             placement: node.map {
                 Placement(
                     node: $0, cpus: NumberList.numbers(row["cpus"]),

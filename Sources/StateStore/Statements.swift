@@ -19,14 +19,15 @@ struct Statements {
                 ON CONFLICT (job, number) DO UPDATE SET attempt = ?3, state = 1, memory = ?4, cancelling = 0,
                     node = ?5, cpus = ?6, numa = ?7, gpus = ?8, gpu_share = ?9, gang = ?10, started = NULL, ended = NULL,
                     code = NULL, signal = NULL, user_time = NULL, system_time = NULL, peak_memory = NULL, enforcement = NULL,
-                    metrics = NULL, reason = NULL
+                    metrics = NULL, reason = NULL,
+                    timed_out = 0
                 """)
         ended = try database.cachedStatement(
             sql: """
                 UPDATE tasks SET attempt = ?3, state = ?4, failures = ?5, memory = ?6, time_limit = NULL, losses = 0,
                     cancelling = 0, started = ?7, ended = ?8,
                     code = ?9, signal = ?10, user_time = ?11, system_time = ?12, peak_memory = ?13, enforcement = ?14,
-                    metrics = ?15, reason = ?16
+                    metrics = ?15, reason = ?16, timed_out = ?17
                 WHERE job = ?1 AND number = ?2
                 """)
         marked = try database.cachedStatement(
@@ -46,6 +47,10 @@ struct Statements {
         switch write {
         case .event(let draft): try log.insert(draft, event)
         case .job(let progress): try update(progress)
+        case .spec(let id, let spec, let taskCount):
+            try database.execute(
+                sql: "UPDATE jobs SET spec = ?, task_count = ? WHERE id = ?",
+                arguments: [try JSONEncoder().encode(spec), taskCount, id.rawValue])
         case .node(let name, let agentEpoch, let launcherEpoch, let bootID):
             try database.execute(
                 sql: "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?)",
@@ -126,6 +131,7 @@ struct Statements {
                 record.userMicroseconds, record.systemMicroseconds, record.peakMemory,
                 record.enforcement?.words.joined(separator: ","),
                 record.metrics.isEmpty ? nil : try Metrics.text(record.metrics), reason,
+                record.timedOut,
             ])
     }
 

@@ -55,6 +55,8 @@ public struct JobProgress: Sendable {
 /// One change of the database.
 public enum StoreWrite: Sendable {
     case job(JobProgress)
+    /// It goes on with another spec, and more tasks.
+    case spec(JobID, JobSpec, taskCount: Int)
     case node(String, agentEpoch: String, launcherEpoch: String, bootID: String)
     /// One that the user named, or named anew.
     case machine(NodeSpec)
@@ -129,6 +131,8 @@ public struct TaskRow: Sendable, Hashable {
     public var memory: Int64?
     public var isCancelling: Bool
     public var isOverdue = false
+    /// Its last attempt passed its time limit.
+    public var timedOut = false
     /// Milliseconds of the next attempt, where they were raised.
     public var time: Int64?
     public var losses = 0

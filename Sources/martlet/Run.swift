@@ -17,12 +17,19 @@ struct Run: ParsableCommand {
         name: [.customShort("i"), .customLong("interactive")],
         help: "Pass standard input on to the one task, show what it says, and exit as it does.")
     var withInput = false
+    @Flag(
+        help:
+            "Go on with the newest job of this name: keep what succeeded, run the rest and what the sweep has beyond."
+    )
+    var resume = false
+    @Flag(help: "With --resume: accept that other keys than the sweep have changed.")
+    var yes = false
     @Flag(name: [.customShort("t"), .customLong("tty")], help: "Give the one task a terminal.")
     var withTerminal = false
 
     func run() throws {
         if withInput || withTerminal { return try sit() }
-        guard let reply = try submission.submit(options) else { return }
+        guard let reply = try resume ? goOn() : submission.submit(options) else { return }
         if detach || submission.quiet { submission.tell(reply) }
         if detach { return }
         // A reader that leaves changes nothing of how the job ends.

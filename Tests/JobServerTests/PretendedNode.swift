@@ -60,6 +60,8 @@ final class PretendedNode: Sendable {
         say(.message(.exited(attempts.map { Self.end($0, code: code, metrics: metrics) })))
     }
 
+    func end(_ record: ExitRecord) { say(.message(.exited([record]))) }
+
     func say(_ output: SessionOutput, in session: Int64) {
         say(.message(.session(session, output)))
     }

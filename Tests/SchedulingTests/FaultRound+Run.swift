@@ -46,9 +46,22 @@ extension FaultRound {
             apply(.tick)
         case 107:
             if let event = echoes.randomElement(using: &random) { apply(event) }
+        case 110 where withFaults && chance(50): renewSome()
         case 108, 109: steerSome(withFaults: withFaults)
         default: connect(name)
         }
+    }
+
+    /// Some of its points go, and some come.
+    private mutating func renewSome() {
+        guard let id = disk.jobs.keys.sorted().randomElement(using: &random) else { return }
+        load(id)
+        guard let job = server.job(id), job.isLoaded, !job.isIndexed else { return }
+        for dependency in job.dependencies { load(dependency.job) }
+        let count = job.taskCount + Int.random(in: 0...3, using: &random)
+        let first = Int.random(in: 0..<job.taskCount, using: &random)
+        let dropped = chance(30) ? [first..<min(first + 2, job.taskCount)] : []
+        apply(.jobRenewed(id, job.spec, taskCount: count, dropped: dropped))
     }
 
     private mutating func steerSome(withFaults: Bool) {
@@ -103,7 +116,7 @@ extension FaultRound {
                 violations.append("job \(job.id) counts \(job.counts), has \(counts)")
             }
         }
-        for (id, count) in acknowledgedJobs where server.job(id)?.counts.total != count {
+        for (id, count) in acknowledgedJobs where server.job(id)?.counts.total ?? 0 < count {
             violations.append("job \(id) is not whole")
         }
         checkResources()

@@ -76,6 +76,8 @@ struct FaultRound {
         for effect in effects {
             switch effect {
             case .saveJob(let id): writes.append(.job(server.job(id)!))
+            case .saveSpec(let id):
+                writes.append(.spec(id, server.job(id)!.spec, server.job(id)!.taskCount))
             case .saveNode(let name, let incarnation): writes.append(.node(name, incarnation))
             case .saveTasks(let changes): writes += changes.map { .task($0) }
             case .fetchImage, .wake, .changed, .notify, .quarantined: break
@@ -90,6 +92,7 @@ struct FaultRound {
         let answer = uncommitted.removeFirst()
         for write in answer.writes { disk.apply(write) }
         for write in answer.writes {
+            if case .spec(let id, _, let count) = write { acknowledgedJobs[id] = count }
             if case .task(.ended(let record, .succeeded, _, _)) = write {
                 settled.insert(record.attempt.task)
             }

@@ -29,6 +29,7 @@ struct SimulatedDisk {
     /// What of an answer's effects is to be saved, with the values that it has at this moment.
     enum Write {
         case job(JobRecord)
+        case spec(JobID, JobSpec, Int)
         case node(String, NodeIncarnation)
         case task(TaskChange)
     }
@@ -41,6 +42,9 @@ struct SimulatedDisk {
             jobs[record.id]?.failure = record.failure
             jobs[record.id]?.counts = record.counts
             jobs[record.id]?.decisions = record.decisions
+        case .spec(let id, let spec, let count):
+            jobs[id]?.new.spec = spec
+            jobs[id]?.new.taskCount = count
         case .node(let name, let incarnation): nodes[name] = incarnation
         case .task(let change): apply(change)
         }
