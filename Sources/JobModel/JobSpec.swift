@@ -33,6 +33,10 @@ public struct JobSpec: Sendable, Equatable, Codable {
     public var readOnlyRoot: Bool
     public var confinement: Confinement
     public var priority: Priority
+    /// Nothing of it begins before; nil means at once.
+    public var start: Timestamp?
+    /// Nil where it shares its limit with nobody.
+    public var group: JobGroup?
     /// Somebody sits at its one task; nil for all that run by themselves. Not for files: only `run` has somebody.
     public var interaction: Interaction?
 

@@ -22,6 +22,8 @@ public struct SpecDifference: Sendable {
         noteCommand()
         note("resources", \.resources, Self.resources)
         note("priority", \.priority) { "\($0.rawValue)" }
+        note("start", \.start) { $0?.description }
+        note("group", \.group) { $0.map { "\($0.name), \($0.parallel) at once" } }
         note("limits.time", \.limits.time, Self.time)
         note("limits.time", \.limits.timeOverMedian) { $0.map { "\($0)x median" } }
         note("limits.total", \.limits.total, Self.time)

@@ -33,6 +33,16 @@ public struct ClusterSnapshot: Sendable {
         }
     }
 
+    /// How many more tasks of a group's jobs may start.
+    public struct GroupRoom: Sendable {
+        public var name: String
+        public var room: Int
+        public init(name: String, room: Int) {
+            self.name = name
+            self.room = room
+        }
+    }
+
     public struct Demand: Sendable {
         public var id: DemandID
         public var request: ResourceRequest
@@ -48,6 +58,8 @@ public struct ClusterSnapshot: Sendable {
         public var step = 0.0
         /// Milliseconds that a task stays at most, as far as is known.
         public var duration: Int64?
+        /// The limit that its job shares with others.
+        public var group: GroupRoom?
         /// Nodes that it must not have, by name, and why.
         var excluded: [String: Exclusion] = [:]
         /// Room that is kept for it.

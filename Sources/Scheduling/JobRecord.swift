@@ -120,6 +120,8 @@ public struct JobRecord: Sendable {
     var history: [Int: History] = [:]
     var live: [Int: Live] = [:]
     var lanes: Set<LaneID> = []
+    /// `spec.start`, until it has come.
+    var waitsUntil: Timestamp?
     /// Jobs that have to end first.
     var blockers: Set<JobID> = []
     public internal(set) var decisions = JobDecisions()
@@ -146,6 +148,7 @@ public struct JobRecord: Sendable {
         image = job.spec.image == "host" ? .ready : .unasked
         tasks = TaskTable(count: job.taskCount)
         untouched = job.taskCount
+        waitsUntil = job.spec.start
     }
 
     /// Forgets all about the tasks but their counts.
@@ -168,6 +171,7 @@ public struct JobRecord: Sendable {
     /// Whether tasks may be dispatched at all.
     var isRunnable: Bool {
         image == .ready && blockers.isEmpty && ended == nil && decisions.hold == nil
+            && waitsUntil == nil
     }
 
     /// Takes another spec, with nothing laid over it, and more tasks.
@@ -175,6 +179,7 @@ public struct JobRecord: Sendable {
         constants = Constants(spec)
         // Any other is asked for when it goes on.
         if spec.image == "host" { image = .ready }
+        waitsUntil = spec.start
         decisions.limits = nil
         decisions.priority = nil
         untouched += count - taskCount
@@ -196,7 +201,7 @@ public struct JobRecord: Sendable {
     public var state: JobState {
         if ended != nil { return finalState }
         if !live.isEmpty { return .running }
-        if image != .ready || !blockers.isEmpty { return .waiting }
+        if image != .ready || !blockers.isEmpty || waitsUntil != nil { return .waiting }
         return started == nil ? .queued : .running
     }
 

@@ -42,6 +42,8 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     case closed(open: Int, needed: Int)
     /// `limits.parallel` is reached.
     case parallelLimit
+    /// The limit that its job shares with others is reached.
+    case groupLimit(String)
     /// The nodes that are left cannot be given what it needs.
     case excluded(String, isForGood: Bool)
     case noNode
@@ -60,6 +62,7 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
         case .closed(let open, let needed):
             "needs \(needed) nodes, \(open) of those that could hold it \(open == 1 ? "takes" : "take") work now"
         case .parallelLimit: "limits.parallel is reached"
+        case .groupLimit(let name): "the limit of group \(name) is reached"
         case .excluded(let why, _): why
         case .noNode: "no node is connected"
         }
@@ -69,7 +72,9 @@ public enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     var isForRoom: Bool {
         switch self {
         case .busy, .fewNodes: true
-        case .tooLarge, .unknown, .portHeld, .closed, .parallelLimit, .excluded, .noNode: false
+        case .tooLarge, .unknown, .portHeld, .closed, .parallelLimit, .groupLimit, .excluded,
+            .noNode:
+            false
         }
     }
 

@@ -6,6 +6,8 @@ public struct Scheduler {
     private var pool: NodePool
     private let lanes: [DemandID: [ClusterSnapshot.Lane]]
     private var headroom: [JobID: Int]
+    /// The same of groups of jobs.
+    private var groupRoom: [String: Int] = [:]
     private let waiting: [WaitingGPUs]
     /// Needs that found no room. What is free only shrinks while a plan is made, so they never will in this one.
     private var refused: [Refusal: Found] = [:]
@@ -54,6 +56,7 @@ public struct Scheduler {
 
     private mutating func serve(_ demands: [ClusterSnapshot.Demand]) {
         openings = .init(repeating: [], count: demands.count)
+        for group in demands.compactMap(\.group) { groupRoom[group.name] = group.room }
         let needs = demands.map(need)
         var turns = Turns(demands)
         while let turn = turns.next {
@@ -82,10 +85,11 @@ public struct Scheduler {
     private mutating func open(_ demand: ClusterSnapshot.Demand, _ need: Need, _ turn: Int) -> Bool
     {
         guard openings[turn].count < demand.ready, headroom[demand.id.job] != 0,
-            place(demand, need)
+            demand.group.map({ groupRoom[$0.name] != 0 }) ?? true, place(demand, need)
         else { return false }
         openings[turn].append(plan.openings.count - 1)
         headroom[demand.id.job]? -= 1
+        if let group = demand.group { groupRoom[group.name]? -= 1 }
         placed += 1
         return true
     }
@@ -222,6 +226,7 @@ extension Scheduler {
         guard pool.accepting > 0 else { return .noNode }
         if let reason = exclusion(demand) { return reason }
         if headroom[demand.id.job] == 0 { return .parallelLimit }
+        if let group = demand.group, groupRoom[group.name] == 0 { return .groupLimit(group.name) }
         let open = pool.openCount(need)
         if open < demand.request.nodes {
             return .closed(open: open, needed: demand.request.nodes)

@@ -19,6 +19,7 @@ extension ServerState {
         guard job.isRunnable else { return false }
         guard job.lanes.contains(where: { isBacklogged($0) }) else { return false }
         if let parallel = job.spec.limits.parallel, job.lanes.count >= parallel { return false }
+        if let group = job.spec.group, groupRoom()[group.name] == 0 { return false }
         return pool.nodes.contains { node in
             node.acceptsWork && job.everyExclusion[node.name] == nil
                 && node.resources.holder(of: job.spec.network.fixedPorts) == nil

@@ -25,6 +25,7 @@ extension ServerState {
 
     func work(of ids: [JobID], _ now: Timestamp) -> Work {
         var work = Work()
+        let groups = groupRoom()
         for id in ids {
             // In place: a job is large to copy.
             guard let place = jobs.index(forKey: id), jobs.values[place].readyCount > 0,
@@ -33,6 +34,9 @@ extension ServerState {
             let share = jobs.values[place].share.share(of: capacity, now)
             for var demand in jobs.values[place].demands {
                 demand.share = share
+                demand.group = jobs.values[place].spec.group.map {
+                    ClusterSnapshot.GroupRoom(name: $0.name, room: groups[$0.name] ?? 0)
+                }
                 demand.step =
                     (Usage(demand.request) * Double(demand.request.nodes)).share(of: capacity)
                 work.demands.append(demand)

@@ -73,6 +73,7 @@ extension ServerState {
                 reason ?? "the image is being fetched"
             )
         }
+        if let start = job.waitsUntil { return (job.state, "starts at \(start)") }
         if let blocker = job.blockers.min() { return (job.state, "waits for job \(blocker)") }
         guard job.live.isEmpty else { return (job.state, nil) }
         let closed = closedNodes

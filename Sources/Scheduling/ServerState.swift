@@ -63,6 +63,7 @@ public struct ServerState: Sendable {
     /// Applies events in their order, then plans once for all of them.
     public mutating func apply(_ events: [ServerEvent], now: Timestamp) -> [Effect] {
         for event in events { apply(event, now) }
+        beginDue(now)
         dispatch(now)
         return takeEffects()
     }
@@ -110,7 +111,7 @@ public struct ServerState: Sendable {
     mutating func takeEffects() -> [Effect] {
         let deadlines = [
             delayed.last?.due, imageRetries.values.min(), leases.values.min(), rebalanceAt,
-            nextReadmission, nextOverdue(),
+            nextReadmission, nextOverdue(), nextStart,
         ]
         let wake = deadlines.compactMap { $0 }.min()
         if wake != announcedWake {
@@ -140,6 +141,7 @@ public struct ServerState: Sendable {
         readmit(now)
         endLeases(now)
         endOverdue(now)
+        beginDue(now)
         if let due = rebalanceAt, due <= now {
             rebalanceAt = nil
             recallStuck(now)

@@ -69,6 +69,8 @@ final class JobSpecReader {
                 },
                 "resources": { spec.resources = self.resources($0) },
                 "priority": { spec.priority = self.priority($0) },
+                "start": { spec.start = self.start($0) },
+                "group": { spec.group = self.group($0) },
                 "limits": { spec.limits = self.limits($0) },
                 "retry": { spec.retry = self.retry($0) },
                 "stop": { node in

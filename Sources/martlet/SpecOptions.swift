@@ -66,6 +66,9 @@ struct SpecOptions: ParsableArguments {
     @Flag(help: "Let nothing else run on a task's node.") var exclusive = false
     @Option(help: "NAME=VALUE that a node must have.") var label: [String] = []
     @Option(help: "Served before lower ones, -1000 to 1000.") var priority: String?
+    @Option(help: "Begin no earlier: 22:00, 2026-11-27T22:00, +90m.") var startAt: String?
+    @Option(help: "Group of jobs with a limit in common.") var group: String?
+    @Option(help: "Most tasks at once of all jobs of the group.") var groupParallel: String?
     @Option(help: "Size of /dev/shm.") var shm: String?
     @Option(help: "Most processes of a task.") var pids: String?
     @Option(help: "Time limit of a task: 2h, or \"3x median\" of those that succeeded.")
@@ -205,6 +208,8 @@ struct SpecOptions: ParsableArguments {
             ("resources.numa", numa, "--numa"), ("resources.smt", smt, "--smt"),
             ("resources.nodes", nodes, "--nodes"), ("resources.packing", packing, "--packing"),
             ("resources.exclusive", exclusive ? "true" : nil, "--exclusive"),
+            ("start", startAt, "--start-at"), ("group.name", group, "--group"),
+            ("group.parallel", groupParallel, "--group-parallel"),
             ("priority", priority, "--priority"), ("resources.shm", shm, "--shm"),
             ("resources.pids", pids, "--pids"),
             ("limits.time", time, "--time"), ("limits.total", totalTime, "--total-time"),

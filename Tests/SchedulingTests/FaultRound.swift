@@ -155,6 +155,8 @@ struct FaultRound {
         if chance(30) { spec.limits.timeOverMedian = 2 }
         if chance(10) { spec.limits.total = 20_000 }
         if chance(20) { spec.limits.failures = .percent(50) }
+        if chance(20) { spec.group = JobGroup(name: "g", parallel: 2) }
+        if chance(10) { spec.start = Timestamp(milliseconds: now.milliseconds + 3000) }
     }
 
     mutating func crashServer() {
