@@ -274,28 +274,37 @@ struct PullTests {
         #expect(mirror.fetches.count == 1 && site.registry.fetches.isEmpty)
     }
 
-    @Test("a node that does not pull gets blobs from one that does")
-    func handedOn() throws {
-        let site = try PulledSite(layers: 1, bytes: 30 << 20)
-        let (puller, other) = (node(site, "puller"), site.site.node("other"))
+    @Test(
+        "a node that does not pull gets blobs from one that does, and neither keeps wrong ones",
+        arguments: [false, true])
+    func handedOn(wrong: Bool) throws {
         let wires = (Wire(), Wire())
+        let site = try PulledSite(layers: 1, bytes: 12 << 20) { [other = wires.1] request, blob in
+            other.awaitPeer()
+            var blob = blob
+            if wrong { blob[blob.count / 2] ^= 1 }
+            return .init(blob, for: request)
+        }
         let failures = Monitor<[String]>([])
-        func start(_ node: Node, _ wire: Wire, pulls: Bool) throws -> WorkerThread {
-            try WorkerThread(node.name) {
+        func start(_ name: String, _ wire: Wire, pulls: Bool) throws -> WorkerThread {
+            let node = node(site, name)
+            return try WorkerThread(name) {
                 do {
-                    _ = try site.site.deliver(site.image, to: node, wire, pulls: pulls)
+                    try site.deliver(to: node, wire, pulls: pulls)
                 } catch { failures.withLock { $0.append("\(error)") } }
             }
         }
-        let first = try start(puller, wires.0, pulls: true)
-        site.registry.awaitFetch()
-        let second = try start(other, wires.1, pulls: false)
+        let first = try start("puller", wires.0, pulls: true)
+        site.registry.awaitQuestion()
+        let second = try start("other", wires.1, pulls: false)
         first.join()
         second.join()
         #expect(failures.quietly { $0 } == [])
-        #expect(wires.0.sent < Self.fewBytes)
-        // Where the first was done before the second asked, the head sends it.
-        #expect(wires.1.sent < Self.fewBytes || wires.1.sent > 30 << 20)
+        if wrong {
+            #expect(wires.0.sent > 12 << 20 && wires.1.sent > 12 << 20)
+        } else {
+            #expect(wires.0.sent < Self.fewBytes && wires.1.sent < Self.fewBytes)
+        }
     }
 
     @Test("what an earlier node says of a blob reads as before, and it is not sent to registries")

@@ -66,13 +66,12 @@ final class PulledSite: Sendable {
     /// - Parameter other: the same one under another name.
     @discardableResult
     func deliver(
-        _ other: StoredImage? = nil, to node: Node, job: Int64 = 1,
+        _ other: StoredImage? = nil, to node: Node, _ wire: Wire = Wire(), pulls: Bool = true,
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> Int {
-        let wire = Wire()
         let image = other ?? image
         let layers = try site.deliver(
-            image, to: node, job: job, wire, pulls: true, isCancelled: isCancelled)
+            image, to: node, wire, pulls: pulls, isCancelled: isCancelled)
         guard layers.count == image.layers.count else { throw CocoaError(.fileReadCorruptFile) }
         for (ours, theirs) in zip(image.layers, layers) {
             for name in try FileManager.default.contentsOfDirectory(atPath: ours) {

@@ -144,9 +144,18 @@ final class Wire: Sendable {
     }
 
     var sent: Int { state.withLock { $0.sent } }
+    private let namesPeer = Monitor(false)
+    /// Once the head has told the node to get something from another one.
+    func awaitPeer() { namesPeer.wait { $0 ? true : nil } }
 
     /// Nil where the wire is cut.
     func carry(_ bytes: [UInt8]) -> [UInt8]? {
+        // Behind the lengths.
+        if bytes.dropFirst(8).starts(with: "{\"peer\"".utf8) { namesPeer.withLock { $0 = true } }
+        return pass(bytes)
+    }
+
+    private func pass(_ bytes: [UInt8]) -> [UInt8]? {
         state.withLock { state in
             state.sent += bytes.count
             if let cut = state.cutAfter, state.sent > cut { return nil }

@@ -25,14 +25,16 @@ final class WebServer: Sendable {
 
         /// With the range that was asked for.
         init(_ blob: [UInt8], for request: Request) {
-            let range = request.headers["range"]?.dropFirst("bytes=".count).prefix { $0 != "-" }
-            guard let start = range.flatMap({ Int($0) }) else {
+            let range = request.headers["range"]?.dropFirst("bytes=".count)
+                .split(separator: "-").map { Int($0) }
+            guard let range, let start = range.first ?? nil else {
                 body = blob
                 return
             }
+            let end = min((range.count > 1 ? range[1] : nil) ?? .max, blob.count - 1)
             status = 206
-            headers["Content-Range"] = "bytes \(start)-\(blob.count - 1)/\(blob.count)"
-            body = Array(blob[start...])
+            headers["Content-Range"] = "bytes \(start)-\(end)/\(blob.count)"
+            body = Array(blob[start...end])
         }
         init(_ status: Int, _ headers: [String: String] = [:], _ text: String = "") {
             self.status = status
@@ -45,6 +47,7 @@ final class WebServer: Sendable {
     let host: String
     private let listener: Int32
     private let log = Monitor<[Request]>([])
+    private let asked = Monitor(false)
     private let script: @Sendable (Request) -> Answer
 
     init(_ script: @escaping @Sendable (Request) -> Answer) throws {
@@ -54,7 +57,7 @@ final class WebServer: Sendable {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let (listener, log) = (self.listener, self.log)
+        let (listener, log, asked) = (self.listener, self.log, self.asked)
         let isUp = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(listener, $0, length) == 0 && listen(listener, 64) == 0
@@ -67,7 +70,7 @@ final class WebServer: Sendable {
             while case let connection = accept(listener, nil, nil), connection >= 0 {
                 _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
                 _ = try? WorkerThread("answer") {
-                    Self.serve(connection, script, log)
+                    Self.serve(connection, script, log, asked)
                     close(connection)
                 }
             }
@@ -80,12 +83,17 @@ final class WebServer: Sendable {
     var requests: [Request] { log.quietly { $0 } }
     /// Of nodes.
     var fetches: [Request] { requests.filter(\.isOfNode) }
+    /// Once a node has had an answer.
     func awaitFetch() { log.wait { $0.contains(where: \.isOfNode) ? true : nil } }
+    /// Once one has asked.
+    func awaitQuestion() { asked.wait { $0 ? true : nil } }
 
     private static func serve(
-        _ connection: Int32, _ script: @Sendable (Request) -> Answer, _ log: Monitor<[Request]>
+        _ connection: Int32, _ script: @Sendable (Request) -> Answer, _ log: Monitor<[Request]>,
+        _ asked: Monitor<Bool>
     ) {
         guard let request = read(connection) else { return }
+        if request.isOfNode { asked.withLock { $0 = true } }
         let answer = script(request)
         log.withLock { $0.append(request) }
         var head = "HTTP/1.1 \(answer.status) X\r\nConnection: close\r\n"
