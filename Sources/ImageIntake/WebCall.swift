@@ -29,7 +29,7 @@ struct WebFailure: Error {
 /// signed, nor a token is seen in any list of processes. Proxies and authorities are those of the node's environment, and nobody's
 /// ~/.curlrc counts. It ends with what it can write to, and so with this process, at the next byte that comes or the end of its patience.
 ///
-/// Redirects are followed by hand. curl 7.58 to 7.82 sends the header on to other ports of the host (CVE-2022-27774), earlier ones to
+/// Redirects are followed by hand. curl 7.58 to 7.82 sends the header on to other ports of the host (CVE-2022-27776), earlier ones to
 /// other hosts (CVE-2018-1000007); here it goes to the place alone that it was given for.
 final class WebCall {
     private let arrival: ChunkArrival
