@@ -32,7 +32,7 @@ private struct Night: Decodable {
         if: Machine.hasExecutables && Laboratory.isPossible, "needs root, sshd and `make build`"))
 struct NightTests {
     /// Only machines of a laboratory have that file: one on which nothing works.
-    private static let bad = "test ! -e /mnt/hostkey || exit 9\n"
+    private static let bad = "test ! -e /mnt/hostkey || exit 9"
 
     /// Point 4 takes more memory than it asked for, 5 fails twice and then works, 6 hangs.
     private static let prepare = """
@@ -43,7 +43,8 @@ struct NightTests {
         limits: {time: 5s}
         retry: {attempts: 6, on: [node_lost, out_of_memory, "exit 9,75"], exclude_node: ["exit 9"]}
         script: |
-          \(bad.trimmingCharacters(in: .newlines))
+          set -e
+          \(bad)
           case {i} in
           4) head -c 300000000 /dev/zero | tail -c 300000000 >/dev/null ;;
           5) n=$(cat $MARTLET_CHECKPOINT/n 2>/dev/null || echo 0)
@@ -63,7 +64,7 @@ struct NightTests {
         sweep: {grid: {i: 1..\(count)}}
         retry: {attempts: 20, on: [node_lost, "exit 9"]}
         script: |
-          \(bad.trimmingCharacters(in: .newlines))
+          \(bad)
           sleep 0.2
           echo done {i} > $MARTLET_RESULTS/done
         """
