@@ -44,7 +44,7 @@ public final class TreeIntake {
                 try say(.ready(path: witness.path, isShared: true))
                 return own
             }
-            try say(.isElsewhere)
+            try say(.isElsewhere(room: room(own)))
             guard case .order(let order) = try next()?.message else { return own }
             budget = own ?? order.budget
             try say(.ready(path: try bring(order, budget), isShared: false))
@@ -193,6 +193,13 @@ public final class TreeIntake {
             }
             next += count
         }
+    }
+
+    /// Bytes of the whole disk, or of the budget where that is less.
+    private func room(_ budget: Int64?) -> Int64? {
+        var disk = statvfs()
+        guard statvfs(store.directory, &disk) == 0, disk.f_blocks > 0 else { return budget }
+        return min(budget ?? .max, Int64(disk.f_blocks) * Int64(disk.f_frsize))
     }
 
     /// The pieces lie here twice for a while, as they came and as files.

@@ -30,12 +30,18 @@ public struct TreeLine {
         self.progress = progress
     }
 
-    /// The path under which the node sees the very same; nil where it does not.
-    public mutating func look(_ witness: TreeWitness) throws(TreeError) -> String? {
+    public enum Sight {
+        /// The node sees the very same, under this path.
+        case same(String)
+        /// It does not, and a tree of more bytes than it has room for it cannot have.
+        case none(room: Int64?)
+    }
+
+    public mutating func look(_ witness: TreeWitness) throws(TreeError) -> Sight {
         try say(.look(witness))
         switch try hear().message {
-        case .ready(let path, true): return path
-        case .isElsewhere: return nil
+        case .ready(let path, true): return .same(path)
+        case .isElsewhere(let room): return .none(room: room)
         default: throw unexpected
         }
     }

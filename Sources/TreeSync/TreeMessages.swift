@@ -19,8 +19,8 @@ public enum ToTreeIntake: Sendable, Codable {
 
 /// From a node's `martlet-agent trees` to the head.
 public enum FromTreeIntake: Sendable, Codable {
-    /// The node has not the same directory under that name.
-    case isElsewhere
+    /// The node has not the same directory under that name. A tree of more bytes than `room` it cannot have; nil where it cannot tell.
+    case isElsewhere(room: Int64?)
     case wantsManifest
     /// Pairs of numbers, 4 bytes each, little-endian, follow: the first of some of the manifest's pieces, and how many.
     case wants(isLast: Bool)

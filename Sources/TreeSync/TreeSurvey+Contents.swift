@@ -4,15 +4,49 @@ internal import LinuxSystem
 // What files hold.
 
 extension TreeSurvey {
-    struct Pieces {
-        let range: Range<Int>
+    struct Contents {
+        let chunks: [TreeManifest.Chunk]
+        /// When they were read.
         let status: stat
     }
 
+    /// Of all that were listed what an earlier survey does not know.
+    mutating func readFiles(in root: Int32) throws(TreeError) {
+        for (place, stamp) in files {
+            if let known = cache.chunks(of: stamp) {
+                keep(known, stamp, at: place)
+                continue
+            }
+            let path = manifest.path(of: place)
+            let file = try reading(path) { () throws(SystemError) in
+                try TreePath.open(path, in: root, O_RDONLY)
+            }
+            keep(try read(file.raw, path), at: place)
+        }
+    }
+
+    mutating func keep(_ contents: Contents, at place: Int) {
+        // It may have another mode and time than when it was listed.
+        manifest.entries[place].mode = UInt32(contents.status.st_mode & 0o777)
+        manifest.entries[place].modified = ModificationTime(contents.status.st_mtim)
+        keep(contents.chunks, FileStamp(contents.status), at: place)
+    }
+
+    private mutating func keep(
+        _ chunks: [TreeManifest.Chunk], _ stamp: FileStamp, at place: Int
+    ) {
+        cache.note(stamp, chunks, began: began)
+        let start = manifest.chunks.count
+        manifest.chunks += chunks
+        manifest.entries[place].kind = .file(start..<manifest.chunks.count)
+    }
+
+    /// Bytes from one report of progress to the next.
+    private static let stride: Int64 = 64 << 20
     /// A file that is written meanwhile is read once more.
     private static let rounds = 3
 
-    mutating func read(_ file: Int32, _ path: [UInt8]) throws(TreeError) -> Pieces {
+    mutating func read(_ file: Int32, _ path: [UInt8]) throws(TreeError) -> Contents {
         for _ in 0..<Self.rounds {
             let before = try system { () throws(SystemError) in try TreePath.status(file, path) }
             guard before.st_mode & S_IFMT == S_IFREG else { break }
@@ -24,18 +58,9 @@ extension TreeSurvey {
             guard FileStamp(before) == FileStamp(after), count == Int64(after.st_size) else {
                 continue
             }
-            return keep(chunks, FileStamp(after), after)
+            return Contents(chunks: chunks, status: after)
         }
         throw changes(path)
-    }
-
-    mutating func keep(
-        _ chunks: [TreeManifest.Chunk], _ stamp: FileStamp, _ status: stat
-    ) -> Pieces {
-        cache.note(stamp, chunks, began: began)
-        let start = manifest.chunks.count
-        manifest.chunks += chunks
-        return Pieces(range: start..<manifest.chunks.count, status: status)
     }
 
     /// The pieces of an open file, and how many bytes they have together.
@@ -68,8 +93,11 @@ extension TreeSurvey {
             chunks.append(chunk)
             start += chunk.length
             count += Int64(chunk.length)
+            bytesRead += Int64(chunk.length)
+            if bytesRead / Self.stride != (bytesRead - Int64(chunk.length)) / Self.stride {
+                progress(manifest.entries.count, bytesRead)
+            }
         }
-        bytesRead += count
         return (chunks, count)
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Layers
 internal import LinuxSystem
 
 /// A tree of the head's machine as it was when it was surveyed.
@@ -38,9 +39,13 @@ public struct TreeSurvey {
     /// Seconds since 1970.
     let began: Int64
     var cache: SurveyCache
-    private let progress: (_ entries: Int) -> Void
+    /// Bytes that a tree may have.
+    private let limit: Int64?
+    let progress: (_ entries: Int, _ bytes: Int64) -> Void
     var manifest = TreeManifest(entries: [], chunks: [], isFile: false)
     private var skipped: [String] = []
+    /// Files, by their places, as they were listed: read when it is known how much they are.
+    private(set) var files: [(place: Int, stamp: FileStamp)] = []
     var bytesRead: Int64 = 0
     var buffer: [UInt8] = []
     /// What is to be left out: of each directory its own rules and then those above it, by the directory's place.
@@ -48,26 +53,29 @@ public struct TreeSurvey {
 
     /// - Parameters:
     ///   - cache: the file that keeps what was read for the next survey; nil reads everything, and keeps nothing.
-    ///   - progress: told how many entries were found, now and then.
+    ///   - limit: bytes that a tree may have: nothing of a larger one is read.
+    ///   - progress: told how many entries were found, and how many bytes read, now and then.
     public static func run(
-        _ source: String, cache: String? = nil,
-        progress: @escaping (_ entries: Int) -> Void = { _ in }
+        _ source: String, cache: String? = nil, limit: Int64? = nil,
+        progress: @escaping (_ entries: Int, _ bytes: Int64) -> Void = { _, _ in }
     ) throws(TreeError) -> SurveyedTree {
-        try run(source, cache: cache, at: Clock.now() / 1000, progress: progress)
+        try run(source, cache: cache, at: Clock.now() / 1000, limit: limit, progress: progress)
     }
 
     static func run(
-        _ source: String, cache: String?, at time: Int64,
-        progress: @escaping (_ entries: Int) -> Void = { _ in }
+        _ source: String, cache: String?, at time: Int64, limit: Int64? = nil,
+        progress: @escaping (_ entries: Int, _ bytes: Int64) -> Void = { _, _ in }
     ) throws(TreeError) -> SurveyedTree {
-        var survey = TreeSurvey(source, cache, time, progress)
+        var survey = TreeSurvey(source, cache, time, limit, progress)
         return try survey.run()
     }
 
     private init(
-        _ source: String, _ cache: String?, _ time: Int64, _ progress: @escaping (Int) -> Void
+        _ source: String, _ cache: String?, _ time: Int64, _ limit: Int64?,
+        _ progress: @escaping (Int, Int64) -> Void
     ) {
         self.source = source
+        self.limit = limit
         began = time
         self.cache = SurveyCache(cache)
         self.progress = progress
@@ -85,6 +93,8 @@ public struct TreeSurvey {
         case S_IFDIR:
             add(parent: 0, [], .directory, status)
             try walk(root.raw)
+            try checkSize()
+            try readFiles(in: root.raw)
         case S_IFREG:
             // Its directory is made for it, and is nobody's.
             manifest.isFile = true
@@ -94,8 +104,9 @@ public struct TreeSurvey {
                     modified: ModificationTime(seconds: 0, nanoseconds: 0))
             ]
             let name = Array(RootedPath.split(source).name.utf8)
-            let pieces = try read(root.raw, name)
-            add(parent: 0, name, .file(pieces.range), pieces.status)
+            list(name, in: 0, status)
+            try checkSize()
+            keep(try read(root.raw, name), at: 1)
         default:
             throw TreeError(
                 .unfit, "\(source) is neither a directory nor a file",
@@ -104,6 +115,17 @@ public struct TreeSurvey {
         cache.write()
         return SurveyedTree(
             source, manifest, manifest.bytes, skipped: skipped, bytesRead: bytesRead)
+    }
+
+    private func checkSize() throws(TreeError) {
+        let size = files.reduce(Int64(0)) { $0 &+ $1.stamp.size }
+        guard let limit, size > limit else { return }
+        throw TreeError(
+            .tooLarge,
+            "\(source) has \(DecimalSize.text(size)), and the node takes no more than \(DecimalSize.text(limit))",
+            hint:
+                "mount less of it, leave some out by a .martletignore, raise MARTLET_MOUNT_BUDGET where it is set, or put it where the nodes see it"
+        )
     }
 
     // MARK: Directories
@@ -140,7 +162,13 @@ public struct TreeSurvey {
     private mutating func readRules(
         _ names: [[CChar]], in directory: Int32, _ place: Int, _ path: [UInt8]
     ) throws(TreeError) {
-        guard names.contains(TreePath.c(IgnoreRules.name)) else { return }
+        var status = stat()
+        let name = TreePath.c(IgnoreRules.name)
+        // A link is none, as git has it.
+        guard names.contains(name),
+            fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+            status.st_mode & S_IFMT == S_IFREG
+        else { return }
         let text = try reading(path + [UInt8(ascii: "/")] + IgnoreRules.name) {
             () throws(SystemError) in
             let file = try TreePath.open(IgnoreRules.name, in: directory, O_RDONLY)
@@ -184,17 +212,7 @@ public struct TreeSurvey {
                 throw changed(SystemError.last("readlink", TreePath.text(path())), path())
             }
             add(parent: parent, bytes, .link(target), status)
-        case S_IFREG:
-            let pieces: Pieces
-            if let known = cache.chunks(of: FileStamp(status)) {
-                pieces = keep(known, FileStamp(status), status)
-            } else {
-                let file = try reading(path()) { () throws(SystemError) in
-                    try TreePath.open(bytes, in: directory, O_RDONLY)
-                }
-                pieces = try read(file.raw, path())
-            }
-            add(parent: parent, bytes, .file(pieces.range), pieces.status)
+        case S_IFREG: list(bytes, in: parent, status)
         default: skipped.append(TreePath.text(path()))
         }
     }
@@ -224,6 +242,11 @@ public struct TreeSurvey {
             hint: "wait until nothing writes there, or leave it out by a line in .martletignore")
     }
 
+    private mutating func list(_ name: [UInt8], in parent: Int, _ status: stat) {
+        files.append((manifest.entries.count, FileStamp(status)))
+        add(parent: parent, name, .file(0..<0), status)
+    }
+
     private mutating func add(
         parent: Int, _ name: [UInt8], _ kind: TreeManifest.Kind, _ status: stat
     ) {
@@ -233,6 +256,6 @@ public struct TreeSurvey {
                 parent: parent, name: name, kind: kind,
                 mode: isLink ? 0o777 : UInt32(status.st_mode & 0o777),
                 modified: ModificationTime(status.st_mtim)))
-        if manifest.entries.count % 1000 == 0 { progress(manifest.entries.count) }
+        if manifest.entries.count % 1000 == 0 { progress(manifest.entries.count, 0) }
     }
 }

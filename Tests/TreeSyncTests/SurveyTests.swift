@@ -72,6 +72,18 @@ struct SurveyTests {
         }
     }
 
+    @Test("of a tree that is larger than it may be nothing is read")
+    func limit() throws {
+        let folder = try Self.tree()
+        for source in [folder.path, folder.path + "/two"] {
+            let error = #expect(throws: TreeError.self) {
+                try TreeSurvey.run(source, limit: 1) { _, bytes in #expect(bytes == 0) }
+            }
+            #expect(error?.kind == .tooLarge)
+        }
+        #expect(try TreeSurvey.run(folder.path, limit: 3).manifest.size == 3)
+    }
+
     @Test("a damaged cache is none")
     func damagedCache() throws {
         let (folder, other) = (try Self.tree(), try Folder())

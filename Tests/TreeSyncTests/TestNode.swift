@@ -72,7 +72,7 @@ struct TestNode {
         // Another machine's witness: nothing here is what it saw.
         var witness = try TreeWitness(tree.source)
         witness.inode = 0
-        guard try line.look(witness) == nil else { throw SystemError("look", errno: EEXIST) }
+        guard case .none = try line.look(witness) else { throw SystemError("look", errno: EEXIST) }
         let path = try line.bring(tree, for: job, budget: budget)
         return Delivery(path: path, sent: sent)
     }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import JobModel
+internal import Layers
 internal import LinuxSystem
 internal import NodeLink
 internal import Threads
@@ -61,9 +62,13 @@ final class MountDelivery: Sendable {
         do throws(SystemError) { witness = try look(source) } catch {
             throw TreeError(error)
         }
-        if let path = try line.look(witness) { return .init(path: path, isShared: true) }
+        let limit: Int64?
+        switch try line.look(witness) {
+        case .same(let path): return .init(path: path, isShared: true)
+        case .none(let room): limit = [room, budget].compactMap { $0 }.min()
+        }
         let key = Key(job: job, source: source)
-        let (tree, isBinding) = try survey(key, progress)
+        let (tree, isBinding) = try survey(key, limit, progress)
         do throws(TreeError) {
             let path = try line.bring(tree, for: job, budget: budget)
             bind(key, tree)
@@ -86,9 +91,9 @@ final class MountDelivery: Sendable {
     // MARK: Surveys
 
     /// One for each job and source, however many nodes ask.
-    private func survey(_ key: Key, _ progress: @escaping @Sendable (String) -> Void)
-        throws(TreeError) -> (SurveyedTree, isBinding: Bool)
-    {
+    private func survey(
+        _ key: Key, _ limit: Int64?, _ progress: @escaping @Sendable (String) -> Void
+    ) throws(TreeError) -> (SurveyedTree, isBinding: Bool) {
         let known: (SurveyedTree, isBinding: Bool)? = surveys.wait { surveys in
             switch surveys[key] {
             case .underway: return nil
@@ -104,7 +109,7 @@ final class MountDelivery: Sendable {
             if let kept = kept(key) {
                 (tree, isBinding) = (kept, true)
             } else {
-                (tree, isBinding) = (try run(key.source, progress), false)
+                (tree, isBinding) = (try run(key.source, limit, progress), false)
             }
             surveys.withLock { $0[key] = .done(tree, isBinding: isBinding) }
             return (tree, isBinding)
@@ -114,15 +119,18 @@ final class MountDelivery: Sendable {
         }
     }
 
-    private func run(_ source: String, _ progress: @escaping @Sendable (String) -> Void)
-        throws(TreeError) -> SurveyedTree
-    {
+    private func run(
+        _ source: String, _ limit: Int64?, _ progress: @escaping @Sendable (String) -> Void
+    ) throws(TreeError) -> SurveyedTree {
         let folder = directories.data + "/surveys"
         // Without it everything is read.
         try? Files.makePrivateDirectory(folder)
         Self.sweep(folder)
-        let tree = try TreeSurvey.run(source, cache: "\(folder)/\(Self.name(source))") { count in
-            progress("waits for the mount \(source) to be looked through: \(count) files so far")
+        let tree = try TreeSurvey.run(
+            source, cache: "\(folder)/\(Self.name(source))", limit: limit
+        ) { files, bytes in
+            let read = bytes == 0 ? "" : ", \(DecimalSize.text(bytes)) read"
+            progress("waits for the mount \(source) to be looked through: \(files) files\(read)")
         }
         if let first = tree.skipped.first {
             let more = tree.skipped.count == 1 ? "" : " and \(tree.skipped.count - 1) more"
