@@ -48,18 +48,30 @@ public struct TreeSurvey {
     private(set) var files: [(place: Int, stamp: FileStamp)] = []
     var bytesRead: Int64 = 0
     var buffer: [UInt8] = []
+    private struct Place: Hashable {
+        let device: UInt64
+        let inode: UInt64
+        init(_ status: stat) {
+            device = UInt64(status.st_dev)
+            inode = UInt64(status.st_ino)
+        }
+    }
+    private var leftOut: Set<Place> = []
     /// What is to be left out: of each directory its own rules and then those above it, by the directory's place.
     private var rules: [Int: [IgnoreRules]] = [:]
 
     /// - Parameters:
     ///   - cache: the file that keeps what was read for the next survey; nil reads everything, and keeps nothing.
+    ///   - without: directories that never go along, wherever they lie in it.
     ///   - limit: bytes that a tree may have: nothing of a larger one is read.
     ///   - progress: told how many entries were found, and how many bytes read, now and then.
     public static func run(
-        _ source: String, cache: String? = nil, limit: Int64? = nil,
+        _ source: String, cache: String? = nil, limit: Int64? = nil, without: [String] = [],
         progress: @escaping (_ entries: Int, _ bytes: Int64) -> Void = { _, _ in }
     ) throws(TreeError) -> SurveyedTree {
-        try run(source, cache: cache, at: Clock.now() / 1000, limit: limit, progress: progress)
+        var survey = TreeSurvey(source, cache, Clock.now() / 1000, limit, progress)
+        survey.leaveOut(without)
+        return try survey.run()
     }
 
     static func run(
@@ -79,6 +91,15 @@ public struct TreeSurvey {
         began = time
         self.cache = SurveyCache(cache)
         self.progress = progress
+    }
+
+    private mutating func leaveOut(_ directories: [String]) {
+        for path in directories {
+            var status = stat()
+            // What is not there cannot go along.
+            guard stat(path, &status) == 0 else { continue }
+            leftOut.insert(Place(status))
+        }
     }
 
     private mutating func run() throws(TreeError) -> SurveyedTree {
@@ -202,6 +223,7 @@ public struct TreeSurvey {
                 hint: "mount a part of it, or leave some of it out by a .martletignore")
         }
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        if isDirectory, leftOut.contains(Place(status)) { return }
         if rules[parent] != nil, isIgnored(path(), isDirectory: isDirectory, in: parent) { return }
         switch status.st_mode & S_IFMT {
         case S_IFDIR:

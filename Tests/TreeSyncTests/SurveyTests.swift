@@ -84,6 +84,15 @@ struct SurveyTests {
         #expect(try TreeSurvey.run(folder.path, limit: 3).manifest.size == 3)
     }
 
+    @Test("directories that are never to go along do not, under whatever name")
+    func without() throws {
+        let folder = try Self.tree()
+        try folder.link("b", to: "a/b")
+        let tree = try TreeSurvey.run(folder.path, without: [folder.path + "/b", "/nowhere"])
+        let paths = tree.manifest.entries.indices.map(tree.manifest.text)
+        #expect(!paths.contains("a/b") && paths.contains("a/out") && paths.contains("b"))
+    }
+
     @Test("a damaged cache is none")
     func damagedCache() throws {
         let (folder, other) = (try Self.tree(), try Folder())

@@ -127,7 +127,9 @@ final class MountDelivery: Sendable {
         try? Files.makePrivateDirectory(folder)
         Self.sweep(folder)
         let tree = try TreeSurvey.run(
-            source, cache: "\(folder)/\(Self.name(source))", limit: limit
+            source, cache: "\(folder)/\(Self.name(source))", limit: limit,
+            // This server's own change all the time, and are nobody's data.
+            without: [directories.state, directories.data, directories.run]
         ) { files, bytes in
             let read = bytes == 0 ? "" : ", \(DecimalSize.text(bytes)) read"
             progress("waits for the mount \(source) to be looked through: \(files) files\(read)")

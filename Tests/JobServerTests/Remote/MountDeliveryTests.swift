@@ -23,6 +23,7 @@ struct MountDeliveryTests {
     }
 
     private func write(_ name: String, _ text: String) throws {
+        try Files.makeDirectories(RootedPath.split(source + "/" + name).parent)
         try Files.writeAtomically(source + "/" + name, text.utf8, durable: false)
     }
 
@@ -103,6 +104,23 @@ struct MountDeliveryTests {
         try write("train.py", "print(1)\n")
         let third = try bring(self.head(), to: "c")
         #expect(try Files.text(third + "/train.py") == "print(1)\n")
+    }
+
+    @Test("a server does not bring its own directories")
+    func own() throws {
+        let head = MountDelivery(
+            Directories(
+                state: source + "/own/state", data: source + "/own/data",
+                run: source + "/own/run", config: source + "/own/config"), budget: nil,
+            look: { path throws(SystemError) in
+                var witness = try TreeWitness(path)
+                witness.inode = 0
+                return witness
+            })
+        for name in ["state", "data", "run"] { try write("own/\(name)/file", "x") }
+        let path = try bring(head, to: "a")
+        #expect(try Files.names(in: path + "/own") == [])
+        #expect(Files.exists(path + "/lib/part.py"))
     }
 
     @Test("what has ended is looked at anew when it is retried")
