@@ -35,6 +35,8 @@ public struct JobSpec: Sendable, Equatable, Codable {
     public var priority: Priority
     /// Nothing of it begins before; nil means at once.
     public var start: Timestamp?
+    /// When it is run again; nil means never.
+    public var repetition: RepeatRule?
     /// Nil where it shares its limit with nobody.
     public var group: JobGroup?
     /// Somebody sits at its one task; nil for all that run by themselves. Not for files: only `run` has somebody.

@@ -23,6 +23,7 @@ public struct SpecDifference: Sendable {
         note("resources", \.resources, Self.resources)
         note("priority", \.priority) { "\($0.rawValue)" }
         note("start", \.start) { $0?.description }
+        note("repeat", \.repetition) { $0?.text }
         note("group", \.group) { $0.map { "\($0.name), \($0.parallel) at once" } }
         note("limits.time", \.limits.time, Self.time)
         note("limits.time", \.limits.timeOverMedian) { $0.map { "\($0)x median" } }

@@ -109,6 +109,7 @@ extension JobServer {
         if case .layers? = roots.removeValue(forKey: id) { seams.releaseImage(id) }
         state.unload(id)
         for dependency in job.dependencies { state.unload(dependency.job) }
+        repeatSoon(job)
     }
 
     private func wake(at time: Timestamp) {

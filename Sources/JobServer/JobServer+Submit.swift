@@ -14,9 +14,11 @@ extension JobServer {
         let expansion = try await SubmitCheck.expansion(of: request.spec)
         try check(dependencies, expansion.count)
         try NetworkCheck.check(request.spec, count: expansion.count, held: state.heldPorts)
+        var spec = request.spec
+        spec.start = try firstStart(of: spec)
         let folder = try JobFolder.stage(request.source, in: directories)
         let draft = JobDraft(
-            spec: request.spec, key: request.key, taskCount: expansion.count,
+            spec: spec, key: request.key, taskCount: expansion.count,
             dependencies: Self.bytes(of: dependencies), submitted: now)
         let inserted: InsertedJob
         do {
@@ -49,7 +51,10 @@ extension JobServer {
         guard let store, let key = request.key,
             let stored = try await read({ () throws(StoreError) in try store.job(earlier.id) })
         else { return }
-        let keys = SpecDifference(stored.spec, request.spec).keys
+        var spec = stored.spec
+        // When it began the rule has said, and not the request.
+        if spec.repetition != nil { spec.start = request.spec.start }
+        let keys = SpecDifference(spec, request.spec).keys
         guard !keys.isEmpty else { return }
         throw ErrorReport(
             error:

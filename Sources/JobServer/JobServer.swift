@@ -96,6 +96,7 @@ public actor JobServer {
         self.store = store
         JobFolder.sweep(directories)
         try connect(try await restore(from: store), store)
+        repeatEnded()
     }
 
     /// Milliseconds since 1970 that never run backwards while this server lives.

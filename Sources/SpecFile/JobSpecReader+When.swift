@@ -14,6 +14,17 @@ extension JobSpecReader {
         return nil
     }
 
+    func repetition(_ node: SpecNode) -> RepeatRule? {
+        do throws(RepeatRule.Malformed) {
+            return try RepeatRule((node.scalar ?? "").trimmed)
+        } catch {
+            read.fail(
+                node, error.description,
+                hint: "repeat: \"0 22 * * *\" is every evening; @daily, @weekly")
+            return nil
+        }
+    }
+
     func group(_ node: SpecNode) -> JobGroup? {
         var (name, parallel): (String?, Int?)
         read.mapping(

@@ -70,6 +70,7 @@ final class JobSpecReader {
                 "resources": { spec.resources = self.resources($0) },
                 "priority": { spec.priority = self.priority($0) },
                 "start": { spec.start = self.start($0) },
+                "repeat": { spec.repetition = self.repetition($0) },
                 "group": { spec.group = self.group($0) },
                 "limits": { spec.limits = self.limits($0) },
                 "retry": { spec.retry = self.retry($0) },

@@ -67,6 +67,10 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "NAME=VALUE that a node must have.") var label: [String] = []
     @Option(help: "Served before lower ones, -1000 to 1000.") var priority: String?
     @Option(help: "Begin no earlier: 22:00, 2026-11-27T22:00, +90m.") var startAt: String?
+    @Option(
+        name: .customLong("repeat"),
+        help: "Run it again and again: \"0 22 * * *\" as in crontab(5), @daily, @weekly.")
+    var repetition: String?
     @Option(help: "Group of jobs with a limit in common.") var group: String?
     @Option(help: "Most tasks at once of all jobs of the group.") var groupParallel: String?
     @Option(help: "Size of /dev/shm.") var shm: String?
@@ -208,7 +212,8 @@ struct SpecOptions: ParsableArguments {
             ("resources.numa", numa, "--numa"), ("resources.smt", smt, "--smt"),
             ("resources.nodes", nodes, "--nodes"), ("resources.packing", packing, "--packing"),
             ("resources.exclusive", exclusive ? "true" : nil, "--exclusive"),
-            ("start", startAt, "--start-at"), ("group.name", group, "--group"),
+            ("start", startAt, "--start-at"), ("repeat", repetition, "--repeat"),
+            ("group.name", group, "--group"),
             ("group.parallel", groupParallel, "--group-parallel"),
             ("priority", priority, "--priority"), ("resources.shm", shm, "--shm"),
             ("resources.pids", pids, "--pids"),

@@ -42,6 +42,7 @@ struct WhenSpecTests {
             ("start: tomorrow", "sweep.yaml:3:8", "no moment"),
             ("start: 25:00", "sweep.yaml:3:8", "no moment"),
             ("start: 2026-02-31T10:00", "sweep.yaml:3:8", "no moment"),
+            ("repeat: 0 25 * * *", "sweep.yaml:3:9", "no hour"),
             ("group: {name: a}", "sweep.yaml:3:8", "parallel: 8"),
             ("group: {name: a, parallel: 0}", "sweep.yaml:3:28", "at least 1"),
         ])
