@@ -190,6 +190,7 @@ extension JobServer {
         node.labels = report.resources.labels
         node.drain = report.drain
         node.quarantine = report.quarantine
+        node.closedGPUs = report.closedGPUs.isEmpty ? nil : report.closedGPUs
         node.failures = report.failures
         node.silentSince = report.silentSince?.description
         node.givenUp = report.givenUp?.description

@@ -74,6 +74,9 @@ extension JobServer {
                     .drained(name, reason: reason, isQuarantine: true),
                     nodeEvent(.nodeQuarantined, name, reason),
                 ])
+            case .gpuQuarantined(let name, let gpu, let reason):
+                note("GPU \(gpu) of node \(name) gets no more tasks: \(reason)")
+                write([.gpuClosed(node: name, gpu: gpu, reason: reason)])
             case .forget(let id): forget(id)
             case .notify(let id, let outcome): notify(id, outcome)
             case .changed(let id): publish(id)

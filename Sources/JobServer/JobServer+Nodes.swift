@@ -22,6 +22,9 @@ extension JobServer {
         for (name, reason) in known.quarantined.sorted(by: { $0.key < $1.key }) {
             apply([.nodeQuarantined(name, reason: reason)])
         }
+        for (name, gpus) in known.closedGPUs.sorted(by: { $0.key < $1.key }) {
+            apply(gpus.map { .gpuQuarantined(name, gpu: $0.key, reason: $0.value) })
+        }
     }
 
     /// Adds machines, or says anew how they are reached; on disk when it returns. Nobody waits until they are.

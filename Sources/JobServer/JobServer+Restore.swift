@@ -50,7 +50,7 @@ extension JobServer {
             stored.nodes.first { !others.contains($0.name) }?.name ?? Self.hostname()
         return RestoredNodes(
             localName: localName, machines: stored.machines, drained: stored.drained,
-            quarantined: stored.quarantined)
+            quarantined: stored.quarantined, closedGPUs: stored.closedGPUs)
     }
 
     /// Reads the tasks of an ended job back, before one of them is queued again.
@@ -93,6 +93,8 @@ struct RestoredNodes: Sendable {
     /// Why those take no work that their user drained, and those that a server took out.
     var drained: [String: String]
     var quarantined: [String: String]
+    /// By node and GPU.
+    var closedGPUs: [String: [String: String]]
 }
 
 extension RestoredJob {

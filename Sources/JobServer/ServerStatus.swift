@@ -25,6 +25,8 @@ public struct ServerStatus: Sendable, Codable {
         @OrNull public var drain: String?
         @OrNull public var quarantine: String?
         public var failures: [String] = []
+        /// GPUs that the server took out, by id, and why, with the attempts that failed on them at once.
+        @OrNull public var closedGPUs: [String: String]?
         /// RFC 3339: since when it is silent, and when what it has is taken for lost.
         @OrNull public var silentSince: String?
         @OrNull public var givenUp: String?

@@ -32,6 +32,8 @@ public enum Effect: Sendable {
     case changed(JobID)
     /// The node is given no more tasks, since those that it had failed at once; `NodeReport.failures` names them.
     case quarantined(String, reason: String)
+    /// One of its GPUs is given no more tasks, since those that it had failed at once.
+    case gpuQuarantined(String, gpu: String, reason: String)
     /// Send `.tick` at this time; it replaces the time asked for before.
     case wake(Timestamp)
 }

@@ -131,6 +131,8 @@ public struct JobRecord: Sendable {
     var meanDuration: Double?
     /// Nodes on which attempts succeeded or ran for long, and those on which some failed at once.
     var (faredWell, failedSoon) = (NamePair(), NamePair())
+    /// GPUs, as `node/id`, on which attempts succeeded or ran for long.
+    var gpusFaredWell = NamePair()
     /// Tasks of other jobs that were started while this one found no room.
     var overtaken = 0
     var reservation: Reservation?

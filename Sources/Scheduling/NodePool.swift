@@ -102,6 +102,12 @@ public struct NodePool: Sendable {
         nodes[place].resources.give(placement, reservation)
     }
 
+    mutating func closeGPU(_ gpu: String, of name: String) {
+        guard let place = places[name] else { return }
+        note(place)
+        nodes[place].resources.closeGPU(gpu)
+    }
+
     private mutating func note(_ place: Int) {
         lastChange[place] = dropped + changes.count
         changes.append(Int32(place))

@@ -40,7 +40,8 @@ extension NodeResources {
         for (place, bytes) in held.memory.enumerated() where numa.indices.contains(place) {
             numa[place].memory += bytes
         }
-        for (place, share) in held.gpus where gpus.indices.contains(place) { gpus[place] += share }
+        for (place, share) in held.gpus
+        where gpus.indices.contains(place) && !closedGPUs.contains(place) { gpus[place] += share }
         for port in held.ports {
             if let place = heldPorts.firstIndex(of: port) { heldPorts.remove(at: place) }
         }
@@ -48,6 +49,13 @@ extension NodeResources {
         guard let job = held.job, var holding = holdings[job] else { return }
         holding -= held.holding
         holdings[job] = holding.tasks > 0 ? holding : nil
+    }
+
+    /// Gives nothing more of a GPU, and takes nothing of it back.
+    mutating func closeGPU(_ id: String) {
+        guard let place = gpuIDs.firstIndex(of: id) else { return }
+        closedGPUs.insert(place)
+        gpus[place] = 0
     }
 
     private mutating func eachThread(

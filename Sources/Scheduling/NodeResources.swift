@@ -47,6 +47,8 @@ public struct NodeResources: Sendable {
     var numa: [NUMARoom]
     /// Thousandths of each GPU.
     var gpus: [Int16]
+    /// Positions of those that get no work, whatever they have.
+    var closedGPUs: Set<Int> = []
     var unpinned = 0
     /// One that wanted the node for itself has it.
     var isExclusive = false

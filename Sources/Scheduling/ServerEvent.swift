@@ -25,6 +25,8 @@ public enum ServerEvent: Sendable {
     case nodeDrained(String, reason: String, Draining)
     /// As an earlier server found: see `Effect.quarantined`.
     case nodeQuarantined(String, reason: String)
+    /// One GPU of a node, as an earlier server found.
+    case gpuQuarantined(String, gpu: String, reason: String)
     /// Whatever a person or the server had against the node is forgotten.
     case nodeUndrained(String)
     /// It is no longer one of the nodes. What it still has is lost at once: whoever says this vouches that nothing runs on there.

@@ -58,6 +58,11 @@ extension ServerState {
         return job.lanes.sorted().prefix(most).compactMap { id in
             lanes[id].flatMap { lane in
                 if avoided[lane.placement.node] != nil { return nil }
+                if let closed = nodes[lane.placement.node]?.closedGPUs, !closed.isEmpty,
+                    lane.placement.gpus.contains(where: { closed[$0] != nil })
+                {
+                    return nil
+                }
                 return ClusterSnapshot.Lane(
                     id: id, demand: lane.demand, node: lane.placement.node,
                     depth: lane.tasks.count, isStuck: isStuck(lane, now))

@@ -45,9 +45,11 @@ extension ServerState {
             live.attempt == record.attempt.number
         else { return }
         guard live.gang == nil else { return endMember(record, on: node, now) }
+        let placement = lanes[live.lane]?.placement
         leave(live.lane, task.index, now)
         conclude(record, live, on: node, now)
         noteHealth(record, on: node, now)
+        noteGPUs(record, placement, now)
     }
 
     /// The end of an attempt that has left its node.

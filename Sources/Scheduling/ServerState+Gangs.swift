@@ -56,7 +56,10 @@ extension ServerState {
         jobs.values[place].live[task.index]?.gang?.members[rank].end = record
         leave(gang.members[rank].lane, task.index, now)
         // Those that fail after the first may do so because of it.
-        if !gang.isEnding { noteHealth(record, on: node, now) }
+        if !gang.isEnding {
+            noteHealth(record, on: node, now)
+            noteGPUs(record, gang.members[rank].placement, now)
+        }
         if !record.isSuccess { endOthers(task) }
         guard let live = jobs.values[place].live[task.index], let gang = live.gang else { return }
         if gang.isOver, let outcome = gang.outcome {

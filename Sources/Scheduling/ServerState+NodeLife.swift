@@ -34,6 +34,11 @@ extension ServerState {
         guard nodes[name] != nil else { return }
         nodes[name]?.drain = nil
         nodes[name]?.health = NodeHealth()
+        nodes[name]?.gpuHealth = [:]
+        if nodes[name]?.closedGPUs.isEmpty == false {
+            nodes[name]?.closedGPUs = [:]
+            renew(name)
+        }
         for id in active where jobs[id]?.decisions.avoided?.removeValue(forKey: name) != nil {
             outbox.jobs.insert(id)
         }

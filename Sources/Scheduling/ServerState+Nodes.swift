@@ -74,6 +74,7 @@ extension ServerState {
                     ?? lane.reservation,
                 opened: lane.opened, started: lane.started, tasks: lane.tasks)
         }
+        for gpu in node.closedGPUs.keys.sorted() { pool.closeGPU(gpu, of: name) }
         countCapacity()
     }
 

@@ -121,6 +121,7 @@ extension ServerState {
                 name: name, isConnected: node.isConnected, heldReason: node.closedReason,
                 drain: node.drain?.reason, quarantine: node.health.quarantine,
                 failures: node.health.row.map { "\($0.attempt): \($0.text)" },
+                closedGPUs: node.closedGPUs,
                 silentSince: node.silentSince, givenUp: leases[name],
                 resources: pool[name]?.resources ?? NodeResources(node.inventory),
                 tasks: node.lanes.reduce(0) { $0 + (lanes[$1]?.tasks.count ?? 0) })
@@ -140,6 +141,8 @@ public struct NodeReport: Sendable {
     public let quarantine: String?
     /// Attempts that failed at once, one after the other, with how they ended: `3_17.1: exit code 1 after 0.4 s`.
     public let failures: [String]
+    /// GPUs that get no work, by id, and why.
+    public let closedGPUs: [String: String]
     /// Nil while it is connected.
     public let silentSince: Timestamp?
     /// When what it has is taken for lost, unless it comes back; nil where that is never.

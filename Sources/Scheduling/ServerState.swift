@@ -18,6 +18,9 @@ public struct ServerState: Sendable {
         var spec: NodeSpec?
         var drain: Drain?
         var health = NodeHealth()
+        /// By GPU, those on which the last task failed at once; and why some get no work.
+        var gpuHealth: [String: NodeHealth] = [:]
+        var closedGPUs: [String: String] = [:]
         /// Nil while it is connected.
         var silentSince: Timestamp?
         var lanes: Set<LaneID> = []
@@ -86,6 +89,7 @@ public struct ServerState: Sendable {
         case .nodeStopping(let node): stop(node, now)
         case .nodeDrained(let node, let reason, let mode): drain(node, reason, mode)
         case .nodeQuarantined(let node, let reason): quarantine(node, reason)
+        case .gpuQuarantined(let node, let gpu, let reason): closeGPU(gpu, of: node, reason)
         case .nodeUndrained(let node): undrain(node)
         case .nodeRemoved(let node): remove(node, now)
         case .started(let node, let records):

@@ -88,6 +88,8 @@ public struct ScenarioRun: Sendable {
             }.keys.max()
             return other.map { JobDependency(condition: after.condition, job: $0) }
         }
+        // Its times are its own.
+        spec.start = nil
         return [
             .submitted(
                 NewJob(

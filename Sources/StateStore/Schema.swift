@@ -59,6 +59,14 @@ enum Schema {
             try database.execute(
                 sql: "ALTER TABLE tasks ADD COLUMN timed_out INTEGER NOT NULL DEFAULT 0")
         }
+        migrator.registerMigration("8 GPUs that failed tasks") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE closed_gpus (
+                        node TEXT NOT NULL, gpu TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (node, gpu)
+                    ) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 

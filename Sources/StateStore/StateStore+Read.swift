@@ -14,6 +14,10 @@ extension StateStore {
                 let machines = try Data.fetchAll(
                     database, sql: "SELECT spec FROM machines ORDER BY name")
                 let drained = try Row.fetchAll(database, sql: "SELECT * FROM drained")
+                var closedGPUs: [String: [String: String]] = [:]
+                for row in try Row.fetchAll(database, sql: "SELECT * FROM closed_gpus") {
+                    closedGPUs[row["node"], default: [:]][row["gpu"]] = row["reason"]
+                }
                 return StoredState(
                     jobs: try jobs.map(Self.job),
                     nodes: nodes.map {
@@ -25,7 +29,8 @@ extension StateStore {
                         try JSONDecoder().decode(NodeSpec.self, from: $0)
                     },
                     drained: Self.reasons(drained, isQuarantine: false),
-                    quarantined: Self.reasons(drained, isQuarantine: true))
+                    quarantined: Self.reasons(drained, isQuarantine: true),
+                    closedGPUs: closedGPUs)
             }
         } catch { throw StoreError("read", "jobs", error) }
     }

@@ -59,7 +59,13 @@ struct Statements {
             try database.execute(
                 sql: "INSERT OR REPLACE INTO machines VALUES (?, ?)",
                 arguments: [spec.name, try JSONEncoder().encode(spec)])
+        case .gpuClosed(let node, let gpu, let reason):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO closed_gpus VALUES (?, ?, ?)",
+                arguments: [node, gpu, reason])
         case .nodeRemoved(let name):
+            try database.execute(
+                sql: "DELETE FROM closed_gpus WHERE node = ?", arguments: [name])
             for table in ["machines", "nodes", "drained"] {
                 try database.execute(
                     sql: "DELETE FROM \(table) WHERE name = ?", arguments: [name])
@@ -69,6 +75,8 @@ struct Statements {
                 sql: "INSERT OR REPLACE INTO drained VALUES (?, ?, ?)",
                 arguments: [name, isQuarantine, reason])
         case .undrained(let name):
+            try database.execute(
+                sql: "DELETE FROM closed_gpus WHERE node = ?", arguments: [name])
             try database.execute(
                 sql: "DELETE FROM drained WHERE name = ?", arguments: [name])
         case .dispatched(let attempt, let placement, let memory, let gang):

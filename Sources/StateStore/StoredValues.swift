@@ -64,7 +64,9 @@ public enum StoreWrite: Sendable {
     case nodeRemoved(String)
     /// Why a node takes no work, by the user's wish or since it failed too many tasks.
     case drained(String, reason: String, isQuarantine: Bool)
+    /// Forgets its GPUs that were taken out, too.
     case undrained(String)
+    case gpuClosed(node: String, gpu: String, reason: String)
     /// Of a task on several nodes the placement is that of rank 0.
     case dispatched(AttemptID, Placement, memory: Int64?, gang: Gang? = nil)
     /// What of a task on several nodes has ended.
@@ -99,6 +101,8 @@ public struct StoredState: Sendable {
     /// Reasons by the node's name.
     public var drained: [String: String]
     public var quarantined: [String: String]
+    /// Reasons by node and GPU.
+    public var closedGPUs: [String: [String: String]] = [:]
 }
 
 public struct StoredJob: Sendable {

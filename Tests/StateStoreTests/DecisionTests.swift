@@ -28,7 +28,13 @@ struct DecisionTests {
             .dispatched(AttemptID(task: task, number: 2), placement, memory: nil),
             .overdue(task),
         ])
+        try await store.write([
+            .gpuClosed(node: "n", gpu: "G", reason: "r"),
+            .gpuClosed(node: "m", gpu: "G", reason: "s"),
+            .undrained("m"),
+        ])
         let reopened = try disk.open()
+        #expect(try reopened.restore().closedGPUs == ["n": ["G": "r"]])
         #expect(try reopened.job(job)?.progress.decisions == progress.decisions)
         let row = try #require(try reopened.tasks(of: job).rows.first)
         #expect(row.time == 9000 && row.losses == 2 && row.attempt == 2)

@@ -53,7 +53,10 @@ struct NodeList: Encodable {
                 isKnown ? "\(node.freeGPUs)/\(node.gpus)" : "–", "\(node.tasks)",
                 node.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
                     .joined(separator: " "),
-                node.reason ?? "",
+                ([node.reason].compactMap { $0 }
+                    + (node.closedGPUs ?? [:]).sorted { $0.key < $1.key }.map {
+                        "GPU \($0.key) gets no work: \($0.value)"
+                    }).joined(separator: "; "),
             ])
         }
         let width = Terminal.isOutputTerminal ? Terminal.width : nil
