@@ -26,6 +26,8 @@ public struct JobSpec: Sendable, Equatable, Codable {
     public var collect: [String]
     /// Metric names in the order of their weight, each with what is best.
     public var metrics: [MetricGoal]
+    /// Ends tasks early that fall behind; nil lets all run to their end.
+    public var search: SearchPolicy?
     public var after: [Dependency]
     public var notify: Notification?
     /// Whether an init runs as PID 1 and reaps.

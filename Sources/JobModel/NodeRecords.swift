@@ -56,6 +56,8 @@ public struct ExitRecord: Sendable, Hashable, Codable {
     /// The milliseconds that it was given, once the head knows that it took longer.
     public var timeLimit: Int64?
     public var cancelled: Bool
+    /// Why the head's search stopped it, where it did; only the head knows.
+    public var stopped: String?
     public var outOfMemory: Bool
     /// Microseconds of user and system time of the task's whole tree.
     public var userMicroseconds: Int64

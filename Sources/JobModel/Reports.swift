@@ -36,10 +36,11 @@ public struct TaskCounts: Sendable, Hashable, Codable {
     public var failed = 0
     public var cancelled = 0
     public var lost = 0
+    public var stopped = 0
     public init() {}
 
-    public var total: Int { queued + running + succeeded + failed + cancelled + lost }
-    public var finished: Int { succeeded + failed + cancelled + lost }
+    public var total: Int { queued + running + succeeded + failed + cancelled + lost + stopped }
+    public var finished: Int { succeeded + failed + cancelled + lost + stopped }
 
     public subscript(state: TaskState) -> Int {
         get {
@@ -50,6 +51,7 @@ public struct TaskCounts: Sendable, Hashable, Codable {
             case .failed: failed
             case .cancelled: cancelled
             case .lost: lost
+            case .stopped: stopped
             }
         }
         set {
@@ -60,6 +62,7 @@ public struct TaskCounts: Sendable, Hashable, Codable {
             case .failed: failed = newValue
             case .cancelled: cancelled = newValue
             case .lost: lost = newValue
+            case .stopped: stopped = newValue
             }
         }
     }

@@ -1,11 +1,13 @@
 /// Where a task stands. `unknown` is never success: without an exit record nobody guesses.
 public enum TaskState: String, Sendable, Codable, CaseIterable {
     case queued, running, succeeded, failed, cancelled, lost
+    /// Ended early by its job's search, which is as good as a success.
+    case stopped
 
     public var isFinal: Bool {
         switch self {
         case .queued, .running: false
-        case .succeeded, .failed, .cancelled, .lost: true
+        case .succeeded, .failed, .cancelled, .lost, .stopped: true
         }
     }
 }

@@ -9,6 +9,7 @@ enum EndReason {
         _ record: ExitRecord, _ outcome: TaskState, spec: JobSpec?, memory: Int64?
     ) -> String? {
         if outcome == .succeeded { return nil }
+        if let stopped = record.stopped { return stopped }
         if record.cancelled { return outcome == .cancelled ? "cancelled" : "the node stopped it" }
         if record.status == .neverStarted { return outcome == .cancelled ? "cancelled" : nil }
         let cause = cause(record, spec, memory)

@@ -158,6 +158,8 @@ extension JobServer {
         case .partEnded(let task, let gang): return [.gang(task, gang)]
         case .cancelling(let task): return [.cancelling(task)]
         case .overdue(let task): return [.overdue(task)]
+        case .reached(let record): return [.reached(record)]
+        case .stopping(let task, let reason): return [.stopping(task, reason)]
         case .ended(let record, let outcome, let budget, let memory):
             let job = state.job(record.attempt.task.job)
             let causes = [

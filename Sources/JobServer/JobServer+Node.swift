@@ -58,6 +58,7 @@ extension JobServer {
             } else {
                 events.append(.exited(name, records))
             }
+        case .message(.reached(let records)): events.append(.reached(name, records))
         case .message(.held(let reason)): events.append(.nodeHeld(name, reason: reason))
         case .message(.session(let id, let output)): take(output, ofSession: id)
         case .message(.hello), .message(.refused): break

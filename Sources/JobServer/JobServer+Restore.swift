@@ -14,7 +14,7 @@ extension JobServer {
             var jobs = stored.jobs.map { RestoredJob($0) }
             let needed = RestoredJob.needingTasks(jobs)
             for place in jobs.indices where needed.contains(jobs[place].job.id) {
-                jobs[place].fill(try store.tasks(of: jobs[place].job.id))
+                try jobs[place].fill(from: store)
             }
             return (stored, jobs)
         }
@@ -59,7 +59,7 @@ extension JobServer {
         let restored = try await read { () throws(StoreError) -> RestoredJob? in
             guard let stored = try store.job(id) else { return nil }
             var restored = RestoredJob(stored)
-            restored.fill(try store.tasks(of: id))
+            try restored.fill(from: store)
             return restored
         }
         if let restored { state.load(restored, now: now) }
@@ -115,7 +115,12 @@ extension RestoredJob {
         decisions = stored.progress.decisions
     }
 
-    mutating func fill(_ stored: StoredTasks) {
+    mutating func fill(from store: StateStore) throws(StoreError) {
+        fill(try store.tasks(of: job.id))
+        if job.spec.search != nil { rungs = try store.rungs(of: job.id) }
+    }
+
+    private mutating func fill(_ stored: StoredTasks) {
         isWhole = true
         ranges = stored.ranges
         tasks = stored.rows.map { row in
@@ -128,6 +133,7 @@ extension RestoredJob {
                 gang: row.gang)
             task.started = row.started
             task.isOverdue = row.isOverdue
+            if row.isStopping { task.stopping = row.reason }
             return task
         }
     }

@@ -138,7 +138,7 @@ extension JobServer {
         case .queued: "it is queued"
         case .running: "it is being started"
         case .succeeded, .failed: "it has \(state.rawValue)"
-        case .cancelled, .lost: "it was \(state.rawValue)"
+        case .cancelled, .lost, .stopped: "it was \(state.rawValue)"
         }
     }
 

@@ -90,6 +90,7 @@ struct TaskReporter: Sendable {
         report.started = (live?.started ?? row?.started)?.description
         if live == nil, let row { finish(&report, row) }
         if state == .queued, report.reason == nil { report.reason = waitReason }
+        if let stopping = live?.stopping { report.reason = stopping }
         if live?.isCancelling == true { report.reason = "is being cancelled" }
         if state == .cancelled, report.reason == nil { report.reason = job.failure }
         return report

@@ -26,6 +26,7 @@ extension Agent {
             if let former = orphans.updateValue((exit, upper), forKey: id)?.upper { close(former) }
             return
         }
+        readLastRungs(of: id, template)
         let finisher = TaskFinisher(template: template, attempt: id)
         // A former agent may have finished it: what the machine's directories hold now is not what the task left.
         if live[id]?.isOurs != true, let record = finisher.formerRecord(of: exit) {

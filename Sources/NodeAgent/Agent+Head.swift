@@ -115,6 +115,7 @@ extension Agent {
         hello.clock = Timestamp(milliseconds: Clock.now())
         hello.programs = AgentBundle.hashOfThisProcess
         session?.send(.hello(hello))
+        tellRungs(followers.values.flatMap(\.records))
         for batch in starts.dropFirst() { session?.send(.started(batch)) }
         for batch in exits.dropFirst() { session?.send(.exited(batch)) }
         for record in withFiles { tell(record) }
@@ -131,6 +132,7 @@ extension Agent {
     private func acknowledge(_ attempts: [AttemptID]) {
         for id in attempts {
             if ended.removeValue(forKey: id) != nil { discard(id) }
+            followers[id] = nil
             if let upper = orphans.removeValue(forKey: id)?.upper { close(upper) }
         }
         journals.settle(attempts)

@@ -180,6 +180,7 @@ extension Agent {
             enforcement: Enforcement(start.enforcement))
         if !start.ports.isEmpty { record.ports = start.ports.map(PortMapping.init) }
         live[id, default: Live(phase: .withLauncher)].started = record
+        followRungs(of: id)
         report(record)
     }
 

@@ -71,6 +71,7 @@ extension Agent {
         releaseTrees(but: [])
         for orphan in orphans.values { if let upper = orphan.upper { close(upper) } }
         (queue, live, ended, orphans, finishing) = ([], [:], [:], [:], [])
+        followers = [:]
         (busyCPUs, memoryInUse) = ([], 0)
         (outgoingStarts, outgoingExits) = ([], [])
         templates.removeAll()

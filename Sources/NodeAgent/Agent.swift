@@ -116,6 +116,11 @@ public final class Agent {
     var areStartsPlanned = false
     var areExitsPlanned = false
 
+    // Agent+Rungs.swift
+    /// Attempts of jobs with a search, until their ends are acknowledged.
+    var followers: [AttemptID: RungFollower] = [:]
+    var isFollowing = false
+
     // Agent+Files.swift
     var removals: [TreeRemoval] = []
 

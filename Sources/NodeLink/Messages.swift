@@ -41,6 +41,8 @@ public enum FromAgent: Sendable, Codable {
     case hello(AgentHello)
     case started([StartRecord])
     case exited([ExitRecord])
+    /// Tasks came to rungs of their jobs' searches. After a hello all that the agent knows of come again.
+    case reached([RungRecord])
     /// The node cannot take work now (disk full …); nil when it can again. Tasks already accepted stay accepted.
     case held(reason: String?)
     /// Of a session of this connection.

@@ -61,6 +61,10 @@ public enum TaskChange: Sendable {
     case cancelling(TaskID)
     /// It is being stopped, since it ran for longer than it may.
     case overdue(TaskID)
+    /// It came to a rung of its job's search.
+    case reached(RungRecord)
+    /// It is being stopped by its job's search, and why.
+    case stopping(TaskID, String)
     /// An attempt ended that might use so much memory, in bytes; `.queued` means that it will be tried again.
     case ended(ExitRecord, TaskState, TaskBudget, memory: Int64?)
     /// Without an exit record: cancelled while queued, given back unstarted, or queued again.

@@ -53,6 +53,8 @@ public struct JobRecord: Sendable {
         var recalled = false
         /// It is being stopped since it ran for longer than this, in milliseconds, which its node does not know of.
         var overdue: Overdue?
+        /// It is being stopped by the job's search, and why.
+        var stopping: String?
         /// Of a task on several nodes; `lane` is that of its rank 0 then.
         var gang: LiveGang?
         /// Of rank 0. Apart, since others are copied with it.
@@ -127,6 +129,8 @@ public struct JobRecord: Sendable {
     public internal(set) var decisions = JobDecisions()
     /// Of its tasks that succeeded, where `limits.time` asks for them.
     var durations = Durations()
+    /// How its tasks stood at the rungs of its search.
+    var rungs = Rungs()
     /// Mean wall-clock milliseconds of recent attempts; nil before the first one ended.
     var meanDuration: Double?
     /// Nodes on which attempts succeeded or ran for long, and those on which some failed at once.
@@ -159,6 +163,7 @@ public struct JobRecord: Sendable {
         isLoaded = false
         tasks = TaskTable(count: taskCount)
         history = [:]
+        rungs = Rungs()
         untouched = 0
     }
 

@@ -34,6 +34,8 @@ public enum ServerEvent: Sendable {
     case nodeRemoved(String)
     case started(String, [StartRecord])
     case exited(String, [ExitRecord])
+    /// Tasks came to rungs of their jobs' searches.
+    case reached(String, [RungRecord])
 
     /// The node cannot be given what the job's tasks need, until a time or for good.
     case jobExcluded(JobID, node: String, reason: String, until: Timestamp?)

@@ -70,7 +70,7 @@ extension ServerState {
                 isReady = false
                 continue
             }
-            guard mark == .succeeded else {
+            guard mark == .succeeded || mark == .stopped else {
                 return cancel(TaskSelection(job: id, ranges: [index..<index + 1]), now)
             }
         }

@@ -66,6 +66,7 @@ extension ServerState {
             record.timedOut = true
             record.timeLimit = overdue.limit
         }
+        if !live.cancelRequested, !record.isSuccess { record.stopped = live.stopping }
         jobs.values[place].live[task.index] = nil
         noteFirstStart(task.job) { $0.noteDuration(of: record) }
         let history = jobs.values[place].history[task.index]

@@ -64,7 +64,8 @@ extension ServerState {
     {
         let node = nodes[name]
         let isEnding =
-            live.cancelRequested || live.overdue != nil || live.gang?.isEnding == true
+            live.cancelRequested || live.overdue != nil || live.stopping != nil
+            || live.gang?.isEnding == true
         if isEnding || node?.drain?.mode == .requeue { return (true, false) }
         let isClosed = node?.drain != nil || node?.health.quarantine != nil
         return (false, isClosed && !live.isUnderWay)

@@ -114,8 +114,13 @@ extension ServerState {
             let record = ExitRecord(attempt: attempt, status: .neverStarted, ended: now)
             return endMember(record, on: node, now)
         }
-        jobs[attempt.task.job]?.live[attempt.task.index] = nil
+        let node = lanes[id]?.placement.node
         leave(id, attempt.task.index, now)
+        if live.stopping != nil, let node {
+            let record = ExitRecord(attempt: attempt, status: .neverStarted, ended: now)
+            return conclude(record, live, on: node, now)
+        }
+        jobs[attempt.task.job]?.live[attempt.task.index] = nil
         conclude(attempt, live.cancelRequested ? .final(.cancelled) : .requeue, nil, now)
     }
 

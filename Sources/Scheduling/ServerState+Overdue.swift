@@ -33,7 +33,7 @@ extension ServerState {
         _ decisions: JobDecisions
     ) -> Timestamp? {
         guard history?.time == nil, !live.cancelRequested, live.overdue == nil,
-            decisions.hold != .paused, let started = live.started
+            live.stopping == nil, decisions.hold != .paused, let started = live.started
         else { return nil }
         // The node's clock may be slow.
         let since = max(started, lanes[live.lane]?.opened ?? started)

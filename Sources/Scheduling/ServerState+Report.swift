@@ -41,6 +41,7 @@ extension ServerState {
             return LiveTask(
                 attempt: live.attempt, placement: placement, nodes: members.map(\.node),
                 started: live.started, ports: live.ports, isCancelling: live.cancelRequested,
+                stopping: live.stopping,
                 enforcement: live.enforcement?.value)
         }
     }
@@ -163,6 +164,8 @@ public struct LiveTask: Sendable {
     /// Of its node, where it is reached.
     public let ports: [PortMapping]
     public let isCancelling: Bool
+    /// Why the job's search stops it, where it does.
+    public let stopping: String?
     /// What holds of its limits and its placement, once it has started.
     public let enforcement: Enforcement?
 }

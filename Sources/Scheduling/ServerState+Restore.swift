@@ -18,6 +18,8 @@ public struct RestoredJob: Sendable {
         public var started: Timestamp?
         /// Its last attempt is being stopped since it ran for too long.
         public var isOverdue = false
+        /// Its last attempt is being stopped by the job's search, and why.
+        public var stopping: String?
         public init(
             index: Int, state: TaskState, budget: TaskBudget, placement: Placement?,
             cancelRequested: Bool, ended: Timestamp? = nil, gang: Gang? = nil
@@ -43,7 +45,9 @@ public struct RestoredJob: Sendable {
     /// Untouched tasks that were marked many at once, in the order of marking.
     public var ranges: [(Range<Int>, TaskState)] = []
     public var tasks: [Task] = []
-    /// Whether `ranges` and `tasks` are given.
+    /// Where its tasks stood at the rungs of its search.
+    public var rungs: [RungRecord] = []
+    /// Whether `ranges`, `tasks` and `rungs` are given.
     public var isWhole = false
     public init(_ job: NewJob) { self.job = job }
 
@@ -115,6 +119,7 @@ extension ServerState {
             record.tasks.fill(
                 range.clamped(to: 0..<record.taskCount), TaskTable.Mark(final: state))
         }
+        for rung in restored.rungs { record.rungs.note(rung) }
         jobs[id] = record
         for task in restored.tasks where (0..<restored.job.taskCount).contains(task.index) {
             add(task, to: id, now)
@@ -145,14 +150,14 @@ extension ServerState {
                 let attempt = AttemptID(
                     task: TaskID(job: id, index: task.index), number: budget.attempt)
                 restore(gang, attempt, demand, cancelRequested: task.cancelRequested, now)
-                if task.isOverdue { jobs.values[place].live[task.index]?.overdue = .init() }
+                noteEnding(of: task, place)
                 return
             }
             let lane = restoredLane(demand, placement, now)
             lanes[lane]?.tasks.append(task.index)
             jobs.values[place].live[task.index] = JobRecord.Live(
                 attempt: budget.attempt, lane: lane, cancelRequested: task.cancelRequested)
-            if task.isOverdue { jobs.values[place].live[task.index]?.overdue = .init() }
+            noteEnding(of: task, place)
             return
         }
         let state = task.state == .running ? .queued : task.state
@@ -169,6 +174,13 @@ extension ServerState {
         } else if !jobs.values[place].isIndexed {
             makeReady(id)
         }
+    }
+
+    private mutating func noteEnding(
+        of task: RestoredJob.Task, _ place: Dictionary<JobID, JobRecord>.Index
+    ) {
+        if task.isOverdue { jobs.values[place].live[task.index]?.overdue = .init() }
+        jobs.values[place].live[task.index]?.stopping = task.stopping
     }
 
     /// Tasks that were sent to the same placement wait for one another.

@@ -95,6 +95,8 @@ public struct ServerState: Sendable {
         case .started(let node, let records):
             for record in records { start(record, on: node) }
         case .exited(let node, let records): for record in records { end(record, on: node, now) }
+        case .reached(let node, let records):
+            for record in records { reach(record, on: node) }
         case .jobExcluded(let job, let node, let reason, let until):
             exclude(job, from: node, reason, until)
         case .cancelRequested(let selection): cancel(selection, now)

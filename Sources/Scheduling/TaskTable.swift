@@ -8,7 +8,7 @@ struct TaskTable: Sendable {
         case queued = 0
         /// Given to a node, not known to have started.
         case dispatched, running
-        case succeeded, failed, cancelled, lost
+        case succeeded, failed, cancelled, lost, stopped
 
         var state: TaskState {
             switch self {
@@ -18,6 +18,7 @@ struct TaskTable: Sendable {
             case .failed: .failed
             case .cancelled: .cancelled
             case .lost: .lost
+            case .stopped: .stopped
             }
         }
 
@@ -29,6 +30,7 @@ struct TaskTable: Sendable {
             case .failed: self = .failed
             case .cancelled: self = .cancelled
             case .lost: self = .lost
+            case .stopped: self = .stopped
             }
         }
     }

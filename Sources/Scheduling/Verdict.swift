@@ -28,6 +28,10 @@ enum Verdict: Hashable {
     }
 
     init(_ record: ExitRecord, policy: RetryPolicy, past: Past, cancelRequested: Bool) {
+        if record.stopped != nil {
+            self = .final(.stopped)
+            return
+        }
         if record.status == .neverStarted || record.cancelled {
             self = cancelRequested ? .final(.cancelled) : .requeue
             return

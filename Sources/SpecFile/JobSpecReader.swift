@@ -23,7 +23,7 @@ final class JobSpecReader {
         var scriptNode: SpecNode?
         var (networkNode, portsNode): (SpecNode?, SpecNode?)
         var (seccompNode, privilegedNode): (SpecNode?, SpecNode?)
-        var stopNode: SpecNode?
+        var (stopNode, searchNode): (SpecNode?, SpecNode?)
         var seen: Set<String> = []
         var sweep: (ParameterSweep, SweepReader)?
         read.mapping(
@@ -80,11 +80,13 @@ final class JobSpecReader {
                 },
                 "collect": { spec.collect = self.read.strings($0, "collect") },
                 "metrics": { spec.metrics = self.metrics($0) },
+                "search": { searchNode = $0 },
                 "after": { spec.after = self.after($0) },
                 "notify": { spec.notify = self.notify($0) },
             ])
         spec.network = network(networkNode, portsNode)
         checkNodes(spec, networkNode ?? portsNode)
+        if let searchNode { spec.search = search(searchNode, spec.metrics) }
         if let stopNode { checkWarning(spec, stopNode) }
         spec.confinement = confinement(seccompNode, privilegedNode)
         if spec.image.isEmpty, !seen.contains("image") {

@@ -38,7 +38,7 @@ enum DecisionText {
     }
 }
 
-/// Counts in the order of `StateCode`.
+/// Counts in the order of `StateCode`; older rows have fewer.
 enum CountList {
     static func text(_ counts: TaskCounts) -> String {
         TaskState.allCases.sorted { StateCode.code($0) < StateCode.code($1) }
@@ -48,11 +48,13 @@ enum CountList {
     static func counts(_ text: String?, of total: Int) -> TaskCounts {
         var counts = TaskCounts()
         let numbers = NumberList.numbers(text)
-        guard numbers.count == TaskState.allCases.count else {
+        guard (6...TaskState.allCases.count).contains(numbers.count) else {
             counts.queued = total
             return counts
         }
-        for state in TaskState.allCases { counts[state] = numbers[StateCode.code(state)] }
+        for state in TaskState.allCases where StateCode.code(state) < numbers.count {
+            counts[state] = numbers[StateCode.code(state)]
+        }
         return counts
     }
 }

@@ -55,15 +55,27 @@ enum Schema {
                     ALTER TABLE jobs ADD COLUMN decisions TEXT;
                     """)
         }
-        migrator.registerMigration("7 which attempts passed their time limit") { database in
+        migrator.registerMigration("8 which attempts passed their time limit") { database in
             try database.execute(
                 sql: "ALTER TABLE tasks ADD COLUMN timed_out INTEGER NOT NULL DEFAULT 0")
         }
-        migrator.registerMigration("8 GPUs that failed tasks") { database in
+        migrator.registerMigration("9 GPUs that failed tasks") { database in
             try database.execute(
                 sql: """
                     CREATE TABLE closed_gpus (
                         node TEXT NOT NULL, gpu TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (node, gpu)
+                    ) WITHOUT ROWID;
+                    """)
+        }
+        migrator.registerMigration("10 search") { database in
+            // Where a task stood when it came to a rung; NULL is not a number. `cancelling` is 3 where the job's search stops a task,
+            // for its `reason`.
+            try database.execute(
+                sql: """
+                    CREATE TABLE rungs (
+                        job INTEGER NOT NULL, number INTEGER NOT NULL, rung INTEGER NOT NULL,
+                        attempt INTEGER NOT NULL, step REAL NOT NULL, value REAL, mean REAL, best REAL,
+                        PRIMARY KEY (job, rung, number)
                     ) WITHOUT ROWID;
                     """)
         }

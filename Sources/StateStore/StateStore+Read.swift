@@ -105,6 +105,24 @@ extension StateStore {
         } catch { throw StoreError("read", "tasks of job \(job)", error) }
     }
 
+    /// Where tasks of the job stood at the rungs of its search, by rung.
+    public func rungs(of job: JobID) throws(StoreError) -> [RungRecord] {
+        do {
+            return try reader.read { database in
+                try Row.fetchAll(
+                    database, sql: "SELECT * FROM rungs WHERE job = ? ORDER BY rung, number",
+                    arguments: [job.rawValue]
+                ).map { row in
+                    RungRecord(
+                        attempt: AttemptID(
+                            task: TaskID(job: job, index: row["number"]), number: row["attempt"]),
+                        rung: row["rung"], step: row["step"], value: row["value"],
+                        mean: row["mean"], best: row["best"])
+                }
+            }
+        } catch { throw StoreError("read", "rungs of job \(job)", error) }
+    }
+
     /// Names of all metrics that tasks of the job wrote, in no order.
     public func metricNames(of job: JobID) throws(StoreError) -> [String] {
         do {
@@ -187,7 +205,8 @@ extension StateStore {
             index: row["number"], attempt: row["attempt"],
             state: try StateCode.state(row["state"]), failures: row["failures"],
             memory: row["memory"], isCancelling: cancelling == 1,
-            isOverdue: cancelling == 2, timedOut: row["timed_out"], time: row["time_limit"],
+            isOverdue: cancelling == 2, timedOut: row["timed_out"], isStopping: cancelling == 3,
+            time: row["time_limit"],
             losses: row["losses"],
             placement: node.map {
                 Placement(

@@ -100,6 +100,17 @@ struct Statements {
             try database.execute(
                 sql: "UPDATE tasks SET cancelling = 2 WHERE job = ? AND number = ?",
                 arguments: [task.job.rawValue, task.index])
+        case .reached(let record):
+            try database.execute(
+                sql: "INSERT OR IGNORE INTO rungs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    record.attempt.task.job.rawValue, record.attempt.task.index, record.rung,
+                    record.attempt.number, record.step, record.value, record.mean, record.best,
+                ])
+        case .stopping(let task, let reason):
+            try database.execute(
+                sql: "UPDATE tasks SET cancelling = 3, reason = ? WHERE job = ? AND number = ?",
+                arguments: [reason, task.job.rawValue, task.index])
         case .extended(let task, let time, let losses):
             try database.execute(
                 sql: "UPDATE tasks SET time_limit = ?, losses = ? WHERE job = ? AND number = ?",

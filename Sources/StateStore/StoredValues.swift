@@ -74,6 +74,10 @@ public enum StoreWrite: Sendable {
     case cancelling(TaskID)
     /// It is being stopped since it ran for too long.
     case overdue(TaskID)
+    /// It came to a rung of its job's search; the first record of each rung stays.
+    case reached(RungRecord)
+    /// It is being stopped by its job's search, and why.
+    case stopping(TaskID, String)
     /// `memory` is that of the next attempt, where it was raised.
     case ended(ExitRecord, TaskState, failures: Int, memory: Int64?, reason: String?)
     /// After `ended` or `marked`, which forget both: milliseconds of the task's next attempt, where they were raised, and how many
@@ -137,6 +141,8 @@ public struct TaskRow: Sendable, Hashable {
     public var isOverdue = false
     /// Its last attempt passed its time limit.
     public var timedOut = false
+    /// The job's search stops it, for its reason.
+    public var isStopping = false
     /// Milliseconds of the next attempt, where they were raised.
     public var time: Int64?
     public var losses = 0
@@ -179,6 +185,7 @@ enum StateCode {
         case .failed: 3
         case .cancelled: 4
         case .lost: 5
+        case .stopped: 6
         }
     }
 

@@ -29,6 +29,7 @@ public struct ProgressBlock: Sendable {
         state(counts.running, "running", .strong)
         state(counts.queued, "queued", .faint)
         state(counts.succeeded, "succeeded", .good)
+        state(counts.stopped, "stopped", .good)
         state(counts.failed, "failed", .bad)
         state(counts.lost, "lost", .bad)
         state(counts.cancelled, "cancelled", .warning)
@@ -74,7 +75,8 @@ public struct ProgressBlock: Sendable {
         let counts = job.counts
         var parts = ["\(counts.finished)/\(counts.total)"]
         for (count, name) in [
-            (counts.running, "running"), (counts.failed, "failed"), (counts.lost, "lost"),
+            (counts.running, "running"), (counts.stopped, "stopped"), (counts.failed, "failed"),
+            (counts.lost, "lost"),
             (counts.cancelled, "cancelled"),
         ] where count > 0 {
             parts.append("\(count) \(name)")

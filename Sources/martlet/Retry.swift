@@ -9,7 +9,8 @@ struct Retry: ParsableCommand {
 
     @Argument(help: "last, 42, 42_7, 42_[3-9] or names.", completion: Completions.jobs) var jobs:
         [String]
-    @Option(help: "Only tasks in this state: failed, lost or cancelled.") var state: [String] = []
+    @Option(help: "Only tasks in this state: failed, lost, cancelled or stopped.") var state:
+        [String] = []
     @Flag(help: "Only those that failed.") var failed = false
     @Flag(help: "Only those that were lost with their node.") var lost = false
     @Flag(help: "Only those that were cancelled.") var cancelled = false
@@ -51,7 +52,7 @@ struct Retry: ParsableCommand {
                 guard let state = TaskState(rawValue: name), state.isFinal, state != .succeeded
                 else {
                     throw Failure(
-                        .usage, "--state knows failed, lost and cancelled, not '\(name)'")
+                        .usage, "--state knows failed, lost, cancelled and stopped, not '\(name)'")
                 }
                 return state
             })

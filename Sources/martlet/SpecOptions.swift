@@ -103,6 +103,17 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "Time from that signal to SIGKILL.") var grace: String?
     @Option(help: "Files to bring back: \"checkpoints/best*\".") var collect: [String] = []
     @Option(help: "NAME=min or NAME=max.") var metric: [String] = []
+    @Option(help: "asha or median: which running tasks end early, by their metric.")
+    var search: String?
+    @Option(help: "Metric of the search; without it the first of --metric.")
+    var searchMetric: String?
+    @Option(help: "Field that counts a task's steps; without it step, or else epoch.")
+    var searchStep: String?
+    @Option(help: "First step at which a task may be stopped: 1.") var searchMin: String?
+    @Option(help: "Step from which on none is stopped: 27.") var searchMax: String?
+    @Option(help: "asha: of how many one goes on, and by how much later: 3.")
+    var searchReduction: String?
+    @Option(help: "median: how many others have to have come as far: 3.") var searchPeers: String?
     @Option(help: "ok:JOB, any:JOB or each:JOB.") var after: [String] = []
     @Option(help: "Command to run when the job has ended.") var notify: String?
     @Option(help: "finished or failed.") var notifyOn: [String] = []
@@ -230,6 +241,12 @@ struct SpecOptions: ParsableArguments {
             ("stop.before", stopBefore, "--stop-before"),
             ("stop.signal", stopSignal, "--stop-signal"),
             ("stop.grace", grace, "--grace"),
+            ("search.method", search, "--search"),
+            ("search.metric", searchMetric, "--search-metric"),
+            ("search.step", searchStep, "--search-step"),
+            ("search.min", searchMin, "--search-min"), ("search.max", searchMax, "--search-max"),
+            ("search.reduction", searchReduction, "--search-reduction"),
+            ("search.peers", searchPeers, "--search-peers"),
         ] { set(path, value, origin) }
         try pairs(["resources", "labels"], label, "--label", .text)
         append("retry.on", retryOn, "--retry-on")

@@ -62,6 +62,8 @@ final class PretendedNode: Sendable {
 
     func end(_ record: ExitRecord) { say(.message(.exited([record]))) }
 
+    func reach(_ records: [RungRecord]) { say(.message(.reached(records))) }
+
     func say(_ output: SessionOutput, in session: Int64) {
         say(.message(.session(session, output)))
     }

@@ -16,6 +16,7 @@ final class TestHead: Sendable {
         var hellos: [AgentHello] = []
         var started: [AttemptID: StartRecord] = [:]
         var exited: [AttemptID: [ExitRecord]] = [:]
+        var rungs: [AttemptID: [RungRecord]] = [:]
         /// Attempts that the node never had, as its hello showed.
         var neverStarted: Set<AttemptID> = []
         var lost: Set<AttemptID> = []
@@ -81,6 +82,8 @@ final class TestHead: Sendable {
                 return Self.reconcile(&state, hello)
             case .message(.started(let starts)):
                 for start in starts { state.started[start.attempt] = start }
+            case .message(.reached(let records)):
+                for record in records { state.rungs[record.attempt, default: []].append(record) }
             case .message(.exited(let exits)): return Self.note(&state, exits)
             case .message(.held(let reason)): state.held.append(reason)
             case .message(.hello), .message(.session), .message(.refused): break

@@ -93,7 +93,7 @@ extension FaultRound {
         for dependency in server.job(id)?.dependencies ?? [] where dependency.condition == .each {
             load(dependency.job)
         }
-        apply(.retryRequested(TaskSelection(job: id), [.failed, .lost, .cancelled]))
+        apply(.retryRequested(TaskSelection(job: id), [.failed, .lost, .cancelled, .stopped]))
         // Whoever asked for it knows that those may run again.
         for index in 0..<(server.job(id)?.taskCount ?? 0)
         where server.taskState(TaskID(job: id, index: index)) == .queued {

@@ -90,7 +90,10 @@ struct FaultRound {
     mutating func commit() {
         guard !uncommitted.isEmpty, !isHeld else { return }
         let answer = uncommitted.removeFirst()
-        for write in answer.writes { disk.apply(write) }
+        for write in answer.writes {
+            checkStop(write)
+            disk.apply(write)
+        }
         for write in answer.writes {
             if case .spec(let id, _, let count) = write { acknowledgedJobs[id] = count }
             if case .task(.ended(let record, .succeeded, _, _)) = write {
@@ -157,6 +160,13 @@ struct FaultRound {
         if chance(20) { spec.limits.failures = .percent(50) }
         if chance(20) { spec.group = JobGroup(name: "g", parallel: 2) }
         if chance(10) { spec.start = Timestamp(milliseconds: now.milliseconds + 3000) }
+        guard chance(40) else { return }
+        let method: SearchPolicy.Method = chance(50) ? .asha : .median
+        var search = SearchPolicy(method, MetricGoal(name: "loss", direction: .min))
+        search.reduction = 2
+        search.peers = 1
+        if chance(50) { search.max = 5 }
+        spec.search = search
     }
 
     mutating func crashServer() {
@@ -245,6 +255,11 @@ struct FaultRound {
         let attempts = (lines[name]?.node.running.keys).map {
             $0.filter { !still.contains($0) }.sorted { $0.task < $1.task }
         }
+        if chance(30), let attempt = attempts?.randomElement(using: &random) {
+            let loss = Double.random(in: 0...1, using: &random)
+            let isNumber = !chance(5)
+            lines[name]?.node.reach(attempt, isNumber ? loss : nil)
+        }
         guard chance(endsSoon ? 50 : 10), let attempt = attempts?.randomElement(using: &random)
         else { return }
         let wanted = chance(85) ? Ending.code(0) : .code(1)
@@ -252,6 +267,24 @@ struct FaultRound {
         ranWell[attempt, default: []].insert(name)
         let size = disk.jobs[attempt.task.job]?.new.spec.resources.nodes
         if ranWell[attempt]?.count == size { succeeded.insert(attempt.task) }
+    }
+
+    /// What a search has decided is neither forgotten nor taken back, and nothing else is called stopped.
+    private mutating func checkStop(_ write: SimulatedDisk.Write) {
+        guard case .task(let change) = write else { return }
+        let (task, state): (TaskID, TaskState)
+        switch change {
+        case .ended(let record, let end, _, _): (task, state) = (record.attempt.task, end)
+        case .marked(let marked, let end, _): (task, state) = (marked, end)
+        default: return
+        }
+        let isDecided = disk.jobs[task.job]?.rows[task.index]?.stopping != nil
+        if isDecided, ![.stopped, .succeeded, .cancelled].contains(state) {
+            violations.append("\(task) was to be stopped and is \(state)")
+        }
+        if state == .stopped, !isDecided {
+            violations.append("\(task) was stopped before that was on disk")
+        }
     }
 
     private mutating func checkStart(_ dispatch: Dispatch) {

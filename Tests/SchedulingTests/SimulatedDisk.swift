@@ -11,6 +11,7 @@ struct SimulatedDisk {
         var gang: Gang?
         var isCancelling = false
         var isOverdue = false
+        var stopping: String?
         var ended: Timestamp?
     }
     struct Job {
@@ -22,6 +23,7 @@ struct SimulatedDisk {
         var counts: TaskCounts?
         var ranges: [(Range<Int>, TaskState)] = []
         var rows: [Int: Row] = [:]
+        var rungs: [RungRecord] = []
     }
     var jobs: [JobID: Job] = [:]
     var nodes: [String: NodeIncarnation] = [:]
@@ -61,6 +63,7 @@ struct SimulatedDisk {
                 $0.budget.attempt = dispatch.attempt.number
                 $0.budget.memory = dispatch.memory
                 $0.isOverdue = false
+                $0.stopping = nil
                 $0.placement = dispatch.placement
                 $0.gang = dispatch.gang
                 $0.ended = nil
@@ -71,14 +74,18 @@ struct SimulatedDisk {
             update(task) {
                 $0.isCancelling = true
                 $0.isOverdue = false
+                $0.stopping = nil
             }
         case .overdue(let task): update(task) { $0.isOverdue = true }
+        case .reached(let record): jobs[record.attempt.task.job]!.rungs.append(record)
+        case .stopping(let task, let reason): update(task) { $0.stopping = reason }
         case .ended(let record, let state, let budget, _):
             update(record.attempt.task) {
                 $0.state = state
                 $0.budget = budget
                 $0.isCancelling = false
                 $0.isOverdue = false
+                $0.stopping = nil
                 $0.ended = record.ended
             }
         case .marked(let task, let state, let budget):
@@ -87,6 +94,7 @@ struct SimulatedDisk {
                 $0.budget = budget
                 $0.isCancelling = false
                 $0.isOverdue = false
+                $0.stopping = nil
             }
         case .markedUntouched(let job, let range, let state):
             jobs[job]!.ranges.append((range, state))
@@ -125,12 +133,14 @@ struct SimulatedDisk {
         restored.decisions = job.decisions
         restored.counts = job.counts
         restored.ranges = job.ranges
+        restored.rungs = job.rungs
         restored.tasks = job.rows.sorted { $0.key < $1.key }.map { index, row in
             var task = RestoredJob.Task(
                 index: index, state: row.state, budget: row.budget,
                 placement: row.placement, cancelRequested: row.isCancelling,
                 ended: row.ended, gang: row.gang)
             task.isOverdue = row.isOverdue
+            task.stopping = row.stopping
             return task
         }
         return restored

@@ -26,6 +26,8 @@ struct SimulatedNode {
     var stopping: Set<AttemptID> = []
     /// Those that stand still.
     var paused: Set<AttemptID> = []
+    /// In the metrics files of its tasks, which outlive agents; told until the end is acknowledged.
+    var rungs: [AttemptID: [RungRecord]] = [:]
     var outbox: [ServerEvent] = []
 
     var hello: NodeHello {
@@ -61,7 +63,11 @@ struct SimulatedNode {
         case .recall(_, let attempts): giveBack(attempts, cancelled: false)
         case .pause(_, let attempts): paused.formUnion(attempts.filter { running[$0] != nil })
         case .resume(_, let attempts): paused.subtract(attempts)
-        case .acknowledge(_, let attempts): for attempt in attempts { ended[attempt] = nil }
+        case .acknowledge(_, let attempts):
+            for attempt in attempts {
+                ended[attempt] = nil
+                rungs[attempt] = nil
+            }
         default: break
         }
     }
@@ -100,6 +106,16 @@ struct SimulatedNode {
         return dispatch
     }
 
+    /// It comes to its next rung.
+    mutating func reach(_ attempt: AttemptID, _ value: Double?) {
+        let rung = rungs[attempt]?.count ?? 0
+        let record = RungRecord(
+            attempt: attempt, rung: rung, step: Double(rung + 1), value: value, mean: value,
+            best: value)
+        rungs[attempt, default: []].append(record)
+        outbox.append(.reached(name, [record]))
+    }
+
     /// How it ended.
     mutating func finish(_ attempt: AttemptID, _ status: Ending) -> Ending {
         let isStopping = stopping.contains(attempt)
@@ -110,7 +126,8 @@ struct SimulatedNode {
 
     /// The head connects: it is told all, and what was said before is void.
     mutating func greet(_ now: Timestamp) -> NodeHello {
-        outbox = []
+        let known = rungs.sorted { $0.key.task < $1.key.task }.flatMap(\.value)
+        outbox = known.isEmpty ? [] : [.reached(name, known)]
         lastHeard = now
         let hello = hello
         named = Set(hello.accepted)
@@ -159,6 +176,7 @@ struct SimulatedNode {
         boot += 1
         running = [:]
         ended = [:]
+        rungs = [:]
         stopping = []
         paused = []
     }

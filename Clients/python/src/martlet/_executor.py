@@ -93,7 +93,7 @@ class _Batch:
         """Whatever was not told of one by one."""
         if not self.left:
             return
-        for task in self.job.tasks("succeeded", "failed", "cancelled", "lost"):
+        for task in self.job.tasks("succeeded", "failed", "cancelled", "lost", "stopped"):
             self._end(task.index, task.state, task.attempt, task.reason)
 
     def _end(self, index: int, state: str, attempt: int, reason: Optional[str]) -> None:
