@@ -126,12 +126,23 @@ public struct Dependency: Sendable, Hashable, Codable {
     }
 }
 
+/// Whom to tell of a job, and when; each way that is given is tried until it has succeeded.
 public struct Notification: Sendable, Hashable, Codable {
-    public enum Event: String, Sendable, Codable, CaseIterable { case finished, failed }
+    public enum Event: String, Sendable, Codable, CaseIterable {
+        case finished, failed
+        case firstFailure = "first_failure"
+    }
     public var on: [Event]
-    /// Run by `/bin/sh -c` on the head; `{job}`, `{name}` and `{state}` are put in.
-    public var run: String
-    public init(on: [Event], run: String) {
+    /// Also once more tasks than these have failed.
+    public var failures: FailureLimit?
+    /// Run by `/bin/sh -c` on the head, with the summary on its standard input; `{job}`, `{name}`, `{state}` and `{event}` are
+    /// put in.
+    public var run: String?
+    /// A URL that is sent the summary as JSON.
+    public var webhook: String?
+    /// An address that is sent the summary through the system's sendmail(8).
+    public var mail: String?
+    public init(on: [Event], run: String? = nil) {
         self.on = on
         self.run = run
     }

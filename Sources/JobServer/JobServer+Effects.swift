@@ -11,6 +11,7 @@ extension JobServer {
         var writes: [StoreWrite] = []
         var jobs: [JobID] = []
         var later: [Effect] = []
+        var notifications: [StoredNotification] = []
         for effect in effects {
             switch effect {
             case .saveJob(let id): jobs.append(id)
@@ -25,6 +26,7 @@ extension JobServer {
             case .removeNode(let name): writes.append(.nodeRemoved(name))
             case .saveTasks(let changes):
                 for row in changes.lazy.flatMap(write) {
+                    notifications += self.notifications(of: row)
                     writes.append(row)
                     if var event = EventDraft(of: row, at: now) {
                         if event.reason == nil, event.state == TaskState.cancelled.rawValue {
@@ -35,16 +37,19 @@ extension JobServer {
                 }
             case .fetchImage(let id): fetchImage(of: id)
             case .wake(let time): wake(at: time)
+            case .notify(let id, let outcome): notifications += ends(of: id, outcome)
             default: later.append(effect)
             }
         }
         // After the tasks: the job's row quotes the last failure among them.
         writes += jobs.compactMap(progress).map { .job($0) }
         if !jobs.isEmpty { logEvents(of: jobs, &writes) }
+        writes += notifications.map { .notification($0) }
         if writes.isEmpty, uncommitted.isEmpty { return perform(later) }
         if writes.isEmpty, later.isEmpty { return }
         let ends = jobs.filter { state.job($0)?.isFinal == true }
-        uncommitted.append(PendingCommit(effects: later, ends: ends))
+        uncommitted.append(
+            PendingCommit(effects: later, ends: ends, notifications: notifications))
         store?.write(writes) { [inbox] in inbox.post(.committed) }
     }
 
@@ -78,7 +83,6 @@ extension JobServer {
                 note("GPU \(gpu) of node \(name) gets no more tasks: \(reason)")
                 write([.gpuClosed(node: name, gpu: gpu, reason: reason)])
             case .forget(let id): forget(id)
-            case .notify(let id, let outcome): notify(id, outcome)
             case .changed(let id): publish(id)
             default: break
             }
@@ -122,16 +126,6 @@ extension JobServer {
             // Cancelled means that another time was asked for.
             guard (try? await Task.sleep(for: .milliseconds(pause))) != nil else { return }
             inbox.post(.event(.tick))
-        }
-    }
-
-    private func notify(_ id: JobID, _ outcome: JobState) {
-        guard let job = state.job(id), let notification = job.spec.notify else { return }
-        let command = NotificationCommand(notification, job: id, name: job.name, state: outcome)
-        do {
-            try command.run(log: directories.jobDirectory(id.rawValue) + "/notify.log")
-        } catch {
-            note("the notification of job \(id) failed: \(error)")
         }
     }
 

@@ -78,7 +78,10 @@ extension JobServer {
             case .node(let name, let event): receive(event, from: name, &events)
             case .committed:
                 // What was saved before is done before what is decided now.
-                if let commit = uncommitted.popFirst() { perform(commit.effects) }
+                if let commit = uncommitted.popFirst() {
+                    perform(commit.effects)
+                    for notification in commit.notifications { deliver(notification) }
+                }
                 tellEventReaders()
             case .settled(let settler):
                 settlers.removeValue(forKey: settler)?.resume(returning: true)

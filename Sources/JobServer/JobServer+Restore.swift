@@ -44,6 +44,7 @@ extension JobServer {
             state.restore(
                 jobs, nodes: Dictionary(incarnations, uniquingKeysWith: { $1 }), now: now))
         if !broken.isEmpty { apply(broken) }
+        try await restoreNotifications(from: store)
         let others = Set(stored.machines.map(\.name))
         // A machine may change its name, and its tasks stay its own.
         let localName =

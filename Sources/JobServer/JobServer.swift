@@ -70,6 +70,12 @@ public actor JobServer {
     /// Whoever waits for ends of several jobs.
     var endWaiters: [Int: (jobs: Set<JobID>, CheckedContinuation<Void, Never>)] = [:]
 
+    // JobServer+Notify.swift
+    /// Milliseconds before the second try; each further one waits four times as long.
+    var notifyPatience: Int64 = 10_000
+    /// Events of jobs that somebody is told of once, and has been.
+    var told: Set<StoredNotification.Key> = []
+
     var isPublishPlanned = false
     var unpublished: Set<JobID> = []
 
@@ -126,6 +132,7 @@ struct PendingCommit: Sendable {
     var effects: [Effect]
     /// Jobs whose end is among the writes.
     var ends: [JobID]
+    var notifications: [StoredNotification] = []
 }
 
 /// The wall clock at the start, carried on by one that nobody sets and that goes on while the machine sleeps, as

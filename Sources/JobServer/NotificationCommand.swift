@@ -1,18 +1,16 @@
 internal import JobModel
-internal import LinuxSystem
 
-/// What a job's `notify` runs when it has ended.
+/// What a job's `notify` runs.
 struct NotificationCommand {
     let command: String
 
-    /// Puts in `{job}`, `{name}` and `{state}`. A name keeps letters, digits and `._-` alone: it must not become shell.
-    init(_ notification: Notification, job: JobID, name: String, state: JobState) {
+    /// Puts in `{job}`, `{name}`, `{state}` and `{event}`. A name keeps letters, digits and `._-` alone: it must not become shell.
+    init(_ run: String, job: JobID, name: String, state: String, event: String) {
         let harmless = String(
             name.map { $0.isASCII && ($0.isLetter || $0.isNumber) || "._-".contains($0) ? $0 : "_" }
         )
         command = Self.replace(
-            ["{job}": "\(job)", "{name}": harmless, "{state}": state.rawValue],
-            in: notification.run)
+            ["{job}": "\(job)", "{name}": harmless, "{state}": state, "{event}": event], in: run)
     }
 
     private static func replace(_ values: [String: String], in text: String) -> String {
@@ -30,10 +28,5 @@ struct NotificationCommand {
             rest = rest.dropFirst(name.count)
         }
         return result + rest
-    }
-
-    /// Starts it in a session of its own, with its output in `log`; nobody waits for it.
-    func run(log: String) throws(SystemError) {
-        try Daemon.start(["/bin/sh", "-c", command], log: log)
     }
 }

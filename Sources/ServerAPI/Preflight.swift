@@ -1,5 +1,6 @@
 internal import Foundation
 public import JobModel
+internal import JobServer
 
 /// What can be found wrong with a spec before a job exists, instead of in task 7,000. On the machine of whoever submits.
 public enum Preflight {
@@ -15,10 +16,23 @@ public enum Preflight {
                 "the mount \(mount.source):\(mount.destination) has no source: \(mount.source) does not exist"
             )
         }
+        try checkNotification(spec)
         for (name, source) in spec.secrets {
             if case .file(let path) = source, !files.isReadableFile(atPath: path) {
                 throw wrong("the secret \(name) cannot be read from \(path)")
             }
+        }
+    }
+
+    /// What a notification is sent with.
+    private static func checkNotification(_ spec: JobSpec) throws(ErrorReport) {
+        if spec.notify?.webhook != nil, NotificationTools.curl == nil {
+            throw wrong("notify.webhook is sent by curl, which is not on the PATH")
+        }
+        if spec.notify?.mail != nil, NotificationTools.sendmail == nil {
+            throw wrong(
+                "notify.mail is sent by sendmail, and there is none: install an MTA such as msmtp-mta"
+            )
         }
     }
 

@@ -69,28 +69,6 @@ extension JobSpecReader {
         }
     }
 
-    func notify(_ node: SpecNode) -> Notification? {
-        var events: [Notification.Event] = [.finished]
-        var command: String?
-        read.mapping(
-            node, "notify",
-            [
-                "on": { node in
-                    events = self.read.items(node).compactMap {
-                        self.read.choice($0, "on", Notification.Event.self)
-                    }
-                },
-                "run": { command = self.read.string($0, "run") },
-            ])
-        guard let command else {
-            read.fail(
-                node, "notify needs a command",
-                hint: "notify: {on: finished, run: \"mail -s '{name} {state}' me@example.org\"}")
-            return nil
-        }
-        return Notification(on: events, run: command)
-    }
-
     // MARK: Mounts
 
     func mounts(_ node: SpecNode) -> [Mount] {

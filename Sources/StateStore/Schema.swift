@@ -79,6 +79,17 @@ enum Schema {
                     ) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("11 notifications") { database in
+            // `round` tells ends of a job that went on apart; nothing is due any more where `due` is NULL.
+            try database.execute(
+                sql: """
+                    CREATE TABLE notifications (
+                        job INTEGER NOT NULL, event TEXT NOT NULL, round INTEGER NOT NULL, channel TEXT NOT NULL,
+                        state TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER,
+                        PRIMARY KEY (job, event, round, channel)
+                    ) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 

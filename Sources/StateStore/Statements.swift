@@ -46,6 +46,8 @@ struct Statements {
     func execute(_ write: StoreWrite, _ log: inout EventLog) throws {
         switch write {
         case .event(let draft): try log.insert(draft, event)
+        case .notification(let notification): try notification.insert(database)
+        case .notified(let notification): try notification.update(database)
         case .job(let progress): try update(progress)
         case .spec(let id, let spec, let taskCount):
             try database.execute(

@@ -86,6 +86,10 @@ public enum StoreWrite: Sendable {
     case marked(
         TaskID, TaskState, attempt: Int, failures: Int, memory: Int64?, reason: String?)
     case range(JobID, Range<Int>, TaskState)
+    /// Somebody is to be told; one that is known already is let be.
+    case notification(StoredNotification)
+    /// How far that is.
+    case notified(StoredNotification)
     /// To be kept in the log of events.
     case event(EventDraft)
 }

@@ -116,7 +116,10 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "median: how many others have to have come as far: 3.") var searchPeers: String?
     @Option(help: "ok:JOB, any:JOB or each:JOB.") var after: [String] = []
     @Option(help: "Command to run when the job has ended.") var notify: String?
-    @Option(help: "finished or failed.") var notifyOn: [String] = []
+    @Option(help: "finished, failed, first_failure, or \"failures 10%\".") var notifyOn: [String] =
+        []
+    @Option(help: "URL to send a summary to when the job has ended.") var notifyWebhook: String?
+    @Option(help: "Address to mail a summary to when the job has ended.") var notifyMail: String?
 
     /// The job that is meant, and the text it came from.
     func read() throws -> (spec: JobSpec, source: String) {
@@ -261,6 +264,8 @@ struct SpecOptions: ParsableArguments {
             append("after." + parts[0], [parts[1]], "--after")
         }
         set("notify.run", notify, "--notify")
+        set("notify.webhook", notifyWebhook, "--notify-webhook")
+        set("notify.mail", notifyMail, "--notify-mail")
         append("notify.on", notifyOn, "--notify-on")
         if !command.isEmpty {
             set("command", "[]", "--", .yaml)
