@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import JobModel
 import LinuxSystem
 import ServerAPI
@@ -20,6 +21,8 @@ struct Events: ParsableCommand {
         help: "Begin behind this number; 0 for all that is kept. Without it, -f alone begins now.")
     var since: Int64?
 
+    private static let patience = 8
+
     func run() throws {
         var connection = try Connection.open()
         let selections = try connection.resolve(jobs)
@@ -29,19 +32,21 @@ struct Events: ParsableCommand {
                 hint: "martlet events \(part.job), and pick the lines of its tasks")
         }
         var last = since
+        // Streams in a row that broke off without an event.
+        var failures = 0
         while true {
             let stream = try connection.client.events(
                 since: last, jobs: selections.map(\.job), follow: follow)
             do {
                 while let event = try stream.next() {
-                    last = event.sequence
+                    (last, failures) = (event.sequence, 0)
                     Terminal.write(event.json + "\n")
                 }
             } catch {
-                // Killed: what it had told is on disk, and the next one goes on behind it.
-                guard follow, !(error is ErrorReport), !connection.client.isAnswering else {
-                    throw error
-                }
+                // Killed: what it had told is on disk, and the next one goes on behind it. One that is still dying may answer.
+                failures += 1
+                guard follow, !(error is ErrorReport), failures < Self.patience else { throw error }
+                usleep(10_000 << UInt32(failures))
                 connection = try Connection.open()
                 continue
             }
