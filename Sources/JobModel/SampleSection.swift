@@ -7,6 +7,8 @@ public struct SampleSection: Sendable, Equatable, Codable {
         case lhs
         /// Low-discrepancy sequence, shifted by the seed.
         case sobol
+        /// Points come one by one from `sampler`.
+        case external
     }
 
     public enum Distribution: Sendable, Equatable, Codable {
@@ -33,6 +35,8 @@ public struct SampleSection: Sendable, Equatable, Codable {
     public var count: Int
     public var seed: UInt64
     public var space: [Dimension]
+    /// Of method `external`, and of no other.
+    public var sampler: ExternalSampler?
 
     public init(method: Method, count: Int, seed: UInt64, space: [Dimension]) {
         self.method = method
@@ -49,7 +53,8 @@ public struct SampleSection: Sendable, Equatable, Codable {
     /// In [0, 1).
     func position(_ d: Int, at i: Int) -> Double {
         switch method {
-        case .random: return SplitMix.unit(hash(UInt64(d), UInt64(i)))
+        // An external one's points are given.
+        case .random, .external: return SplitMix.unit(hash(UInt64(d), UInt64(i)))
         case .lhs:
             let slice = permuted(UInt64(i), of: UInt64(count), key: hash(UInt64(d), .max))
             return (Double(slice) + SplitMix.unit(hash(UInt64(d), UInt64(i)))) / Double(count)

@@ -14,6 +14,8 @@ public struct SweepExpansion: Sendable {
     /// In the order of the sections.
     public let names: [String]
     public let count: Int
+    /// What a sampler has given so far.
+    private var given: [Point]?
 
     /// Most points of a sweep: a byte of memory each at most, and seconds to look at all of them. More is a typing error.
     public static let limit = 100_000_000
@@ -29,12 +31,17 @@ public struct SweepExpansion: Sendable {
         }
         self.names = names
         kept = try Self.filter(sweep, baseCount)
+        given = sweep.sample?.sampler.map { _ in [] }
         count = (kept?.count ?? baseCount) + sweep.include.count
         guard count > 0 else { throw SweepError("the sweep has no point left") }
     }
 
-    /// Point `index`, 0 ..< count.
+    /// The next point of a sampler.
+    public mutating func give(_ point: Point) { given?.append(point) }
+
+    /// Point `index`, 0 ..< count; without parameters where a sampler has not given it yet.
     public func point(at index: Int) -> Point {
+        if let given { return index < given.count ? given[index] : Point() }
         let base = kept?.count ?? baseCount
         guard index < base else { return sweep.include[index - base] }
         return Self.basePoint(sweep, kept.map { Int($0[index]) } ?? index)

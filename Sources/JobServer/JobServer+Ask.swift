@@ -121,7 +121,7 @@ extension JobServer {
     func points(of id: JobID) async throws(ErrorReport) -> SweepExpansion {
         if let points = expansions[id] { return points }
         if let last = lastExpansion, last.job == id { return last.points }
-        let points = try await SubmitCheck.points(of: try job(id).spec)
+        let points = try await expansion(of: id, try job(id).spec)
         lastExpansion = (id, points)
         return points
     }

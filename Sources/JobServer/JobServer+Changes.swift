@@ -34,6 +34,7 @@ extension JobServer {
     /// Answers all that wait, and from now on everybody at once: the server is about to end.
     public func endWaiting() {
         isEnding = true
+        samplers = [:]
         for session in sessions.keys {
             take(.ended(.lost("the server was told to end")), ofSession: session)
         }

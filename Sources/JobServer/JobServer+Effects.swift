@@ -152,9 +152,12 @@ extension JobServer {
         case .partEnded(let task, let gang): return [.gang(task, gang)]
         case .cancelling(let task): return [.cancelling(task)]
         case .overdue(let task): return [.overdue(task)]
+        case .pointed(let task):
+            return (expansions[task.job]?.point(at: task.index)).map { [.point(task, $0)] } ?? []
         case .reached(let record): return [.reached(record)]
         case .stopping(let task, let reason): return [.stopping(task, reason)]
         case .ended(let record, let outcome, let budget, let memory):
+            tellSampler(record.attempt.task, outcome, record.metrics)
             let job = state.job(record.attempt.task.job)
             let causes = [
                 EndReason.text(record, outcome, spec: job?.spec, memory: memory),
@@ -170,6 +173,7 @@ extension JobServer {
                     reason: reason)
             ] + extended(record.attempt.task, budget)
         case .marked(let task, let outcome, let budget):
+            tellSampler(task, outcome, [:])
             return [
                 .marked(
                     task, outcome, attempt: budget.attempt, failures: budget.failures,

@@ -9,6 +9,8 @@ final class Inbox: Sendable {
     enum Item: Sendable {
         case event(ServerEvent)
         case node(String, NodeLine.Event)
+        /// Of that process of the job's sampler.
+        case sampler(JobID, Int, SamplerProcess.Event)
         /// The oldest writes under way are on disk.
         case committed
         /// All that was queued before this one was asked for is on disk.
@@ -76,6 +78,8 @@ extension JobServer {
                 }
                 events.append(event)
             case .node(let name, let event): receive(event, from: name, &events)
+            case .sampler(let id, let number, let event):
+                take(event, ofSampler: id, number, &events)
             case .committed:
                 // What was saved before is done before what is decided now.
                 if let commit = uncommitted.popFirst() {
@@ -92,5 +96,6 @@ extension JobServer {
 
     func apply(_ events: [ServerEvent]) {
         carryOut(state.apply(events, now: now))
+        steerSamplers()
     }
 }

@@ -28,7 +28,7 @@ extension JobServer {
                 started: job.progress.started, ended: job.progress.ended)
             guard job.progress.ended == nil else { continue }
             do throws(ErrorReport) {
-                expansions[job.progress.id] = try await SubmitCheck.points(of: job.spec)
+                expansions[job.progress.id] = try await expansion(of: job.progress.id, job.spec)
             } catch { broken.append(.jobFailed(job.progress.id, reason: error.error)) }
             if job.spec.image == "host" { roots[job.progress.id] = .host }
         }
@@ -118,6 +118,7 @@ extension RestoredJob {
 
     mutating func fill(from store: StateStore) throws(StoreError) {
         fill(try store.tasks(of: job.id))
+        if job.spec.sweep.sample?.sampler != nil { points = try store.points(of: job.id).count }
         if job.spec.search != nil { rungs = try store.rungs(of: job.id) }
     }
 

@@ -13,6 +13,7 @@ extension JobServer {
         let dependencies = try resolve(request.spec.after)
         let expansion = try await SubmitCheck.expansion(of: request.spec)
         try check(dependencies, expansion.count)
+        try check(sampler: request.spec)
         try NetworkCheck.check(request.spec, count: expansion.count, held: state.heldPorts)
         var spec = request.spec
         spec.start = try firstStart(of: spec)
@@ -98,6 +99,19 @@ extension JobServer {
             resolved.append(JobDependency(condition: dependency.condition, job: job.id))
         }
         return resolved
+    }
+
+    private func check(sampler spec: JobSpec) throws(ErrorReport) {
+        guard let sampler = spec.sweep.sample?.sampler else { return }
+        guard !spec.after.contains(where: { $0.condition == .each }) else {
+            throw ErrorReport(
+                error: "after.each: the points of a sampler follow no other job's",
+                hint: "after: {ok: …} waits for all of it", isUsage: true)
+        }
+        guard Files.exists(sampler.directory) else {
+            throw ErrorReport(
+                error: "sample: there is no directory \(sampler.directory)", isUsage: true)
+        }
     }
 
     private func check(_ dependencies: [JobDependency], _ count: Int) throws(ErrorReport) {

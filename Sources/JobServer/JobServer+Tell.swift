@@ -52,7 +52,7 @@ extension JobServer {
         let job = try job(id)
         try await loadFollowed(job.dependencies)
         guard expansions[id] == nil else { return }
-        expansions[id] = try await SubmitCheck.points(of: job.spec)
+        expansions[id] = try await expansion(of: id, job.spec)
         if job.spec.image == "host" { roots[id] = .host }
     }
 

@@ -51,6 +51,9 @@ public actor JobServer {
     var lastFailures: [JobID: String] = [:]
     var wakeUp: Task<Void, Never>?
 
+    // JobServer+Samplers.swift
+    var samplers: [JobID: OpenSampler] = [:]
+
     // JobServer+Sessions.swift
     var sessions: [Int64: OpenSession] = [:]
     /// Above the numbers of every earlier server: a node may still hold one of those.

@@ -61,6 +61,8 @@ public enum TaskChange: Sendable {
     case cancelling(TaskID)
     /// It is being stopped, since it ran for longer than it may.
     case overdue(TaskID)
+    /// Its point is known.
+    case pointed(TaskID)
     /// It came to a rung of its job's search.
     case reached(RungRecord)
     /// It is being stopped by its job's search, and why.

@@ -131,6 +131,8 @@ public struct JobRecord: Sendable {
     var durations = Durations()
     /// How its tasks stood at the rungs of its search.
     var rungs = Rungs()
+    /// How many points its sampler has given, where it has one.
+    public internal(set) var points = 0
     /// Mean wall-clock milliseconds of recent attempts; nil before the first one ended.
     var meanDuration: Double?
     /// Nodes on which attempts succeeded or ran for long, and those on which some failed at once.

@@ -37,6 +37,11 @@ public enum ServerEvent: Sendable {
     /// Tasks came to rungs of their jobs' searches.
     case reached(String, [RungRecord])
 
+    /// The job's sampler has given the next point; the number is that of its task.
+    case pointGiven(JobID, Int)
+    /// The job's sampler gives no more points.
+    case pointsOver(JobID)
+
     /// The node cannot be given what the job's tasks need, until a time or for good.
     case jobExcluded(JobID, node: String, reason: String, until: Timestamp?)
 

@@ -9,6 +9,7 @@ extension ServerState {
             jobs[id]?.cursor = job.taskCount
             jobs[id]?.untouched = 0
         }
+        readySampled(id)
         let postponed = Set(delayed.lazy.filter { $0.task.job == id }.map(\.task.index))
         awaitDependencies(
             of: id,

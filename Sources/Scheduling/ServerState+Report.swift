@@ -86,7 +86,7 @@ extension ServerState {
         let plan = Scheduler.plan(
             work.demands, lanes: work.lanes, headroom: work.headroom, now: now, on: &pool)
         guard let wait = plan.waits[id] else {
-            return (job.state, nil)
+            return (job.state, job.lacksPoints && job.isSampled ? "waits for its sampler" : nil)
         }
         var reason = wait.description
         if case .closed = wait, !closed.isEmpty {

@@ -47,6 +47,8 @@ public struct RestoredJob: Sendable {
     public var tasks: [Task] = []
     /// Where its tasks stood at the rungs of its search.
     public var rungs: [RungRecord] = []
+    /// How many points its sampler has given.
+    public var points = 0
     /// Whether `ranges`, `tasks` and `rungs` are given.
     public var isWhole = false
     public init(_ job: NewJob) { self.job = job }
@@ -109,6 +111,7 @@ extension ServerState {
         record.failure = restored.failure
         record.decisions = restored.decisions
         if !restored.decisions.isEmpty { record.takeDecisions() }
+        record.points = restored.points
         guard restored.isWhole else {
             record.isLoaded = false
             record.restoredCounts = restored.counts

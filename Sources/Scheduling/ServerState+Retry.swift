@@ -9,6 +9,7 @@ extension ServerState {
         if imageRetries.removeValue(forKey: id) != nil { outbox.later.append(.fetchImage(id)) }
         var queued: [Int] = []
         let isIndexed = jobs.values[place].isIndexed
+        let (isSampled, points) = (jobs.values[place].isSampled, jobs.values[place].points)
         for range in selection.ranges(of: jobs.values[place].taskCount) {
             var bare: Range<Int>?
             for index in range {
@@ -20,7 +21,8 @@ extension ServerState {
                 } else {
                     bare = extend(bare, index, of: id, as: .queued)
                     jobs.values[place].tasks[index] = .queued
-                    if isIndexed { continue }
+                    // Those without a point wait for it.
+                    if isIndexed || isSampled && index >= points { continue }
                     if jobs.values[place].cursor <= index {
                         jobs.values[place].untouched += 1
                     } else {

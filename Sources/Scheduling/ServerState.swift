@@ -97,6 +97,8 @@ public struct ServerState: Sendable {
         case .exited(let node, let records): for record in records { end(record, on: node, now) }
         case .reached(let node, let records):
             for record in records { reach(record, on: node) }
+        case .pointGiven(let job, let index): takePoint(index, of: job)
+        case .pointsOver(let job): endPoints(of: job, now)
         case .jobExcluded(let job, let node, let reason, let until):
             exclude(job, from: node, reason, until)
         case .cancelRequested(let selection): cancel(selection, now)

@@ -86,7 +86,11 @@ final class JobSpecReader {
             ])
         spec.network = network(networkNode, portsNode)
         checkNodes(spec, networkNode ?? portsNode)
-        if let searchNode { spec.search = search(searchNode, spec.metrics) }
+        if let searchNode {
+            spec.search = search(searchNode, spec.metrics)
+            // pid_namespaces(7): a PID 1 without a handler never sees SIGTERM, and would run on for its grace.
+            if tree.value(of: "init") == nil { spec.`init` = true }
+        }
         if let stopNode { checkWarning(spec, stopNode) }
         spec.confinement = confinement(seccompNode, privilegedNode)
         if spec.image.isEmpty, !seen.contains("image") {
@@ -109,6 +113,7 @@ final class JobSpecReader {
         if let (rule, reader) = sweep {
             spec.sweep = rule
             reader.check(rule)
+            reader.checkSampler(rule, spec.metrics)
         } else if let empty = tree.value(of: "sweep") {
             read.fail(
                 empty, "the sweep is empty", hint: "grid: {lr: [0.1, 0.01]}, or leave the sweep out"
@@ -165,7 +170,7 @@ final class JobSpecReader {
     }
 
     /// A list of words, or one line split at blanks as a shell would, quotes respected.
-    private func words(_ node: SpecNode, _ what: String) -> [String] {
+    func words(_ node: SpecNode, _ what: String) -> [String] {
         if case .sequence = node.content { return read.strings(node, what) }
         guard let line = read.string(node, what) else { return [] }
         guard let words = ShellWords.split(line) else {

@@ -8,6 +8,7 @@ final class SweepReader {
     private var includes: [(Point, SpecNode)] = []
     private var excludes: [(Point, SpecNode)] = []
     private var condition: (text: String, node: SpecNode)?
+    private var samplerNode: SpecNode?
 
     init(_ job: JobSpecReader) { self.job = job }
 
@@ -209,7 +210,10 @@ final class SweepReader {
                         self.read.integer($0, "seed", in: 0...Int64.max).map { UInt64($0) } ?? 0
                 },
                 "space": { section.space = self.space($0) },
+                "command": { _ in }, "parallel": { _ in },
             ])
+        samplerNode = node
+        section.sampler = sampler(node, section.method)
         guard job.diagnostics.isEmpty else { return section }
         if section.count == 0 { read.fail(node, "sample needs a count", hint: "count: 32") }
         if section.space.isEmpty {
@@ -221,6 +225,46 @@ final class SweepReader {
                 hint: "method: lhs has no such limit")
         }
         return section
+    }
+
+    private func sampler(_ node: SpecNode, _ method: SampleSection.Method) -> ExternalSampler? {
+        guard method == .external else {
+            for name in ["command", "parallel"] {
+                guard let extra = node.value(of: name) else { continue }
+                read.fail(extra, "\(name) is of method: external, and this is \(method.rawValue)")
+            }
+            return nil
+        }
+        let command = node.value(of: "command").map { job.words($0, "command") } ?? []
+        guard !command.isEmpty else {
+            read.fail(
+                node, "method: external needs a command",
+                hint: "command: [python3, -m, martlet_optuna]")
+            return nil
+        }
+        let parallel = node.value(of: "parallel").flatMap {
+            read.integer($0, "parallel", in: 1...100_000)
+        }
+        return ExternalSampler(
+            command: command, directory: job.path(".", node.place),
+            parallel: parallel.map { Int($0) })
+    }
+
+    /// What a sampler's points can be combined with: with nothing, and told by a metric.
+    func checkSampler(_ sweep: ParameterSweep, _ metrics: [MetricGoal]) {
+        guard sweep.sample?.sampler != nil, let node = samplerNode else { return }
+        var alone = ParameterSweep()
+        alone.sample = sweep.sample
+        if sweep != alone {
+            read.fail(
+                node, "a sample of method external stands alone in its sweep",
+                hint: "its points come one by one: there is nothing to multiply or to filter")
+        }
+        if metrics.isEmpty {
+            read.fail(
+                node, "a sampler is told how good a point was, and the spec names no metric",
+                hint: "metrics: {val_loss: min}")
+        }
     }
 
     private func space(_ node: SpecNode) -> [SampleSection.Dimension] {

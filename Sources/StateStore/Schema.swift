@@ -77,6 +77,11 @@ enum Schema {
                         attempt INTEGER NOT NULL, step REAL NOT NULL, value REAL, mean REAL, best REAL,
                         PRIMARY KEY (job, rung, number)
                     ) WITHOUT ROWID;
+                    -- What samplers gave: JSON of `Point`.
+                    CREATE TABLE points (
+                        job INTEGER NOT NULL, number INTEGER NOT NULL, point TEXT NOT NULL,
+                        PRIMARY KEY (job, number)
+                    ) WITHOUT ROWID;
                     """)
         }
         migrator.registerMigration("11 notifications") { database in

@@ -123,6 +123,18 @@ extension StateStore {
         } catch { throw StoreError("read", "rungs of job \(job)", error) }
     }
 
+    /// What a job's sampler gave, in order.
+    public func points(of job: JobID) throws(StoreError) -> [Point] {
+        do {
+            return try reader.read { database in
+                try String.fetchAll(
+                    database, sql: "SELECT point FROM points WHERE job = ? ORDER BY number",
+                    arguments: [job.rawValue]
+                ).map { try JSONDecoder().decode(Point.self, from: Data($0.utf8)) }
+            }
+        } catch { throw StoreError("read", "points of job \(job)", error) }
+    }
+
     /// Names of all metrics that tasks of the job wrote, in no order.
     public func metricNames(of job: JobID) throws(StoreError) -> [String] {
         do {

@@ -102,6 +102,13 @@ struct Statements {
             try database.execute(
                 sql: "UPDATE tasks SET cancelling = 2 WHERE job = ? AND number = ?",
                 arguments: [task.job.rawValue, task.index])
+        case .point(let task, let point):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO points VALUES (?, ?, ?)",
+                arguments: [
+                    task.job.rawValue, task.index,
+                    String(decoding: try JSONEncoder().encode(point), as: UTF8.self),
+                ])
         case .reached(let record):
             try database.execute(
                 sql: "INSERT OR IGNORE INTO rungs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -74,6 +74,8 @@ public enum StoreWrite: Sendable {
     case cancelling(TaskID)
     /// It is being stopped since it ran for too long.
     case overdue(TaskID)
+    /// Its point, which a sampler gave.
+    case point(TaskID, Point)
     /// It came to a rung of its job's search; the first record of each rung stays.
     case reached(RungRecord)
     /// It is being stopped by its job's search, and why.

@@ -44,7 +44,11 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "A grid axis: lr=0.1,0.01 or seed=1..5.") var sweep: [String] = []
     @Option(help: "An axis beside the other zipped ones: stage=warm,main.") var zip: [String] = []
     @Option(help: "A sampled dimension: lr=loguniform(1e-5,1e-1).") var sample: [String] = []
-    @Option(help: "random, lhs or sobol.") var sampleMethod: String?
+    @Option(help: "random, lhs, sobol or external.") var sampleMethod: String?
+    @Option(help: "Command of an external sampler: \"python3 -m martlet_optuna\".")
+    var sampler: String?
+    @Option(help: "Points of an external sampler that may be open at a time.")
+    var samplerParallel: String?
     @Option(help: "Number of sampled points.") var samples: String?
     @Option(help: "Seed of the sample.") var seed: String?
     @Option(help: "Points from a CSV or JSON-lines file.", completion: .file()) var from: String?
@@ -210,6 +214,8 @@ struct SpecOptions: ParsableArguments {
         try pairs(["sweep", "zip"], zip, "--zip", .values)
         try pairs(["sweep", "sample", "space"], sample, "--sample", .text)
         set("sweep.sample.method", sampleMethod, "--sample-method")
+        set("sweep.sample.command", sampler, "--sampler")
+        set("sweep.sample.parallel", samplerParallel, "--sampler-parallel")
         set("sweep.sample.count", samples, "--samples")
         set("sweep.sample.seed", seed, "--seed")
         set("sweep.from", from, "--from")

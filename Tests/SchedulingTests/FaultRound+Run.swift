@@ -12,6 +12,7 @@ extension FaultRound {
                 apply(.jobSteered(id, .release))
             }
         }
+        sample()
         let name = names.randomElement(using: &random) ?? ""
         switch Int.random(in: 0..<112, using: &random) {
         case 0..<30: commit()

@@ -144,12 +144,28 @@ struct FaultRound {
             after = [JobDependency(condition: condition, job: other)]
             if isSameSize { load(other) }
         }
+        if !after.contains(where: { $0.condition == .each }), chance(20) {
+            addSampler(&spec, count)
+        }
         let job = NewJob(
             id: id, spec: spec, taskCount: count, submitted: now, dependencies: after)
         // The insertion is a commit of its own, and the submit is answered after it.
         disk.jobs[id] = SimulatedDisk.Job(new: job)
         acknowledgedJobs[id] = count
         apply(.submitted(job))
+    }
+
+    private mutating func addSampler(_ spec: inout JobSpec, _ count: Int) {
+        var sample = SampleSection(method: .external, count: count, seed: 0, space: [])
+        sample.sampler = ExternalSampler(command: ["a"], directory: "/", parallel: 3)
+        spec.sweep.sample = sample
+    }
+
+    /// Samplers give points where they are wanted, and now and then have had enough.
+    mutating func sample() {
+        for id in server.sampledJobs where chance(30) && server.job(id)?.wantsPoint == true {
+            apply(chance(2) ? .pointsOver(id) : .pointGiven(id, server.job(id)?.points ?? 0))
+        }
     }
 
     private mutating func addPolicies(_ spec: inout JobSpec) {
@@ -293,6 +309,10 @@ struct FaultRound {
         let running = Set(lines.values.flatMap(\.node.running.keys).filter { $0.task == task })
         if running.count > 1 { violations.append("\(task) runs twice at once: \(running)") }
         // A later one may be there already, where this one was given up and is still to be told so.
+        if let job = disk.jobs[task.job], job.new.spec.sweep.sample != nil, task.index >= job.points
+        {
+            violations.append("\(task) was sent before its point was on disk")
+        }
         let saved = disk.jobs[task.job]?.rows[task.index]?.budget.attempt ?? 0
         if saved < dispatch.attempt.number {
             violations.append("\(dispatch.attempt) was sent before it was on disk")

@@ -24,6 +24,7 @@ struct SimulatedDisk {
         var ranges: [(Range<Int>, TaskState)] = []
         var rows: [Int: Row] = [:]
         var rungs: [RungRecord] = []
+        var points = 0
     }
     var jobs: [JobID: Job] = [:]
     var nodes: [String: NodeIncarnation] = [:]
@@ -77,6 +78,7 @@ struct SimulatedDisk {
                 $0.stopping = nil
             }
         case .overdue(let task): update(task) { $0.isOverdue = true }
+        case .pointed(let task): jobs[task.job]!.points = task.index + 1
         case .reached(let record): jobs[record.attempt.task.job]!.rungs.append(record)
         case .stopping(let task, let reason): update(task) { $0.stopping = reason }
         case .ended(let record, let state, let budget, _):
@@ -134,6 +136,7 @@ struct SimulatedDisk {
         restored.counts = job.counts
         restored.ranges = job.ranges
         restored.rungs = job.rungs
+        restored.points = job.points
         restored.tasks = job.rows.sorted { $0.key < $1.key }.map { index, row in
             var task = RestoredJob.Task(
                 index: index, state: row.state, budget: row.budget,

@@ -22,6 +22,8 @@ struct SearchSpecTests {
         #expect(search.method == .asha && search.metric == MetricGoal(name: "acc", direction: .max))
         #expect(search.step == "iteration" && search.min == 2 && search.max == 32)
         #expect(search.reduction == 4)
+        #expect(try parse("metrics: {a: min}\nsearch: {method: asha}").`init`)
+        #expect(try !parse("init: false\nmetrics: {a: min}\nsearch: {method: asha}").`init`)
         let short = try #require(
             try parse("metrics: {loss: min, acc: max}\nsearch: {method: median, peers: 5}").search)
         #expect(short.metric.name == "loss" && short.peers == 5 && short.min == 1)
