@@ -2,8 +2,11 @@ public import JobModel
 
 /// Points × metrics, best first by the job's goals.
 public enum ResultsTable {
-    public static func table(_ report: ResultsReport, limit: Int? = nil) -> [String] {
-        let rows = sorted(report)
+    /// - Parameter isSorted: the rows stand in the order in which they are wanted.
+    public static func table(_ report: ResultsReport, limit: Int? = nil, isSorted: Bool = false)
+        -> [String]
+    {
+        let rows = isSorted ? report.points : sorted(report)
         let failed = report.points.contains { $0.state != .succeeded }
         var table = Table(
             [Table.Column("task", .right)] + report.parameterNames.map { Table.Column($0, .right) }

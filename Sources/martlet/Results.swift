@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import JobModel
 import ServerAPI
 import SpecFile
@@ -12,6 +13,13 @@ struct Results: ParsableCommand {
         String = "last"
     @Flag(help: "Print as JSON.") var json = false
     @Flag(help: "Print as CSV, in the order of the points.") var csv = false
+    @Flag(help: "Print a JSON object a point, one a line.") var jsonl = false
+    @Option(help: "Only points that fulfil it: \"lr < 0.01 and val_loss < 0.4\".") var `where`:
+        String?
+    @Option(
+        parsing: .unconditional,
+        help: "A metric, its best first, or anything else, rising; -NAME the other way round.")
+    var sort: String?
 
     func run() throws {
         let connection = try Connection.open()
@@ -20,9 +28,36 @@ struct Results: ParsableCommand {
         if let ranges = selection.ranges {
             report.points.removeAll { point in !ranges.contains { $0.contains(point.index) } }
         }
+        try select(&report)
         if json { return JSONOutput.write(report) }
         if csv { return writeCSV(report) }
-        Terminal.write(ResultsTable.table(report).joined(separator: "\n") + "\n")
+        if jsonl { return try writeLines(report) }
+        Terminal.write(
+            ResultsTable.table(report, isSorted: sort != nil).joined(separator: "\n") + "\n")
+    }
+
+    private func select(_ report: inout ResultsReport) throws {
+        if let `where` {
+            do throws(SweepExpression.Malformed) { try report.keep(where: `where`) } catch {
+                throw Failure(.usage, "--where, character \(error.offset + 1): \(error.message)")
+            }
+        }
+        guard let sort else { return }
+        let isReversed = sort.hasPrefix("-")
+        guard report.sort(by: isReversed ? String(sort.dropFirst()) : sort, isReversed: isReversed)
+        else {
+            throw Failure(
+                .usage, "--sort \(sort): no result is called so",
+                hint: "there are \(report.everyName.joined(separator: ", "))")
+        }
+    }
+
+    private func writeLines(_ report: ResultsReport) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        for row in report.points {
+            Terminal.write(String(decoding: try encoder.encode(row), as: UTF8.self) + "\n")
+        }
     }
 
     private func writeCSV(_ report: ResultsReport) {
