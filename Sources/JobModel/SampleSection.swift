@@ -179,3 +179,8 @@ extension SampleSection {
     /// Most dimensions that `sobol` has direction numbers for.
     public static let largestSobolSpace = Sobol.dimensions
 }
+
+extension JobSpec {
+    /// Its points come one by one from a program, while it runs.
+    public var isSampled: Bool { sweep.sample?.sampler != nil }
+}

@@ -18,6 +18,12 @@ extension JobServer {
         guard let former = stored?.spec else {
             throw ErrorReport(error: "resume: job \(id) cannot be read")
         }
+        guard !former.isSampled, !request.spec.isSampled else {
+            throw ErrorReport(
+                error: "job \(id) cannot be resumed: a sampler gives its points one by one",
+                hint: "`martlet retry \(id)` runs again what failed; submit it for other points",
+                isUsage: true)
+        }
         let continuation = try await Self.continuation(of: former, as: edited, id)
         var spec = request.spec
         spec.sweep = continuation.sweep

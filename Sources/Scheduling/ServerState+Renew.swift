@@ -7,7 +7,7 @@ extension ServerState {
         _ id: JobID, _ spec: JobSpec, count: Int, dropped: [Range<Int>], _ now: Timestamp
     ) {
         guard let place = jobs.index(forKey: id), jobs.values[place].isLoaded,
-            count >= jobs.values[place].taskCount
+            count >= jobs.values[place].taskCount, !jobs.values[place].isSampled, !spec.isSampled
         else { return }
         if !dropped.isEmpty { cancel(TaskSelection(job: id, ranges: dropped), now) }
         let known = jobs.values[place].taskCount

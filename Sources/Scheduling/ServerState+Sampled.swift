@@ -53,7 +53,7 @@ extension ServerState {
 }
 
 extension JobRecord {
-    public var isSampled: Bool { spec.sweep.sample?.sampler != nil }
+    public var isSampled: Bool { spec.isSampled }
 
     /// Some task has no point yet and waits for one.
     public var lacksPoints: Bool {
@@ -63,7 +63,7 @@ extension JobRecord {
     /// Whether its sampler is to be asked for another point.
     public var wantsPoint: Bool {
         guard let sampler = spec.sweep.sample?.sampler, ended == nil, failure == nil,
-            blockers.isEmpty
+            blockers.isEmpty, decisions.hold == nil, waitsUntil == nil
         else { return false }
         let most = sampler.parallel ?? spec.limits.parallel ?? ExternalSampler.usualParallel
         return points - counts.finished < most && lacksPoints

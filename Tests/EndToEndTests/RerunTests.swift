@@ -49,6 +49,30 @@ struct RerunTests {
         #expect(again.status == 0 && again.output.contains("5 kept, 0 to run"))
     }
 
+    @Test("a job whose points come from a sampler is not resumed, and that is said")
+    func sampled() throws {
+        let sandbox = try Sandbox()
+        defer { sandbox.close() }
+        let file = try sandbox.write(
+            "night.yaml",
+            """
+            name: night
+            image: host
+            command: [/bin/true]
+            metrics: {loss: min}
+            sweep:
+              sample:
+                method: external
+                command: [python3, "\(Sandbox.repository)/JobSpecs/sampler/nearby.py"]
+                count: 2
+                space: {x: "uniform(0, 1)"}
+            """)
+        #expect(try sandbox.martlet("run", file).status == 0)
+        let resumed = try sandbox.martlet("run", "--resume", "--yes", file)
+        #expect(resumed.status == 2)
+        #expect(resumed.errors.contains("a sampler gives its points"), "\(resumed.errors)")
+    }
+
     @Test("retry takes tasks by index, by point and by how they ended")
     func retry() throws {
         let sandbox = try Sandbox()

@@ -57,7 +57,9 @@ extension FaultRound {
     private mutating func renewSome() {
         guard let id = disk.jobs.keys.sorted().randomElement(using: &random) else { return }
         load(id)
-        guard let job = server.job(id), job.isLoaded, !job.isIndexed else { return }
+        guard let job = server.job(id), job.isLoaded, !job.isIndexed, !job.isSampled else {
+            return
+        }
         for dependency in job.dependencies { load(dependency.job) }
         let count = job.taskCount + Int.random(in: 0...3, using: &random)
         let first = Int.random(in: 0..<job.taskCount, using: &random)
