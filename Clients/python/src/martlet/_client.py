@@ -10,11 +10,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Optional, Union
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Optional, TypeVar, Union
 
 from ._errors import MartletError
 from ._job import Event, Job
+
+_T = TypeVar("_T")
 
 #: Milliseconds for which one question about ends stays open.
 _PATIENCE = 10_000
@@ -155,6 +157,9 @@ class Client:
             query += f"&since={since}"
         if jobs:
             query += "&jobs=" + ",".join(str(job.id) for job in jobs)
+        return self._again(lambda: self._events(query))
+
+    def _events(self, query: str) -> EventStream:
         connection = self._connect()
         connection.request("GET", f"/v1/events?{query}")
         # Before the answer is read: it takes the socket over.
@@ -164,6 +169,16 @@ class Client:
             raise _error(response.status, response.read())
         connection.sock = stream_socket
         return EventStream(connection, response)
+
+    @staticmethod
+    def _again(ask: Callable[[], _T]) -> _T:
+        """A server that was killed may still take a connection while it dies."""
+        for attempt in range(7):
+            try:
+                return ask()
+            except (ConnectionError, http.client.HTTPException):
+                time.sleep(0.01 * 2**attempt)
+        return ask()
 
     # Questions
 
@@ -176,11 +191,8 @@ class Client:
         return self._exchange("POST", path, body)
 
     def ask(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
-        """A question that changes nothing: asked once more where the server went away under it."""
-        try:
-            return self._exchange(method, path, body)
-        except (ConnectionError, http.client.HTTPException):
-            return self._exchange(method, path, body)
+        """A question that changes nothing: asked again where the server went away under it."""
+        return self._again(lambda: self._exchange(method, path, body))
 
     @property
     def state_directory(self) -> str:
