@@ -192,7 +192,11 @@ class Client:
 
     def ask(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None) -> Any:
         """A question that changes nothing: asked again where the server went away under it."""
-        return self._again(lambda: self._exchange(method, path, body))
+
+        def once() -> Any:
+            return self._exchange(method, path, body)
+
+        return self._again(once)
 
     @property
     def state_directory(self) -> str:
