@@ -34,7 +34,7 @@ with open(os.environ["MARTLET_METRICS"], "a", buffering=1) as metrics:
 
 class Bench:
     def __init__(self, arguments, folder):
-        self.program = os.path.join(os.path.abspath(arguments.binaries), "martlet")
+        self.program = os.path.join(os.path.abspath(arguments.bin), "martlet")
         self.folder, self.arguments = folder, arguments
         self.environment = dict(os.environ, MARTLET_HOME=os.path.join(folder, "home"))
 
@@ -81,7 +81,7 @@ def contenders(bench_, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binaries", default=".build/bin")
+    parser.add_argument("--bin", default=".build/bin")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--side", type=int, default=9, help="points of the grid on each axis")
     parser.add_argument("--parallel", type=int, default=16)
