@@ -6,7 +6,7 @@ PREFIX ?= $(HOME)/.local
 BIN := .build/bin
 EXECUTABLES := martlet martlet-agent martlet-runtime martlet-nvml
 
-.PHONY: build demo test test-python test-long bench lint install install-texts clean
+.PHONY: build demo test test-python test-optuna test-long bench lint install install-texts clean
 
 build:
 	@.ci/packages build
@@ -34,9 +34,16 @@ test:
 test-python:
 	cd Clients/python && mypy && timeout 900 /usr/bin/python3 -m pytest -q -p no:cacheprovider
 
+# With PyPI's optuna, which Debian 12 does not have.
+test-optuna:
+	@.ci/packages bench
+	python3 -m venv .build/optuna
+	.build/optuna/bin/pip install --quiet pytest ./Clients/python ./Clients/optuna
+	cd Clients/optuna && ../../.build/optuna/bin/python -m pytest -q -p no:cacheprovider
+
 test-long:
 	@.ci/packages test
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build test-optuna
 	MARTLET_TEST_LONG=1 $(TEST)
 	Tests/Sanitizers/run
 	Tests/Fuzz/run 60
