@@ -6,6 +6,8 @@ import socket
 import subprocess
 import time
 
+TICK = os.sysconf("SC_CLK_TCK")
+
 
 class Laboratory:
     """The driver's laboratory of so many nodes."""

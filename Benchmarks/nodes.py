@@ -19,7 +19,6 @@ import images
 from laboratory import Head, Laboratory, use
 
 BARS = {"rate": 0.8, "start_ms": 300, "image_time": 2, "image_bytes": 1.3, "memory_mib": 1, "reconnect_s": 2, "core": 0.20}
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 # Questions
