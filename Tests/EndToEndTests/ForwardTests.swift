@@ -76,14 +76,17 @@ struct ForwardTests {
         try forward(
             sandbox, "serves 0:8765 0:9",
             """
-            while [ -z "$(door 9)" ]; do :; done
+            while [ -z "$(door 9)" ]; do kill -0 $forward; done
             head -c 3000000 /dev/urandom > sent
-            until python3 ask.py $(door 8765) told > first && cmp -s told first; do :; done
+            tries=0
+            until python3 ask.py $(door 8765) sent > first && cmp -s sent first; do
+              tries=$((tries + 1)); test $tries -lt 1000
+            done
             for i in 1 2 3 4 5 6 7 8; do python3 ask.py $(door 8765) sent > got.$i & all="$all $!"; done
             for one in $all; do wait $one; done
             for i in 1 2 3 4 5 6 7 8; do cmp sent got.$i; done
             if curl -s http://127.0.0.1:$(door 9)/; then exit 1; fi
-            while ! grep -q 'port 9 of task .*: Connection refused' told; do :; done
+            while ! grep -q 'port 9 of task .*: Connection refused' told; do kill -0 $forward; done
             martlet cancel serves >/dev/null
             wait $forward
             grep -q 'has ended' told

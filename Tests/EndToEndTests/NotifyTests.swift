@@ -9,7 +9,7 @@ import Testing
 struct NotifyTests {
     /// Refuses the first who comes; keeps what others say, each in a file named by its event.
     private static let hook = """
-        import http.server, json, os
+        import http.server, json, os, threading
         class Hook(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
@@ -25,6 +25,8 @@ struct NotifyTests {
         with open("port.new", "w") as file:
             file.write(str(server.server_port))
         os.rename("port.new", "port")
+        # Whoever waits for it in vain sees it end.
+        threading.Timer(120, os._exit, (1,)).start()
         server.serve_forever()
         """
 

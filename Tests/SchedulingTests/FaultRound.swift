@@ -39,7 +39,8 @@ struct FaultRound {
             var node = SimulatedNode(name: name)
             node.lastHeard = now
             if count > 1 {
-                node.lease = [0, 2000, 2000, 10_000].randomElement(using: &random) ?? 0
+                // Shorter and longer than a dead link goes unnoticed.
+                node.lease = [0, 2000, 10_000, 60_000].randomElement(using: &random) ?? 0
                 node.rate = Double.random(in: 0.95...1.05, using: &random)
                 node.isBroken = chance(10)
             }
