@@ -150,7 +150,8 @@ def recovery(server, root, options):
         return time.perf_counter() - started
     found = bench.paired({"undisturbed": False, "killed": True}, options.runs, whole)
     # An answer has a thousand tasks at most.
-    shown = (server.martlet("show", f"recovery_[{first}-{min(first + 999, tasks - 1)}]", "--json") for first in range(0, tasks, 1000))
+    job = json.loads(server.martlet("ls", "--json"))["jobs"][-1]["id"]
+    shown = (server.martlet("show", f"{job}_[{first}-{min(first + 999, tasks - 1)}]", "--json") for first in range(0, tasks, 1000))
     again = sum(task["attempt"] > 1 for page in shown for task in json.loads(page)["tasks"])
     cost = statistics.median(b - a for a, b in zip(*found.values()))
     bench.table(f"kill -9 of the server in the midst of {tasks} tasks", ["", "", "bar"],

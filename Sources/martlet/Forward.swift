@@ -13,7 +13,7 @@ struct Forward: ParsableCommand {
         abstract: "Let programs here reach a port of a running task, wherever it runs.",
         discussion: """
             martlet forward 42_7 8888               http://127.0.0.1:8888 is what the task serves on 8888
-            martlet forward books_0 9000:8888 6006  9000 here, and 6006
+            martlet forward 43_0 9000:8888 6006     9000 here, and 6006
             martlet forward 42_7 0:8888             any free port here
 
             Goes on until Ctrl-C, or until the task has ended. On a private network these are ports that the job publishes.
