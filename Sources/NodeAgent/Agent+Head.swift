@@ -43,6 +43,8 @@ extension Agent {
         case .hello: break
         case .job(let template):
             let template = resolved(template)
+            // They were made of what it said before.
+            discardPrepared { $0.task.job == template.job }
             templates.add(template)
             adoptOrphans(of: template)
             for id in live.keys where id.task.job == template.job { tellLimit(of: id) }

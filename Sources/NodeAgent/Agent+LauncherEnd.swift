@@ -14,6 +14,8 @@ extension Agent {
         loop.forget(lost.fileDescriptor)
         launcher = nil
         launcherEpoch = nil
+        // It has let them go, if it lives.
+        prepared = []
         loseCommands()
         if isShuttingDown { return loop.stop() }
         search.startedAt = nil
@@ -71,6 +73,7 @@ extension Agent {
         releaseTrees(but: [])
         for orphan in orphans.values { if let upper = orphan.upper { close(upper) } }
         (queue, live, ended, orphans, finishing) = ([], [:], [:], [:], [])
+        prepared = []
         followers = [:]
         (busyCPUs, memoryInUse) = ([], 0)
         (outgoingStarts, outgoingExits) = ([], [])

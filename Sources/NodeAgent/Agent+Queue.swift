@@ -46,6 +46,7 @@ extension Agent {
     func giveBack(_ attempts: [AttemptID], cancelled: Bool) {
         let given = Set(attempts)
         queue.removeAll { given.contains($0.attempt) }
+        discardPrepared { given.contains($0) }
         for id in attempts {
             var record = ExitRecord(
                 attempt: id, status: .neverStarted, ended: Timestamp(milliseconds: Clock.now()))
@@ -70,6 +71,10 @@ extension Agent {
         memoryInUse -= memory(of: task)
     }
 
+    func hasMemory(for task: RunTask) -> Bool {
+        memoryInUse + memory(of: task) <= inventory.memory
+    }
+
     private func memory(of task: RunTask) -> Int64 {
         task.memory ?? templates.find(task.attempt.task.job)?.spec.resources.memory ?? 0
     }
@@ -87,8 +92,7 @@ extension Agent {
         for task in queue {
             let cpus = task.placement.cpus
             let fits =
-                !isBlocked && claimed.isDisjoint(with: cpus)
-                && memoryInUse + memory(of: task) <= inventory.memory
+                !isBlocked && claimed.isDisjoint(with: cpus) && hasMemory(for: task)
             claimed.formUnion(cpus)
             guard fits else {
                 waiting.append(task)
@@ -103,6 +107,7 @@ extension Agent {
             }
         }
         queue = waiting
+        if !isBlocked { prepareNext() }
     }
 
     // MARK: A full disk, or too many open files

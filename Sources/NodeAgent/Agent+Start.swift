@@ -14,40 +14,44 @@ extension Agent {
         case later
     }
 
-    /// Makes the task's files and hands it to the launcher.
+    /// Makes the task's files and hands it to the launcher, or lets it go that is there already.
     func start(_ task: RunTask) -> StartOutcome {
         let id = task.attempt
+        if release(task) { return .handedOver }
         guard let launcher else { return .later }
         do throws(SystemError) {
             guard let template = templates.find(id.task.job) else {
                 throw SystemError(
                     "start", "\(id)", errno: EINVAL, hint: "its job was not announced")
             }
-            try Self.checkPrivilege(template.spec.confinement)
-            let directories = TaskDirectories(job: template.directory, attempt: id)
-            var planner = TaskPlanner(
-                template: template, secrets: try Self.secrets(of: template),
-                seccomp: try templates.seccomp(of: template))
-            planner.memoryNodes = devices.topology.memoryNodesOfProcessors
-            let spec = planner.container(
-                for: task, directories: directories,
-                devices: try devices.grant(task.placement.gpus, isOnHost: planner.isOnHost))
-            try StartSize.check(spec)
-            let (stdout, stderr) = try taskFiles.make(
-                directories, script: planner.script(for: task), user: spec.user)
-            defer {
-                close(stdout)
-                close(stderr)
-            }
+            let (spec, rule, outputs) = try make(task, template)
+            defer { for output in outputs { close(output) } }
             guard let interaction = template.spec.interaction else {
-                return handOver(
-                    task, spec, planner.stopRule(for: task), launcher, [stdout, stderr])
+                return handOver(task, spec, rule, launcher, outputs)
             }
-            return try handOver(
-                task, spec, planner.stopRule(for: task), launcher, [stdout, stderr], interaction)
+            return try handOver(task, spec, rule, launcher, outputs, interaction)
         } catch {
             return putOff(id, error)
         }
+    }
+
+    /// What the launcher needs for it; stdout and stderr are the caller's to close.
+    func make(_ task: RunTask, _ template: JobTemplate) throws(SystemError) -> (
+        ContainerSpec, StopRule, outputs: [Int32]
+    ) {
+        try Self.checkPrivilege(template.spec.confinement)
+        let directories = TaskDirectories(job: template.directory, attempt: task.attempt)
+        var planner = TaskPlanner(
+            template: template, secrets: try Self.secrets(of: template),
+            seccomp: try templates.seccomp(of: template))
+        planner.memoryNodes = devices.topology.memoryNodesOfProcessors
+        let spec = planner.container(
+            for: task, directories: directories,
+            devices: try devices.grant(task.placement.gpus, isOnHost: planner.isOnHost))
+        try StartSize.check(spec)
+        let (stdout, stderr) = try taskFiles.make(
+            directories, script: planner.script(for: task), user: spec.user)
+        return (spec, planner.stopRule(for: task), [stdout, stderr])
     }
 
     /// As the head told them, or lacking that as they lie here.
@@ -118,10 +122,14 @@ extension Agent {
             }
             return .later
         }
+        handedOver(id)
+        return .handedOver
+    }
+
+    func handedOver(_ id: AttemptID) {
         live[id]?.phase = .withLauncher
         live[id]?.isOurs = true
         occupy(id)
-        return .handedOver
     }
 
     private func refuse(_ id: AttemptID, _ error: SystemError) {

@@ -90,6 +90,8 @@ public final class Agent {
     var templates: JobTemplates
     /// In the order of their coming.
     var queue: [RunTask] = []
+    /// Of these the first for their CPUs, set up by the launcher to be released.
+    var prepared: [RunTask] = []
     var live: [AttemptID: Live] = [:]
     var busyCPUs: Set<Int> = []
     var memoryInUse: Int64 = 0

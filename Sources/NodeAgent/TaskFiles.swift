@@ -42,6 +42,14 @@ struct TaskFiles {
         return (stdout.release(), stderr.release())
     }
 
+    /// Of an attempt that was not started: nothing of it is left, and what others left stays.
+    static func remove(_ directories: TaskDirectories) {
+        for file in [directories.stdout, directories.stderr, directories.script] { unlink(file) }
+        for directory in [
+            directories.results, directories.attempt, directories.checkpoint, directories.task,
+        ] { rmdir(directory) }
+    }
+
     private mutating func checkRoom(_ path: String) throws(SystemError) {
         let now = Clock.monotonic()
         guard now - roomSeen >= Self.roomHolds else { return }

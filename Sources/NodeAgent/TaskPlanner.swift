@@ -144,7 +144,9 @@ public struct TaskPlanner: Sendable {
         return mounts
     }
 
-    public func stopRule(for task: RunTask) -> StopRule {
+    public func stopRule(for task: RunTask) -> StopRule { Self.stopRule(for: task, of: template) }
+
+    static func stopRule(for task: RunTask, of template: JobTemplate) -> StopRule {
         StopRule(
             timeLimit: task.time ?? template.spec.limits.time, signal: template.spec.stop.signal,
             grace: template.spec.stop.grace, before: template.spec.stop.before)

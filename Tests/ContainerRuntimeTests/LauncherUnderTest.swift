@@ -270,11 +270,28 @@ final class LauncherUnderTest {
     func start(_ spec: ContainerSpec, _ rule: StopRule = StopRule(grace: 200)) throws -> String {
         count += 1
         let id = "7_\(count).1"
+        try sendWithOutputs(.start(id: id, spec, rule), id)
+        return id
+    }
+
+    /// Has it set up, to be released.
+    func prepare(_ spec: ContainerSpec, _ rule: StopRule) throws -> String {
+        count += 1
+        let id = "7_\(count).1"
+        try sendWithOutputs(.prepare(id: id, spec, rule), id)
+        return id
+    }
+
+    /// Starts one under a name that was used before.
+    func startAgain(_ id: String, _ spec: ContainerSpec) throws {
+        try sendWithOutputs(.start(id: id, spec, StopRule(grace: 200)), id)
+    }
+
+    private func sendWithOutputs(_ request: LauncherRequest, _ id: String) throws {
         let flags = O_WRONLY | O_CREAT | O_TRUNC
         let out = try OwnedFD.open(folder.path + "/\(id).out", flags)
         let err = try OwnedFD.open(folder.path + "/\(id).err", flags)
-        try send(.start(id: id, spec, rule), [out.raw, err.raw])
-        return id
+        try send(request, [out.raw, err.raw])
     }
 
     /// Waits for the exit of `id`, passing over what is told of others.

@@ -144,7 +144,7 @@ struct LifeTests {
         #expect(container.hasEnded)
     }
 
-    private static func isZombie(_ pid: pid_t) -> Bool {
+    static func isZombie(_ pid: pid_t) -> Bool {
         ((try? Files.text("/proc/\(pid)/stat")) ?? ") Z ").contains(") Z ")
     }
 

@@ -88,7 +88,7 @@ import Testing
 
     @Test func aHelloOfAnOlderLauncherHasNoSkills() throws {
         let bytes = LauncherEvent.hello(epoch: "e", running: [], exited: []).bytes
-        for (told, expected) in zip([bytes[...], bytes.dropLast()], [1, 0] as [UInt8]) {
+        for (told, expected) in zip([bytes[...], bytes.dropLast()], [2, 0] as [UInt8]) {
             guard case .hello(_, _, _, let skills) = try LauncherEvent(told) else {
                 Issue.record("no hello")
                 return

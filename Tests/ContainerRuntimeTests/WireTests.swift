@@ -95,6 +95,9 @@ import Testing
         LauncherRequest.start(
             id: "1_2.3", spec, StopRule(timeLimit: 5, signal: 10, grace: 6, before: 3)
         ).bytes,
+        LauncherRequest.prepare(id: "1_2.3", spec, StopRule(before: 3)).bytes,
+        LauncherRequest.release(id: "1_2.3", StopRule(timeLimit: 5, before: 3)).bytes,
+        LauncherRequest.discard(id: "1_2.3").bytes,
         LauncherRequest.stop(id: "1_2.3").bytes,
         LauncherRequest.pause(id: "1_2.3").bytes,
         LauncherRequest.resume(id: "1_2.3").bytes,

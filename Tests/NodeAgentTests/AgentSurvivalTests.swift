@@ -59,17 +59,20 @@ struct AgentSurvivalTests {
         }
     }
 
-    @Test(arguments: [("agent.lock", 1 as UInt64), ("agent.lock", 2), ("agent.lock", 3)])
-    func aKilledAgentLosesNothingAndRunsNothingTwice(lock: String, seed: UInt64) async throws {
+    /// All at once, or one after the other on one CPU, where the next is set up ahead.
+    private static let places: [[Int]] = [[], [0]]
+
+    @Test(arguments: 1...3 as ClosedRange<UInt64>, places)
+    func aKilledAgentLosesNothingAndRunsNothingTwice(seed: UInt64, cpus: [Int]) async throws {
         let agent = try AgentUnderTest()
         let head = try TestHead(agent)
         var random = Seeded(seed)
         #expect(try await eventually { head.isConnected })
-        head.run(try Self.witness(agent), (0..<120).map { task(attempt(1, $0)) })
+        head.run(try Self.witness(agent), (0..<120).map { task(attempt(1, $0), cpus: cpus) })
         var kills = 0
         while !Self.allEnded(head), kills < 12 {
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...60, using: &random)))
-            if let pid = agent.pid(lock), kill(pid, SIGKILL) == 0 { kills += 1 }
+            if let pid = agent.agentPID, kill(pid, SIGKILL) == 0 { kills += 1 }
         }
         #expect(try await eventually { Self.allEnded(head) })
         #expect(kills > 0)
@@ -77,14 +80,14 @@ struct AgentSurvivalTests {
         try Self.check(agent, head, count: 120)
     }
 
-    @Test(arguments: 1...3 as ClosedRange<UInt64>)
-    func aKilledLaunchersTasksAreLostAndNeverASuccess(seed: UInt64) async throws {
+    @Test(arguments: 1...3 as ClosedRange<UInt64>, places)
+    func aKilledLaunchersTasksAreLostAndNeverASuccess(seed: UInt64, cpus: [Int]) async throws {
         let agent = try AgentUnderTest()
         let head = try TestHead(agent)
         head.state.withLock { $0.retriesLost = true }
         var random = Seeded(seed)
         #expect(try await eventually { head.isConnected })
-        head.run(try Self.witness(agent), (0..<120).map { task(attempt(1, $0)) })
+        head.run(try Self.witness(agent), (0..<120).map { task(attempt(1, $0), cpus: cpus) })
         var kills = 0
         while !Self.allEnded(head), kills < 8 {
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...60, using: &random)))

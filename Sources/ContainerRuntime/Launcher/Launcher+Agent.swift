@@ -38,6 +38,8 @@ extension Launcher {
         awaitsRoom = false
         // They were for somebody who sat there.
         forgetExecs()
+        // The next one has not asked for them.
+        for id in Array(prepared.keys) { discard(id) }
     }
 
     /// Everything that waits, then back to the loop.
@@ -66,15 +68,15 @@ extension Launcher {
         guard let request = try? LauncherRequest(bytes) else { return dropAgent() }
         switch request {
         case .start(let id, let spec, let rule):
-            // Sent again by a new agent: it runs, or it has run.
-            guard !isKnown(id), (2...3).contains(descriptors.count) else { return }
-            let request = StartRequest(
-                id: id, spec: spec, rule: rule, stdout: descriptors[0], stderr: descriptors[1],
-                stdin: descriptors.count == 3 ? descriptors[2] : nil)
-            if start(request) == .postponed {
-                postponed.append(request)
-                descriptors = []
-            }
+            guard let request = startRequest(id, spec, rule, descriptors) else { return }
+            descriptors = []
+            begin(request)
+        case .prepare(let id, let spec, let rule):
+            guard let request = startRequest(id, spec, rule, descriptors) else { return }
+            descriptors = []
+            prepare(request)
+        case .release(let id, let rule): release(id, rule)
+        case .discard(let id): discard(id)
         case .stop(let id): stop(id)
         case .pause(let id): pause(id)
         case .resume(let id): resume(id)
@@ -95,8 +97,19 @@ extension Launcher {
         }
     }
 
+    /// Nil where it is known: sent again by a new agent, it runs, or it has run.
+    private func startRequest(
+        _ id: String, _ spec: ContainerSpec, _ rule: StopRule, _ descriptors: [Int32]
+    ) -> StartRequest? {
+        guard !isKnown(id), (2...3).contains(descriptors.count) else { return nil }
+        return StartRequest(
+            id: id, spec: spec, rule: rule, stdout: descriptors[0], stderr: descriptors[1],
+            stdin: descriptors.count == 3 ? descriptors[2] : nil)
+    }
+
     private func isKnown(_ id: String) -> Bool {
-        running[id] != nil || ended[id] != nil || postponed.contains { $0.id == id }
+        running[id] != nil || prepared[id] != nil || ended[id] != nil
+            || postponed.contains { $0.id == id }
     }
 
     /// Sends now, or as soon as the agent reads again.
@@ -165,6 +178,11 @@ extension Launcher {
         for request in postponed { request.close() }
         postponed = []
         for container in running.values { kill(container.pid, SIGKILL) }
-        if running.isEmpty { loop.stop() }
+        for id in Array(prepared.keys) { discard(id) }
+        stopIfDone()
+    }
+
+    func stopIfDone() {
+        if isShuttingDown, running.isEmpty, discarded.isEmpty { loop.stop() }
     }
 }

@@ -6,7 +6,7 @@ internal import LinuxSystem
 struct StartRequest {
     let id: String
     let spec: ContainerSpec
-    let rule: StopRule
+    var rule: StopRule
     let stdout: Int32
     let stderr: Int32
     /// Nil means nothing to read.
@@ -24,11 +24,18 @@ struct StartRequest {
 extension Launcher {
     enum StartOutcome { case begun, failed, postponed }
 
+    /// Takes the request.
+    func begin(_ request: StartRequest) {
+        guard start(request) == .postponed else { return request.close() }
+        postponed.append(request)
+    }
+
     /// Clones the child and goes on; what becomes of it arrives by the status socket and SIGCHLD.
     /// The descriptors stay the caller's, who closes them unless the start is postponed.
     func start(_ request: StartRequest) -> StartOutcome {
         do throws(SystemError) {
-            try launch(request)
+            running[request.id] = try launch(request)
+            watchTime(of: request.id)
             return .begun
         } catch {
             if canWait(for: error) { return .postponed }
@@ -57,17 +64,20 @@ extension Launcher {
         }
     }
 
-    private func launch(_ request: StartRequest) throws(SystemError) {
+    /// The child that is being set up. One that `waits` comes as far as to its program.
+    func launch(_ request: StartRequest, waits: Bool = false) throws(SystemError) -> Running {
         let slot = try cgroups.take(request.spec)
         do throws(SystemError) {
-            try launch(request, slot)
+            return try launch(request, slot, waits)
         } catch {
             if let slot { cgroups.give(slot, isUsedUp: false) }
             throw error
         }
     }
 
-    private func launch(_ request: StartRequest, _ slot: Cgroups.Slot?) throws(SystemError) {
+    private func launch(_ request: StartRequest, _ slot: Cgroups.Slot?, _ waits: Bool)
+        throws(SystemError) -> Running
+    {
         let (id, rule) = (request.id, request.rule)
         guard !request.spec.isPrivileged || !trees.host.inUserNamespace else {
             throw SystemError(
@@ -86,7 +96,8 @@ extension Launcher {
         let entry = try table.begin()
         let layers = flatten(&spec)
         let plan = ContainerPlan(
-            spec, on: trees.host, cgroups: Self.v1Directories(slot), upper: layer, seccomp: filter)
+            spec, on: trees.host, cgroups: Self.v1Directories(slot), upper: layer, seccomp: filter,
+            waits: waits)
         let pid: pid_t
         let status: Int32
         do throws(SystemError) {
@@ -97,7 +108,8 @@ extension Launcher {
             throw error
         }
         table.begun(entry)
-        running[id] = Running(
+        byPID[pid] = id
+        return Running(
             pid: pid, entry: entry, rule: rule, hasInit: request.spec.withInit, slot: slot,
             limits: spec.resourceLimits, seccomp: spec.seccomp, isPrivileged: spec.isPrivileged,
             deviceGroups: spec.devices.groups,
@@ -105,8 +117,6 @@ extension Launcher {
             start: ContainerStart(
                 id: id, at: Clock.now(), enforcement: enforcement, ports: network?.ports ?? []),
             status: status, layer: layer, flattened: layers, network: network)
-        byPID[pid] = id
-        watchTime(of: id)
     }
 
     /// One layer in the place of many, where that is better.
@@ -204,7 +214,8 @@ extension Launcher {
 
     /// What the child says of its setup: the kept layer, its terminal, a failing step, or, by closing, that exec has happened.
     func readStatus(_ id: String) {
-        guard let status = running[id]?.status, status >= 0 else { return }
+        guard let status = running[id]?.status else { return readPreparation(id) }
+        guard status >= 0 else { return }
         for news in ChildNews.read(status) {
             switch news {
             case .upper(let descriptor): running[id]?.upper = descriptor
@@ -220,6 +231,7 @@ extension Launcher {
     private func executed(_ id: String, _ status: Int32) {
         closeStatus(status)
         running[id]?.status = -1
+        if running[id]?.failure == nil { running[id]?.request.take()?.close() }
         guard let container = running[id], container.failure == nil else { return }
         tell(.started(container.start))
     }

@@ -42,6 +42,8 @@ public final class Launcher {
         /// When it was paused; nil while it runs.
         var pausedAt: Int64?
         var stopped = false
+        /// It was prepared and has been released, and its program does not run yet.
+        var request: StartRequest?
     }
 
     /// An exit that nobody has acknowledged, with the writable layer where it was to be kept.
@@ -69,6 +71,10 @@ public final class Launcher {
     var cgroups: Cgroups
     var filters: SeccompFilters
     var running: [String: Running] = [:]
+    /// Set up, and not yet to be started.
+    var prepared: [String: Prepared] = [:]
+    /// Those that are no longer wanted, until they have ended.
+    var discarded: [pid_t: Running] = [:]
     var byPID: [pid_t: String] = [:]
     /// Those that connect private networks, by the container's id.
     var byNetwork: [pid_t: String] = [:]
@@ -157,19 +163,27 @@ public final class Launcher {
                 finish(id, child)
             } else if let id = byNetwork.removeValue(forKey: child.pid) {
                 networkEnded(id)
+            } else if let container = discarded.removeValue(forKey: child.pid) {
+                free(container)
             } else {
                 reapedExec(child)
             }
         }
         startPostponed()
-        if isShuttingDown, running.isEmpty { loop.stop() }
+        stopIfDone()
     }
 
     func finish(_ id: String, _ child: cl_exit) {
         // The child may have told its failing step in the same moment.
         readStatus(id)
         if awaitsNetworkEnd(id, child) { return }
-        guard let container = running.removeValue(forKey: id) else { return }
+        guard let container = running.removeValue(forKey: id) else { return preparationEnded(id) }
+        if let request = container.request {
+            guard container.failure == nil || isShuttingDown else {
+                return startAnew(request, container)
+            }
+            request.close()
+        }
         table.end(container.entry)
         if container.status >= 0 { closeStatus(container.status) }
         if let near = container.terminal {

@@ -33,6 +33,17 @@ public final class LauncherClient {
         try send(.start(id: id, spec, rule), [stdout, stderr] + (stdin.map { [$0] } ?? []))
     }
 
+    /// Sets a container up ahead of its time, for launchers whose hello says that they know it; else as `start`.
+    public func prepare(
+        id: String, _ spec: ContainerSpec, _ rule: StopRule, stdout: Int32, stderr: Int32
+    ) throws(SystemError) -> Bool {
+        try send(.prepare(id: id, spec, rule), [stdout, stderr])
+    }
+    public func release(id: String, _ rule: StopRule) throws(SystemError) {
+        try send(.release(id: id, rule))
+    }
+    public func discard(id: String) throws(SystemError) { try send(.discard(id: id)) }
+
     /// Puts a process into a running container, with its stdin, stdout and stderr, or without any where it gets a terminal; the
     /// descriptors stay the caller's. False, and nothing sent, where the launcher's queue is full.
     public func exec(id: String, in container: String, _ spec: ExecSpec, _ stdio: [Int32])

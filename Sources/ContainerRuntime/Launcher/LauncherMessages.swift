@@ -2,6 +2,12 @@
 public enum LauncherRequest: Sendable {
     /// Comes with descriptors: the container's stdout and stderr, and its stdin where it has one.
     case start(id: String, ContainerSpec, StopRule)
+    /// Set it up, and let it wait before its program until it is released. Comes with the descriptors of `start`.
+    case prepare(id: String, ContainerSpec, StopRule)
+    /// Start what was prepared.
+    case release(id: String, StopRule)
+    /// What was prepared is not wanted. Nothing is told of it.
+    case discard(id: String)
     case stop(id: String)
     /// Stop it where it is, and its time with it; let it go on.
     case pause(id: String)
@@ -22,9 +28,9 @@ public enum LauncherRequest: Sendable {
 /// What the launcher tells the agent.
 public enum LauncherEvent: Sendable {
     /// First on every connection. `exited` holds all that nobody has acknowledged. `skills` is 0 from launchers that know neither
-    /// `pause`, nor `resume`, nor `limit`.
+    /// `pause`, nor `resume`, nor `limit`, and 1 from those that prepare nothing.
     case hello(
-        epoch: String, running: [ContainerStart], exited: [ContainerExit], skills: UInt8 = 1)
+        epoch: String, running: [ContainerStart], exited: [ContainerExit], skills: UInt8 = 2)
     /// Comes with the near end of its terminal where it has one.
     case started(ContainerStart)
     /// Comes with a descriptor of the writable layer where it was to be kept.
@@ -43,10 +49,19 @@ extension LauncherRequest {
             out.put(UInt8(1))
             out.put(id)
             spec.write(to: &out)
-            out.put(rule.timeLimit)
-            out.put(rule.signal)
-            out.put(rule.grace)
-            out.put(rule.before)
+            rule.write(to: &out)
+        case .prepare(let id, let spec, let rule):
+            out.put(UInt8(10))
+            out.put(id)
+            spec.write(to: &out)
+            rule.write(to: &out)
+        case .release(let id, let rule):
+            out.put(UInt8(11))
+            out.put(id)
+            rule.write(to: &out)
+        case .discard(let id):
+            out.put(UInt8(12))
+            out.put(id)
         case .stop(let id):
             out.put(UInt8(2))
             out.put(id)
@@ -83,11 +98,8 @@ extension LauncherRequest {
         case 1:
             self = .start(
                 id: try wire.string(), try ContainerSpec(from: &wire),
-                StopRule(
-                    timeLimit: try wire.optionalInt64(), signal: try wire.int32(),
-                    grace: try wire.int64(),
-                    // An agent of an older version ends here.
-                    before: wire.isAtEnd ? nil : try wire.optionalInt64()))
+                // An agent of an older version ends before the last part of it.
+                try StopRule(from: &wire, mayEndEarly: true))
         case 2: self = .stop(id: try wire.string())
         case 3: self = .acknowledge(try wire.list { try $0.string() })
         case 4: self = .shutdown
@@ -98,6 +110,11 @@ extension LauncherRequest {
         case 7: self = .pause(id: try wire.string())
         case 8: self = .resume(id: try wire.string())
         case 9: self = .limit(id: try wire.string(), try wire.optionalInt64())
+        case 10:
+            self = .prepare(
+                id: try wire.string(), try ContainerSpec(from: &wire), try StopRule(from: &wire))
+        case 11: self = .release(id: try wire.string(), try StopRule(from: &wire))
+        case 12: self = .discard(id: try wire.string())
         default: throw WireReader.Malformed()
         }
     }
@@ -145,6 +162,21 @@ extension LauncherEvent {
             self = .execEnded(id: try wire.string(), try ContainerExit.Status(from: &wire))
         default: throw WireReader.Malformed()
         }
+    }
+}
+
+extension StopRule {
+    func write(to out: inout WireWriter) {
+        out.put(timeLimit)
+        out.put(signal)
+        out.put(grace)
+        out.put(before)
+    }
+    init(from wire: inout WireReader, mayEndEarly: Bool = false) throws {
+        self.init(
+            timeLimit: try wire.optionalInt64(), signal: try wire.int32(),
+            grace: try wire.int64(),
+            before: mayEndEarly && wire.isAtEnd ? nil : try wire.optionalInt64())
     }
 }
 

@@ -38,11 +38,11 @@ extension ContainerChild {
         _ = try UnixSocket.send(status, [Told.network], descriptors: [network.raw])
     }
 
-    /// Returns once the launcher says that the network is connected. Where it cannot be, the launcher ends this process.
-    func awaitNetwork() throws(SystemError) {
+    /// Returns once the launcher says that this may go on. Where it may not, the launcher ends this process.
+    func awaitWord(_ step: String) throws(SystemError) {
         var word = [UInt8](repeating: 0, count: 1)
         guard let (count, _) = try UnixSocket.receive(status, into: &word), count == 1 else {
-            throw SystemError("network", errno: ECONNRESET)
+            throw SystemError(step, errno: ECONNRESET)
         }
     }
 }

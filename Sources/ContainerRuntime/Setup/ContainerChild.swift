@@ -66,7 +66,7 @@ struct ContainerChild: ~Copyable {
         case .network: try enterNetwork()
         case .loopback: try Self.raiseLoopback()
         case .handOverNetwork: try handOverNetwork()
-        case .awaitNetwork: try awaitNetwork()
+        case .awaitNetwork: try awaitWord("network")
         case .hostRoot: try mountHostRoot()
         case .hide(let path): try attach(try cloneTree("/empty"), at: path, followLinks: true)
         case .writableLayer(let directory): try mountWritableLayer(directory)
@@ -109,6 +109,7 @@ struct ContainerChild: ~Copyable {
             try check(cl_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
         case .dieWithLauncher: try dieWithLauncher()
         case .becomeInit: try becomeInit()
+        case .awaitTurn: try awaitWord("wait")
         case .lookUpProgram(let arguments, let environment):
             program = try lookUp(arguments, environment)
         case .seccomp(let filter): try confine(filter)

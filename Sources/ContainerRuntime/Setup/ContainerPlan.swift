@@ -4,10 +4,10 @@ public struct ContainerPlan: Sendable {
 
     /// The plan for `spec` on a machine as `host` describes it, with the v1 cgroups to join. Pure.
     /// `upper` is the directory to be made for the writable layer; nil means a tmpfs. `seccomp` is what `spec.seccomp` means,
-    /// compiled; nil means no filter.
+    /// compiled; nil means no filter. What `waits` is set up, and runs its program when it is told to.
     public init(
         _ spec: ContainerSpec, on host: HostFacts, cgroups: [String] = [], upper: String? = nil,
-        seccomp: SeccompFilter? = nil
+        seccomp: SeccompFilter? = nil, waits: Bool = false
     ) {
         // Into its cgroups first, so that all that follows is accounted.
         var steps = cgroups.map(SetupStep.joinCgroup)
@@ -99,6 +99,8 @@ public struct ContainerPlan: Sendable {
         // After the identity, whose change would clear it (prctl(2), PR_SET_PDEATHSIG).
         steps.append(.dieWithLauncher)
         if spec.withInit { steps.append(.becomeInit) }
+        // What of the launcher's is open here would stay open as long as this waits.
+        if waits { steps += [.closeDescriptors(preserved: 0), .awaitTurn] }
         // Last before exec, and after all that needs a system call: a profile need not allow more than execve.
         if let seccomp {
             steps += [.lookUpProgram(spec.arguments, spec.environment), .seccomp(seccomp)]
@@ -247,6 +249,8 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
     case noNewPrivileges
     case dieWithLauncher
     case becomeInit
+    /// Until the launcher lets it go.
+    case awaitTurn
     /// What exec needs, made ready for it.
     case lookUpProgram([String], [String])
     case seccomp(SeccompFilter)
@@ -318,6 +322,7 @@ public enum SetupStep: Sendable, Hashable, CustomStringConvertible {
         case .noNewPrivileges: "no_new_privs"
         case .dieWithLauncher: "pdeathsig     SIGKILL with the launcher"
         case .becomeInit: "init          PID 1 reaps and forwards signals"
+        case .awaitTurn: "wait          for its turn"
         case .lookUpProgram(let arguments, _): "program       \(arguments.first ?? ""), looked up"
         case .seccomp(let filter):
             "seccomp       a filter of \(filter.program.count / 8) instructions"
