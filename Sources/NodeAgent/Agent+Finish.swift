@@ -18,8 +18,7 @@ extension Agent {
             return
         }
         release(id)
-        releaseNext()
-        // First of all that is done for it: what is left in its pipes belongs into its logs.
+        // First of all: what is left in its pipes belongs into its logs.
         taskEnded(id, ExitStatus(exit.status))
         guard let template = templates.find(id.task.job) else {
             if live[id]?.isStopping == true { return reportPlainly(exit, id, upper) }

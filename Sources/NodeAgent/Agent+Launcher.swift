@@ -83,16 +83,23 @@ extension Agent {
     }
 
     private func readLauncher() {
+        var told: [(event: LauncherEvent, descriptor: Int32?)] = []
+        var end: String?
         // As many as are there, yet the head is heard in between.
-        for _ in 0..<256 {
-            guard let launcher, launcher.hasMessage else { break }
+        while end == nil, told.count < 256, let launcher, launcher.hasMessage {
             do throws(SystemError) {
-                guard let (event, descriptor) = try launcher.receive() else {
-                    return lostLauncher("it has hung up")
+                if let message = try launcher.receive() {
+                    told.append(message)
+                } else {
+                    end = "it has hung up"
                 }
-                handle(event, descriptor)
-            } catch { return lostLauncher("\(error)") }
+            } catch { end = "\(error)" }
         }
+        // Whoever waits for their CPUs does not wait for what else is to be done for those that have ended.
+        for case .exited(let exit) in told.lazy.map(\.event) { AttemptID(exit.id).map(release) }
+        releaseNext()
+        for (event, descriptor) in told { handle(event, descriptor) }
+        if let end { return lostLauncher(end) }
         pump()
     }
 
