@@ -160,6 +160,45 @@ def recovery(server, root, options):
     return {"seconds": found, "cost_s": cost, "twice": again}
 
 
+def queue(binaries, options):
+    """The same tasks with a thousand and with a million others of a lower priority waiting behind them."""
+    tasks, servers = 3000, {}
+    with tempfile.TemporaryDirectory() as folder:
+        root, _ = bench.static_true(folder)
+        try:
+            for name, jobs, size in (("1,000 in one job", 1, 1000), ("1,000,000 in 200 jobs", 200, 5000)):
+                os.mkdir(os.path.join(folder, name))
+                servers[name] = server = Server(binaries, os.path.join(folder, name))
+                server.run("warm", 200, "--image", root, "--", "/bin/true")
+                node = json.loads(server.martlet("server", "status", "--json"))["nodes"][0]["name"]
+                server.martlet("nodes", "drain", node)
+                for number in range(jobs):
+                    server.martlet("submit", "--quiet", "--name", f"later{number}", "--priority=-100", "--image", root,
+                                   "--sweep", f"i=1..{size}", "--", "/bin/true")
+            cost = {name: [] for name in servers}
+
+            def whole(name):
+                server = servers[name]
+                server.martlet("submit", "--quiet", "--name", "now", "--image", root, "--sweep", f"i=1..{tasks}", "--", "/bin/true")
+                cpu, _ = server.use()
+                started = time.perf_counter()
+                server.martlet("nodes", "undrain", node)
+                server.martlet("wait", "now")
+                seconds = time.perf_counter() - started
+                server.martlet("nodes", "drain", node)
+                cost[name].append(1000 * (server.use()[0] - cpu) / tasks)
+                return seconds
+            found = bench.paired({name: name for name in servers}, options.runs, whole)
+        finally:
+            for server in servers.values():
+                server.stop()
+    few, many = found.values()
+    bench.table(f"{tasks} tasks before others that wait, median of {options.runs}", ["waiting", "time", "server's CPU a task", "over the first"],
+                [[name, f"{statistics.median(seconds):.2f} s", f"{statistics.median(cost[name]):.2f} ms", f"{bench.ratio(seconds, few):.3f}"]
+                 for name, seconds in found.items()])
+    return {"seconds": found, "cpu_ms": cost}
+
+
 def strength(binaries, options):
     """A million tasks in 200 jobs, none of which can start."""
     with tempfile.TemporaryDirectory() as folder:
@@ -197,9 +236,9 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10, help="that a makespan takes at least")
     parser.add_argument("--json")
-    parser.add_argument("questions", nargs="*", help="rate makespan recovery strength; all of them where none is named")
+    parser.add_argument("questions", nargs="*", help="rate makespan recovery queue strength; all of them where none is named")
     options = parser.parse_args()
-    wanted, found = options.questions or ["rate", "makespan", "recovery", "strength"], {}
+    wanted, found = options.questions or ["rate", "makespan", "recovery", "queue", "strength"], {}
     folder = tempfile.mkdtemp(prefix="martlet-bench-")
     root, _ = bench.static_true(folder)
     server = Server(options.bin, folder)
@@ -211,8 +250,9 @@ def main():
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    if "strength" in wanted:
-        found["strength"] = strength(options.bin, options)
+    for question in (queue, strength):
+        if question.__name__ in wanted:
+            found[question.__name__] = question(options.bin, options)
     bench.write_json(options.json, {"benchmark": "overnight", "bars": BARS, **found})
 
 

@@ -61,6 +61,17 @@ public enum ServerEvent: Sendable {
     case tick
 }
 
+extension ServerEvent {
+    /// What nodes tell of tasks all the time. It changes no job's spec, and where it makes room or work for a plan, that is said
+    /// where it does (`ServerState.needsPlan`).
+    var isOfRunningTasks: Bool {
+        switch self {
+        case .started, .exited, .reached: true
+        default: false
+        }
+    }
+}
+
 /// How an image that could not be brought in is to be taken.
 public enum ImageFailure: Sendable, Hashable {
     /// It will fail again: the job fails.

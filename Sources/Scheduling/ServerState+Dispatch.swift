@@ -7,6 +7,7 @@ extension ServerState {
         guard heldReason == nil, pool.accepting > 0 else { return }
         reserve(now)
         let work = work(of: active, now)
+        keepsRoom = work.demands.contains { $0.reservation != nil }
         guard !work.demands.isEmpty else { return watchBalance(now) }
         let plan = Scheduler.plan(
             work.demands, lanes: work.lanes, headroom: work.headroom, now: now, on: &pool)
@@ -135,11 +136,17 @@ extension ServerState {
         guard let place = lanes[lane]?.tasks.firstIndex(of: index) else { return }
         lanes[lane]?.tasks.remove(at: place)
         lanes[lane]?.started = now
-        if lanes[lane]?.tasks.isEmpty == true { close(lane, now) }
+        guard let left = lanes[lane]?.tasks.count, left > 0 else { return close(lane, now) }
+        // As full as the next plan would leave it.
+        guard !needsPlan, let job = lanes[lane].flatMap({ jobs.index(forKey: $0.demand.job) }),
+            jobs.values[job].readyCount > 0, left <= jobs.values[job].laneDepth / 2
+        else { return }
+        needsPlan = true
     }
 
     mutating func close(_ id: LaneID, _ now: Timestamp) {
         guard let lane = lanes.removeValue(forKey: id) else { return }
+        needsPlan = true
         jobs[lane.demand.job]?.lanes.remove(id)
         jobs[lane.demand.job]?.share.change(Usage(lane.placement), -1, now)
         nodes[lane.placement.node]?.lanes.remove(id)

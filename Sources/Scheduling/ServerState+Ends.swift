@@ -178,6 +178,8 @@ extension ServerState {
         jobs[id]?.again = []
         jobs[id]?.raised = [:]
         active.removeAll { $0 == id }
+        // Others may have waited for it, or for its group.
+        needsPlan = true
         imageRetries[id] = nil
         outbox.jobs.insert(id)
         outbox.changed.insert(id)
@@ -201,6 +203,7 @@ extension ServerState {
         guard let place = jobs.index(forKey: task.job),
             jobs.values[place].tasks[task.index] == .queued
         else { return }
+        needsPlan = true
         if let memory = jobs.values[place].history[task.index]?.memory {
             jobs.values[place].raised[memory, default: []].append(task.index)
         } else {

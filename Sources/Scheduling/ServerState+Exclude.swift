@@ -17,11 +17,11 @@ extension ServerState {
     }
 
     var nextReadmission: Timestamp? {
-        active.compactMap { id in jobs[id]?.excluded.values.compactMap(\.until).min() }.min()
+        timely.compactMap { id in jobs[id]?.excluded.values.compactMap(\.until).min() }.min()
     }
 
     mutating func readmit(_ now: Timestamp) {
-        for id in active {
+        for id in timely {
             for (node, exclusion) in jobs[id]?.excluded ?? [:] {
                 if let until = exclusion.until, until <= now { jobs[id]?.excluded[node] = nil }
             }

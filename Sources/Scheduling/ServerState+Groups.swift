@@ -4,7 +4,7 @@ extension ServerState {
     /// How many more tasks of each group may run: what its jobs say at least, less what they have.
     func groupRoom() -> [String: Int] {
         var room: [String: (limit: Int, used: Int)] = [:]
-        for id in active {
+        for id in timely {
             guard let place = jobs.index(forKey: id), let group = jobs.values[place].spec.group
             else { continue }
             let known = room[group.name] ?? (group.parallel, 0)
@@ -18,17 +18,18 @@ extension ServerState {
     // MARK: Jobs that begin at a time
 
     var nextStart: Timestamp? {
-        active.compactMap { id in
+        timely.compactMap { id in
             jobs.index(forKey: id).flatMap { jobs.values[$0].waitsUntil }
         }.min()
     }
 
     mutating func beginDue(_ now: Timestamp) {
-        for id in active {
+        for id in timely {
             guard let place = jobs.index(forKey: id), let due = jobs.values[place].waitsUntil,
                 due <= now
             else { continue }
             jobs.values[place].waitsUntil = nil
+            needsPlan = true
             outbox.changed.insert(id)
         }
     }

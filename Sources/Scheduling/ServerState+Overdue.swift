@@ -12,7 +12,7 @@ extension ServerState {
     /// When the first limit of those passes.
     func nextOverdue() -> Timestamp? {
         var next: Timestamp?
-        for id in active {
+        for id in timely {
             guard let place = jobs.index(forKey: id) else { continue }
             let ends = [jobs.values[place].end, firstEnd(place)].compactMap { $0 }
             if let end = ends.min() { next = min(next ?? end, end) }
@@ -42,7 +42,7 @@ extension ServerState {
     }
 
     mutating func endOverdue(_ now: Timestamp) {
-        for id in active {
+        for id in timely {
             guard let place = jobs.index(forKey: id) else { continue }
             if let end = jobs.values[place].end, end <= now,
                 let total = jobs.values[place].spec.limits.total

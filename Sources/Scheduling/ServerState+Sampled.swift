@@ -46,7 +46,7 @@ extension ServerState {
 
     /// Jobs that have not ended and have a sampler, in the order in which they are served.
     public var sampledJobs: [JobID] {
-        active.filter { id in
+        timely.filter { id in
             jobs.index(forKey: id).map { jobs.values[$0].isSampled } ?? false
         }
     }

@@ -39,7 +39,13 @@ public struct ServerState: Sendable {
 
     var jobs: [JobID: JobRecord] = [:]
     /// Those that have not ended, in the order in which they are served.
-    var active: [JobID] = []
+    var active: [JobID] = [] { didSet { known = nil } }
+    /// `timely`, as long as it holds.
+    private var known: [JobID]?
+    /// Something has changed that a plan could make use of.
+    var needsPlan = true
+    /// Some job that waits has room reserved.
+    var keepsRoom = false
     var nodes: [String: Node] = [:]
     /// What is free of the nodes.
     var pool = NodePool()
@@ -63,12 +69,38 @@ public struct ServerState: Sendable {
 
     public init() {}
 
-    /// Applies events in their order, then plans once for all of them.
+    /// Applies events in their order, then plans once for all of them where that can be of use.
     public mutating func apply(_ events: [ServerEvent], now: Timestamp) -> [Effect] {
-        for event in events { apply(event, now) }
+        for event in events {
+            // Who may pass where room is kept depends on the time and on how long tasks take.
+            if keepsRoom { needsPlan = true }
+            if !event.isOfRunningTasks { (needsPlan, known) = (true, nil) }
+            apply(event, now)
+        }
+        if known == nil { known = timely }
         beginDue(now)
-        dispatch(now)
+        // One that met entries of tasks that are not queued any more leaves room, and the next one will not meet them.
+        for _ in 0..<Self.mostPlans where needsPlan {
+            needsPlan = false
+            dispatch(now)
+        }
         return takeEffects()
+    }
+
+    private static let mostPlans = 4
+
+    /// Active jobs with something that begins or ends at a time, or that is counted over several: of many jobs few, which are
+    /// looked at with every event.
+    var timely: [JobID] {
+        known
+            ?? active.filter { id in
+                guard let place = jobs.index(forKey: id) else { return false }
+                return jobs.values[place].waitsUntil != nil || !jobs.values[place].excluded.isEmpty
+                    || jobs.values[place].spec.group != nil
+                    || jobs.values[place].spec.limits.total != nil
+                    || jobs.values[place].spec.limits.timeOverMedian != nil
+                    || jobs.values[place].isSampled
+            }
     }
 
     public mutating func apply(_ event: ServerEvent, now: Timestamp) -> [Effect] {

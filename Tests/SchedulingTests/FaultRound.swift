@@ -67,8 +67,13 @@ struct FaultRound {
     // MARK: The server
 
     mutating func apply(_ event: ServerEvent) {
-        let effects = server.apply(event, now: now)
-        carryOut(effects)
+        // Of every fourth seed, since it plans three times as often.
+        let hadPlan = seed.isMultiple(of: 4) && server.wouldStartNothing(now)
+        carryOut(server.apply(event, now: now))
+        // Where the server saw no use for a plan, one would have found no place either.
+        if hadPlan, event.isOfRunningTasks, !server.wouldStartNothing(now) {
+            violations.append("a task could have been started after \(event)")
+        }
     }
 
     private mutating func carryOut(_ effects: [Effect]) {
@@ -318,5 +323,15 @@ struct FaultRound {
         if saved < dispatch.attempt.number {
             violations.append("\(dispatch.attempt) was sent before it was on disk")
         }
+    }
+}
+
+extension ServerState {
+    /// Whether another plan would open no lane.
+    fileprivate func wouldStartNothing(_ now: Timestamp) -> Bool {
+        var other = self
+        other.needsPlan = true
+        _ = other.apply([], now: now)
+        return other.lastLane == lastLane
     }
 }
