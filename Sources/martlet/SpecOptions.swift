@@ -69,7 +69,9 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "pack or spread, over nodes.") var packing: String?
     @Flag(help: "Let nothing else run on a task's node.") var exclusive = false
     @Option(help: "NAME=VALUE that a node must have.") var label: [String] = []
-    @Option(help: "Served before lower ones, -1000 to 1000.") var priority: String?
+    // `--priority -5` is no option of that name.
+    @Option(parsing: .unconditional, help: "Served before lower ones, -1000 to 1000.")
+    var priority: String?
     @Option(help: "Begin no earlier: 22:00, 2026-11-27T22:00, +90m.") var startAt: String?
     @Option(
         name: .customLong("repeat"),
