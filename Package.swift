@@ -234,10 +234,15 @@ let package = Package(
         .testTarget(
             name: "SchedulingTests", dependencies: ["JobModel", "Scheduling", "Simulation"],
             swiftSettings: strict),
+        .target(
+            name: "FaultyDisk",
+            dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
+            path: "Tests/FaultyDisk", swiftSettings: strict),
         .testTarget(
             name: "StateStoreTests",
             dependencies: [
-                "JobModel", "StateStore", .product(name: "GRDB", package: "GRDB.swift"),
+                "FaultyDisk", "JobModel", "StateStore",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests", dependencies: ["CLinux", "LinuxSystem"], swiftSettings: strict
@@ -281,7 +286,8 @@ let package = Package(
         .testTarget(
             name: "JobServerTests",
             dependencies: [
-                "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeAgent", "NodeLink",
+                "FaultyDisk", "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeAgent",
+                "NodeLink",
                 "OCISpec", "Scheduling", "StateStore", "Threads", "TreeSync",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],

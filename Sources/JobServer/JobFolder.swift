@@ -42,6 +42,12 @@ struct JobFolder {
 
     func discard() { Self.remove(staged) }
 
+    /// Above the numbers of all directories: where the database is gone, jobs to come do not write into those of others.
+    static func nextNumber(_ directories: Directories) throws(SystemError) -> Int64 {
+        let names = try Files.names(in: directories.state + "/jobs")
+        return (names.compactMap { Int64($0) }.max() ?? 0) + 1
+    }
+
     /// Removes what killed servers had begun. No other server may be at work.
     static func sweep(_ directories: Directories) {
         let jobs = directories.state + "/jobs"

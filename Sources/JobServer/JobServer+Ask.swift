@@ -135,7 +135,19 @@ extension JobServer {
                     return .failure(error)
                 }
             }.get()
+        } catch let error as StoreError {
+            if error.kind == .corrupt { hold(by: error) }
+            throw ErrorReport(error: error.text, hint: error.advice(directories.database))
         } catch { throw ErrorReport(error: "\(error)") }
+    }
+
+    /// What was read cannot be so: tasks that run go on, and what comes of them is kept on their nodes.
+    private func hold(by error: StoreError) {
+        guard !isDamaged else { return }
+        isDamaged = true
+        note("the database is damaged: \(error.text)")
+        inbox.post(
+            .event(.held("\(error.text); \(error.advice(directories.database) ?? "")")))
     }
 
     public func status() -> ServerStatus {

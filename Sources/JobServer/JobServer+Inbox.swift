@@ -70,6 +70,7 @@ extension JobServer {
         var events: [ServerEvent] = []
         for item in inbox.take() {
             switch item {
+            case .event(.released) where isDamaged: break
             case .event(let event):
                 if case .held = event {
                     failSettlers()

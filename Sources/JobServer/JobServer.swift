@@ -50,6 +50,8 @@ public actor JobServer {
     var pulls: [String: PullProgress] = [:]
     var lastFailures: [JobID: String] = [:]
     var wakeUp: Task<Void, Never>?
+    /// Something in the database cannot be as it is: nothing more is decided on it, whatever can be written.
+    var isDamaged = false
 
     // JobServer+Samplers.swift
     var samplers: [JobID: OpenSampler] = [:]
@@ -103,6 +105,7 @@ public actor JobServer {
         inbox.onWork = { [weak self] in await self?.drain() }
         let store = try openStore()
         self.store = store
+        for note in store.notes { log.warning("\(note)") }
         JobFolder.sweep(directories)
         try connect(try await restore(from: store), store)
         repeatEnded()
@@ -118,12 +121,18 @@ public actor JobServer {
         do {
             try Files.makeDirectories(directories.state + "/jobs", mode: 0o700)
             try Files.makePrivateDirectory(directories.run)
-            return try StateStore(path: directories.database) { [inbox] condition in
+            return try StateStore(
+                path: directories.database, firstJob: try JobFolder.nextNumber(directories)
+            ) { [inbox] condition in
                 switch condition {
                 case .held(let error): inbox.post(.event(.held("\(error)")))
                 case .released: inbox.post(.event(.released))
                 }
             }
+        } catch let error as StoreError {
+            throw ErrorReport(
+                error: "the server cannot start: \(error.text)",
+                hint: error.advice(directories.database))
         } catch {
             throw ErrorReport(error: "the server cannot start: \(error)")
         }

@@ -97,7 +97,7 @@ extension StateStore {
                     sql:
                         "SELECT * FROM events WHERE sequence > ? \(filter) ORDER BY sequence LIMIT ?",
                     arguments: [sequence, limit])
-                var events = try rows.map(EventReport.init)
+                var events = try rows.map { try EventReport(StoredRow($0)) }
                 let end =
                     rows.count < limit ? max(newest, sequence) : events.last?.sequence ?? sequence
                 if let gap = try Self.gap(database, after: sequence) { events.insert(gap, at: 0) }
@@ -131,20 +131,21 @@ extension StateStore {
 }
 
 extension EventReport {
-    init(_ row: Row) throws {
+    init(_ row: StoredRow) throws {
         self.init(
-            sequence: row["sequence"], time: Timestamp(milliseconds: row["time"]).description,
-            try EventCode.kind(row["kind"]), job: (row["job"] as Int64?).map { JobID($0) })
-        task = row["task"]
-        last = row["last"]
-        attempt = row["attempt"]
-        state = row["state"]
-        node = row["node"]
-        exitCode = row["code"]
-        signal = row["signal"]
-        started = (row["started"] as Int64?).map { Timestamp(milliseconds: $0).description }
-        reason = row["reason"]
-        counts = (row["counts"] as String?).map { CountList.counts($0, of: 0) }
+            sequence: try row["sequence"],
+            time: try (row.time("time") ?? Timestamp(milliseconds: 0)).description,
+            try EventCode.kind(row["kind"]), job: try (row["job"] as Int64?).map { JobID($0) })
+        task = try row["task"]
+        last = try row["last"]
+        attempt = try row["attempt"]
+        state = try row["state"]
+        node = try row["node"]
+        exitCode = try row["code"]
+        signal = try row["signal"]
+        started = try row.time("started")?.description
+        reason = try row["reason"]
+        counts = try (row["counts"] as String?).map { CountList.counts($0, of: 0) }
     }
 }
 
@@ -175,7 +176,7 @@ enum EventCode {
 
     static func kind(_ code: Int) throws(StoreError) -> EventReport.Kind {
         guard let kind = EventReport.Kind.allCases.first(where: { self.code($0) == code }) else {
-            throw StoreError(.tooNew, "read", "events", "kind \(code)")
+            throw StoreError(.corrupt, "read", "events", "there is no kind \(code)")
         }
         return kind
     }

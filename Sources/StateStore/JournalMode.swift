@@ -29,6 +29,8 @@ enum JournalMode: Sendable {
         configuration.prepareDatabase { database in
             // 8 MiB: the working set is the end of one table.
             try database.execute(sql: "PRAGMA cache_size = -8192")
+            // A page that cannot be one is noticed when it is read, and not when it is written over.
+            try database.execute(sql: "PRAGMA cell_size_check = ON")
         }
         return configuration
     }
@@ -40,6 +42,7 @@ enum JournalMode: Sendable {
         configuration.busyMode = .timeout(30)
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA cache_size = -4096")
+            try database.execute(sql: "PRAGMA cell_size_check = ON")
         }
         return configuration
     }

@@ -3,6 +3,21 @@ internal import GRDB
 
 /// The tables, step by step. A migration that has been released is never edited: the next one changes what it made.
 enum Schema {
+    /// One migration after the other, each of them whole or not at all. A later version's database is not touched.
+    static func migrate(_ writer: DatabaseQueue) throws {
+        let migrator = migrator
+        let unknown = try writer.read { database in
+            try migrator.appliedIdentifiers(database).subtracting(migrator.migrations)
+        }
+        guard unknown.isEmpty else {
+            let steps = unknown.sorted().map { "\"\($0)\"" }.joined(separator: ", ")
+            throw StoreError(
+                .tooNew, "open", writer.path,
+                "a later version of Martlet made it: this one does not know its schema's \(steps)")
+        }
+        try migrator.migrate(writer)
+    }
+
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 jobs, tasks, nodes") { database in

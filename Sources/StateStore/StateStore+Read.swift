@@ -16,20 +16,21 @@ extension StateStore {
                 let drained = try Row.fetchAll(database, sql: "SELECT * FROM drained")
                 var closedGPUs: [String: [String: String]] = [:]
                 for row in try Row.fetchAll(database, sql: "SELECT * FROM closed_gpus") {
-                    closedGPUs[row["node"], default: [:]][row["gpu"]] = row["reason"]
+                    let row = StoredRow(row)
+                    closedGPUs[try row["node"], default: [:]][try row["gpu"]] = try row["reason"]
                 }
                 return StoredState(
-                    jobs: try jobs.map(Self.job),
-                    nodes: nodes.map {
+                    jobs: try jobs.map { try Self.job(StoredRow($0)) },
+                    nodes: try nodes.map(StoredRow.init).map {
                         StoredState.Node(
-                            name: $0["name"], agentEpoch: $0["agent_epoch"],
-                            launcherEpoch: $0["launcher_epoch"], bootID: $0["boot_id"])
+                            name: try $0["name"], agentEpoch: try $0["agent_epoch"],
+                            launcherEpoch: try $0["launcher_epoch"], bootID: try $0["boot_id"])
                     },
                     machines: try machines.map {
                         try JSONDecoder().decode(NodeSpec.self, from: $0)
                     },
-                    drained: Self.reasons(drained, isQuarantine: false),
-                    quarantined: Self.reasons(drained, isQuarantine: true),
+                    drained: try Self.reasons(drained, isQuarantine: false),
+                    quarantined: try Self.reasons(drained, isQuarantine: true),
                     closedGPUs: closedGPUs)
             }
         } catch { throw StoreError("read", "jobs", error) }
@@ -41,7 +42,7 @@ extension StateStore {
             return try reader.read { database in
                 try Row.fetchOne(
                     database, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [id.rawValue]
-                ).map(Self.job)
+                ).map { try Self.job(StoredRow($0)) }
             }
         } catch { throw StoreError("read", "job \(id)", error) }
     }
@@ -61,7 +62,7 @@ extension StateStore {
                     let cursor = try Row.fetchCursor(
                         statement,
                         arguments: [job.rawValue, range.lowerBound, range.upperBound])
-                    while let row = try cursor.next() { rows.append(try Self.task(row)) }
+                    while let row = try cursor.next() { rows.append(try Self.task(StoredRow(row))) }
                 }
                 return StoredTasks(ranges: try Self.marks(database, job), rows: rows)
             }
@@ -84,7 +85,9 @@ extension StateStore {
                         "SELECT number, state FROM tasks WHERE job = ? AND number >= ? AND number < ?",
                     arguments: [job.rawValue, range.lowerBound, range.upperBound])
                 while let row = try cursor.next() {
-                    let index: Int = row["number"]
+                    let row = StoredRow(row)
+                    let index = try row.count("number")
+                    guard range.contains(index) else { continue }
                     states[index - range.lowerBound] = try StateCode.state(row["state"])
                 }
                 return states
@@ -113,11 +116,13 @@ extension StateStore {
                     database, sql: "SELECT * FROM rungs WHERE job = ? ORDER BY rung, number",
                     arguments: [job.rawValue]
                 ).map { row in
-                    RungRecord(
+                    let row = StoredRow(row)
+                    return RungRecord(
                         attempt: AttemptID(
-                            task: TaskID(job: job, index: row["number"]), number: row["attempt"]),
-                        rung: row["rung"], step: row["step"], value: row["value"],
-                        mean: row["mean"], best: row["best"])
+                            task: TaskID(job: job, index: try row.count("number")),
+                            number: try row.count("attempt")),
+                        rung: try row.count("rung"), step: try row["step"], value: try row["value"],
+                        mean: try row["mean"], best: try row["best"])
                 }
             }
         } catch { throw StoreError("read", "rungs of job \(job)", error) }
@@ -176,62 +181,70 @@ extension StateStore {
             database, sql: "SELECT first, end, state FROM ranges WHERE job = ? ORDER BY id",
             arguments: [job.rawValue]
         ).map { mark in
-            let (first, end): (Int, Int) = (mark["first"], mark["end"])
+            let mark = StoredRow(mark)
+            let (first, end) = (try mark.count("first"), try mark.count("end"))
             return (first..<max(first, end), try StateCode.state(mark["state"]))
         }
     }
 
-    private static func job(_ row: Row) throws -> StoredJob {
-        let spec: Data = row["spec"]
-        let taskCount: Int = row["task_count"]
+    private static func job(_ row: StoredRow) throws -> StoredJob {
+        let id = JobID(try row["id"])
+        do { return try job(id, row) } catch {
+            throw StoreError("read", "job \(id)", error)
+        }
+    }
+
+    private static func job(_ id: JobID, _ row: StoredRow) throws -> StoredJob {
+        let spec: Data = try row["spec"]
+        let taskCount = try row.count("task_count")
         var progress = JobProgress(
-            id: JobID(row["id"]), started: time(row["started"]), ended: time(row["ended"]),
-            digest: row["digest"], failure: row["failure"], lastFailure: row["last_failure"],
-            counts: CountList.counts(row["counts"], of: taskCount))
+            id: id, started: try row.time("started"), ended: try row.time("ended"),
+            digest: try row["digest"], failure: try row["failure"],
+            lastFailure: try row["last_failure"],
+            counts: CountList.counts(try row["counts"], of: taskCount))
         progress.decisions = try DecisionText.decisions(row["decisions"])
         return StoredJob(
             progress: progress, spec: try JSONDecoder().decode(JobSpec.self, from: spec),
-            taskCount: taskCount, dependencies: Array(row["dependencies"] as Data? ?? Data()),
-            submitted: Timestamp(milliseconds: row["submitted"]))
+            taskCount: taskCount, dependencies: Array(try row["dependencies"] as Data? ?? Data()),
+            submitted: try row.time("submitted") ?? Timestamp(milliseconds: 0))
     }
 
     /// By the node's name.
-    private static func reasons(_ rows: [Row], isQuarantine: Bool) -> [String: String] {
-        Dictionary(
-            rows.filter { $0["quarantine"] == isQuarantine }.map { ($0["name"], $0["reason"]) },
-            uniquingKeysWith: { $1 })
+    private static func reasons(_ rows: [Row], isQuarantine: Bool) throws -> [String: String] {
+        var reasons: [String: String] = [:]
+        for row in rows.map(StoredRow.init) where try row["quarantine"] == isQuarantine {
+            reasons[try row["name"]] = try row["reason"]
+        }
+        return reasons
     }
 
-    private static func time(_ milliseconds: Int64?) -> Timestamp? {
-        milliseconds.map { Timestamp(milliseconds: $0) }
-    }
-
-    static func task(_ row: Row) throws -> TaskRow {
-        let node: String? = row["node"]
-        let cancelling: Int = row["cancelling"]
-        let gpus: String? = row["gpus"]
-        let enforcement = (row["enforcement"] as String?)?.split(
+    static func task(_ row: StoredRow) throws -> TaskRow {
+        let node: String? = try row["node"]
+        let cancelling: Int = try row["cancelling"]
+        let gpus: String? = try row["gpus"]
+        let enforcement = try (row["enforcement"] as String?)?.split(
             separator: ",", omittingEmptySubsequences: false
         ).map(String.init)
         return TaskRow(
-            index: row["number"], attempt: row["attempt"],
-            state: try StateCode.state(row["state"]), failures: row["failures"],
-            memory: row["memory"], isCancelling: cancelling == 1,
-            isOverdue: cancelling == 2, timedOut: row["timed_out"], isStopping: cancelling == 3,
-            time: row["time_limit"],
-            losses: row["losses"],
-            placement: node.map {
+            index: try row.count("number"), attempt: try row.count("attempt"),
+            state: try StateCode.state(row["state"]), failures: try row.count("failures"),
+            memory: try row.amount("memory"), isCancelling: cancelling == 1,
+            isOverdue: cancelling == 2, timedOut: try row["timed_out"], isStopping: cancelling == 3,
+            time: try row.amount("time_limit"),
+            losses: try row.count("losses"),
+            placement: try node.map {
                 Placement(
-                    node: $0, cpus: NumberList.numbers(row["cpus"]),
-                    numaNodes: NumberList.numbers(row["numa"]),
+                    node: $0, cpus: NumberList.numbers(try row["cpus"]),
+                    numaNodes: NumberList.numbers(try row["numa"]),
                     gpus: gpus?.split(separator: ",").map(String.init) ?? [],
-                    gpuShare: row["gpu_share"])
+                    gpuShare: try row["gpu_share"])
             },
             gang: try GangText.gang(row["gang"]),
-            started: time(row["started"]), ended: time(row["ended"]), code: row["code"],
-            signal: row["signal"], userMicroseconds: row["user_time"],
-            systemMicroseconds: row["system_time"], peakMemory: row["peak_memory"],
+            started: try row.time("started"), ended: try row.time("ended"), code: try row["code"],
+            signal: try row["signal"], userMicroseconds: try row.amount("user_time"),
+            systemMicroseconds: try row.amount("system_time"),
+            peakMemory: try row.amount("peak_memory"),
             enforcement: enforcement.flatMap(Enforcement.init(words:)),
-            metrics: try Metrics.values(row["metrics"]), reason: row["reason"])
+            metrics: try Metrics.values(row["metrics"]), reason: try row["reason"])
     }
 }

@@ -31,7 +31,9 @@ extension StateStore {
                     arguments: [
                         job.rawValue, window.lowerBound.milliseconds, StateCode.code(.running),
                     ])
-                while let row = try cursor.next() { tally.add(try Self.task(row), window) }
+                while let row = try cursor.next() {
+                    tally.add(try Self.task(StoredRow(row)), window)
+                }
                 try Self.addRetries(of: job, window, to: &tally, database)
                 return tally
             }
@@ -51,8 +53,9 @@ extension StateStore {
             arguments: [
                 window.lowerBound.milliseconds, EventCode.code(.taskEnded), job.rawValue,
             ])
-        tally.retried = row?["count"] ?? 0
-        tally.retriedMilliseconds = row?["spent"] ?? 0
+        guard let row = row.map(StoredRow.init) else { return }
+        tally.retried = try row["count"]
+        tally.retriedMilliseconds = try row.amount("spent") ?? 0
     }
 
     /// Events of some kinds since a time, the newest last and not more than `limit`. Blocks.
@@ -67,7 +70,7 @@ extension StateStore {
                     sql: """
                         SELECT * FROM events WHERE kind IN (\(codes)) AND time >= ? ORDER BY sequence DESC LIMIT ?
                         """, arguments: [time.milliseconds, limit]
-                ).reversed().map(EventReport.init)
+                ).reversed().map { try EventReport(StoredRow($0)) }
             }
         } catch { throw StoreError("read", "events", error) }
     }

@@ -13,6 +13,8 @@ public final class StateStore: Sendable {
     let writer: DatabaseQueue
     let reader: DatabaseQueue
     private let queue: CommitQueue
+    /// What was found at the opening that somebody should know of.
+    public let notes: [String]
 
     /// What the store tells of itself, on its own thread.
     public enum Condition: Sendable {
@@ -21,25 +23,81 @@ public final class StateStore: Sendable {
         case released
     }
 
-    /// Opens or makes the database at `path`, brings its schema up to date and starts the writing thread.
+    /// Opens or makes the database at `path`, brings its schema up to date and starts the writing thread. Damage that shows at
+    /// once, and a database of a later version, are refused; nothing of them is changed.
     ///
+    /// - Parameter firstJob: the least number of a job to come: above those of jobs that left traces elsewhere.
     /// - Parameter onCondition: see `Condition`.
-    public init(
-        path: String, events: EventLimits = .standard,
+    public convenience init(
+        path: String, firstJob: Int64 = 1, events: EventLimits = .standard,
         onCondition: @escaping @Sendable (Condition) -> Void
     ) throws(StoreError) {
+        try self.init(
+            path: path, firstJob: firstJob, events: events, mode: JournalMode(forDatabaseAt: path),
+            patience: 0.5, onCondition: onCondition)
+    }
+
+    init(
+        path: String, firstJob: Int64 = 1, events: EventLimits = .standard, mode: JournalMode,
+        patience: Double, onCondition: @escaping @Sendable (Condition) -> Void
+    ) throws(StoreError) {
+        try DatabaseFile.check(path, isNew: firstJob == 1)
+        notes = try DatabaseFile.keepDamagedJournal(of: path)
         do {
-            let mode = JournalMode(forDatabaseAt: path)
             let writer = try DatabaseQueue(path: path, configuration: mode.writing)
-            try Schema.migrator.migrate(writer)
-            try writer.writeWithoutTransaction { database in try mode.prepare(database) }
+            try Schema.migrate(writer)
+            try Self.checkJobs(writer)
+            try writer.writeWithoutTransaction { database in
+                try mode.prepare(database)
+                try Self.number(jobsFrom: firstJob, database)
+            }
             self.writer = writer
             reader = try DatabaseQueue(path: path, configuration: mode.reading)
-            queue = CommitQueue(writer, events, onCondition)
+            queue = CommitQueue(writer, events, patience: patience, onCondition)
         } catch {
             throw StoreError("open", path, error)
         }
         try queue.start()
+    }
+
+    /// Jobs are never deleted, so that their numbers tell whether some have gone.
+    private static func checkJobs(_ writer: DatabaseQueue) throws {
+        try writer.read { database in
+            let (from, given) = (try firstJob(database), try lastJob(database))
+            let row = try Row.fetchOne(
+                database,
+                sql: "SELECT COUNT(*) AS count, MIN(id) AS first, MAX(id) AS last FROM jobs"
+            ).map(StoredRow.init)
+            let count = try row?.count("count") ?? 0
+            let (first, last) = (
+                try row?["first"] as Int64? ?? from, try row?["last"] as Int64? ?? from - 1
+            )
+            guard first == from, last == given ?? from - 1, Int64(count) == last - first + 1 else {
+                throw StoreError(
+                    .corrupt, "open", writer.path,
+                    "jobs \(from) to \(given ?? last) were in it, and \(count) of them can be found"
+                )
+            }
+        }
+    }
+
+    private static func firstJob(_ database: Database) throws -> Int64 {
+        try Int64.fetchOne(database, sql: "SELECT value FROM facts WHERE name = 'first job'") ?? 1
+    }
+
+    private static func lastJob(_ database: Database) throws -> Int64? {
+        try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
+    }
+
+    private static func number(jobsFrom first: Int64, _ database: Database) throws {
+        guard first > 1, try lastJob(database) == nil else { return }
+        try database.inTransaction {
+            try database.execute(
+                sql: "INSERT INTO sqlite_sequence VALUES ('jobs', ?)", arguments: [first - 1])
+            try database.execute(
+                sql: "INSERT INTO facts VALUES ('first job', ?)", arguments: ["\(first)"])
+            return .commit
+        }
     }
 
     /// Queues writes that belong together: all of them or none of them are on disk when `completion` is called. They never fail;

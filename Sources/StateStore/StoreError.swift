@@ -29,7 +29,9 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
             return
         }
         guard let error = error as? DatabaseError else {
-            self.init(.system, step, subject, "\(error)")
+            // Values that no version wrote.
+            let isValue = error is RowDecodingError || error is DecodingError
+            self.init(isValue ? .corrupt : .system, step, subject, "\(error)")
             return
         }
         let kind: Kind =
@@ -38,6 +40,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
             // Growing the shared-memory index needs room, too.
             case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: .diskFull
             case .SQLITE_CORRUPT, .SQLITE_NOTADB: .corrupt
+            // No such table or column: the schema's version says that there is one.
+            case .SQLITE_ERROR where step == "read": .corrupt
             default: .system
             }
         self.init(
@@ -53,7 +57,27 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
-        "\(step) \(subject): \(reason)" + (hint.map { "; \($0)" } ?? "")
+    /// What to do about the database at `path`, and what it costs.
+    public func advice(_ path: String) -> String? {
+        guard kind == .corrupt else { return hint }
+        return """
+            `martlet server stop`, then `mkdir \(path).damaged && mv \(path) \(path)-* \(path).damaged/` begins anew: it \
+            forgets jobs, nodes and states, while logs and results stay under jobs/, and new jobs get new numbers; \
+            `sqlite3 \(path).damaged/state.db .recover` may save rows
+            """
     }
+
+    /// Of a submit of which neither can be said: that it is on disk, or that it will not be found there.
+    var unsure: StoreError {
+        StoreError(
+            kind, step, subject,
+            reason
+                + "; `martlet ls` tells whether it was accepted all the same, once the disk works again"
+        )
+    }
+
+    /// Without what to do.
+    public var text: String { "\(step) \(subject): \(reason)" }
+
+    public var description: String { text + (hint.map { "; \($0)" } ?? "") }
 }

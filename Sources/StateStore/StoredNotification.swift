@@ -63,13 +63,14 @@ extension StateStore {
                             OR job IN (SELECT id FROM jobs WHERE ended IS NULL)
                         """
                 ).map { row in
+                    let row = StoredRow(row)
                     var notification = StoredNotification(
                         .init(
-                            job: JobID(row["job"]), event: row["event"], round: row["round"],
-                            channel: row["channel"]), state: row["state"],
-                        due: Timestamp(milliseconds: row["due"] ?? 0))
-                    notification.tries = row["tries"]
-                    if row["due"] as Int64? == nil { notification.due = nil }
+                            job: JobID(try row["job"]), event: try row["event"],
+                            round: try row["round"], channel: try row["channel"]),
+                        state: try row["state"], due: Timestamp(milliseconds: 0))
+                    notification.tries = try row.count("tries")
+                    notification.due = try row.time("due")
                     return notification
                 }
             }

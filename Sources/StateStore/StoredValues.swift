@@ -197,7 +197,7 @@ enum StateCode {
 
     static func state(_ code: Int) throws(StoreError) -> TaskState {
         guard let state = TaskState.allCases.first(where: { self.code($0) == code }) else {
-            throw StoreError(.tooNew, "read", "tasks", "state \(code)")
+            throw StoreError(.corrupt, "read", "tasks", "there is no state \(code)")
         }
         return state
     }
