@@ -45,9 +45,14 @@ struct Journals {
         -> [ContainerExit]
     {
         do throws(SystemError) {
-            let exits = try LauncherJournal.read(path).filter {
-                AttemptID($0.id).map(isOfInterest) ?? false
+            let contents = try LauncherJournal.read(path)
+            if contents.unreadable > 0 {
+                note(
+                    """
+                    \(path): \(contents.unreadable) bytes are no record; what ended by them is told as lost, and may be tried again
+                    """)
             }
+            let exits = contents.exits.filter { AttemptID($0.id).map(isOfInterest) ?? false }
             unsettled[path] = Set(exits.compactMap { AttemptID($0.id) })
             if exits.isEmpty { drop(path) }
             return exits

@@ -30,7 +30,9 @@ struct TaskFinisher {
             record.attempt == attempt, record.started?.milliseconds == exit.started,
             record.ended.milliseconds == exit.ended
         else { return nil }
-        return record
+        // The file lies where the task's user can reach it: it may lose a success, and never make one.
+        if case .lost = record.status { return record }
+        return record.status == ExitStatus(exit.status) ? record : nil
     }
 
     /// Whether the files to be brought back lie in the container's writable layer.

@@ -78,7 +78,7 @@ struct LifeTests {
         launcher.killLauncher()
         #expect(eventually { tree.allSatisfy { kill($0, 0) != 0 || Self.isZombie($0) } })
         // No exit was recorded, so nobody can take it for a success.
-        #expect(try LauncherJournal.read(launcher.journal).isEmpty)
+        #expect(try LauncherJournal.read(launcher.journal).exits.isEmpty)
     }
 
     /// The kernel forgets PR_SET_PDEATHSIG when ids change, and any program may.
@@ -168,7 +168,7 @@ struct LifeTests {
             return
         }
         #expect(rest.isEmpty)
-        #expect(try LauncherJournal.read(launcher.journal).map(\.id) == [ended])
+        #expect(try LauncherJournal.read(launcher.journal).exits.map(\.id) == [ended])
         try launcher.send(.stop(id: running))
         #expect(try launcher.finish(running).exit.stopped)
     }
@@ -202,7 +202,7 @@ struct LifeTests {
             try launcher.send(.start(id: "9_\(number).1", spec, StopRule()), [null.raw, null.raw])
         }
         let journalled = try eventually {
-            try LauncherJournal.read(launcher.journal).count == count
+            try LauncherJournal.read(launcher.journal).exits.count == count
         }
         #expect(journalled)
         var told: Set<String> = []
@@ -223,7 +223,9 @@ struct LifeTests {
             }
             try launcher.send(.start(id: "9_\(number).1", spec, StopRule()), [null.raw, null.raw])
             #expect(
-                try eventually { try LauncherJournal.read(launcher.journal).count == number + 1 })
+                try eventually {
+                    try LauncherJournal.read(launcher.journal).exits.count == number + 1
+                })
         }
         for _ in 0..<count { _ = try launcher.receive() }
         #expect(eventually { launcher.isAsleep })
@@ -283,7 +285,7 @@ struct LifeTests {
         try launcher.awaitStart(id)
         kill(launcher.pid, SIGTERM)
         #expect(throws: SystemError.self) { while true { _ = try launcher.receive() } }
-        #expect(try LauncherJournal.read(launcher.journal).isEmpty)
+        #expect(try LauncherJournal.read(launcher.journal).exits.isEmpty)
     }
 
     /// Signals that are blocked are fetched by sigwait or signalfd: such a program is not deaf.

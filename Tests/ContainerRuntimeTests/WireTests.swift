@@ -195,12 +195,12 @@ import Testing
         try append()
         try folder.write("large", String(repeating: "x", count: 12 << 10))
         for _ in 0..<60 { try append() }
-        let before = try LauncherJournal.read(path)
+        let before = try LauncherJournal.read(path).exits
         #expect(before.count > 1 && before.count < waiting.count)
         #expect(before == Array(waiting.prefix(before.count)))
         unlink(folder.path + "/large")
         try append()
-        #expect(try LauncherJournal.read(path) == waiting)
+        #expect(try LauncherJournal.read(path).exits == waiting)
     }
 
     @Test func aJournalKeepsWhatIsWaitedForAndStaysSmall() throws {
@@ -212,12 +212,12 @@ import Testing
             journal.append(Self.exit, waiting: [kept])
             journal.forget(waiting: [kept])
         }
-        let read = try LauncherJournal.read(path)
+        let read = try LauncherJournal.read(path).exits
         #expect(read.first == kept)
         #expect(try Files.read(path).count < 200_000)
         for _ in 0..<5000 { journal.append(Self.exit, waiting: [kept]) }
         journal.forget(waiting: [])
-        #expect(try LauncherJournal.read(path).isEmpty)
+        #expect(try LauncherJournal.read(path).exits.isEmpty)
     }
 
     @Test func aJournalIsReadUpToItsTornEnd() throws {
@@ -226,8 +226,41 @@ import Testing
         let path = folder.path + "/journal"
         for torn in [0, 1, 7, 8, 9, record.count - 1] {
             try Files.writeAtomically(path, record + record + record.prefix(torn), durable: false)
-            #expect(try LauncherJournal.read(path) == [Self.exit, Self.exit])
+            #expect(try LauncherJournal.read(path).exits == [Self.exit, Self.exit])
         }
-        #expect(try LauncherJournal.read(folder.path + "/none").isEmpty)
+        #expect(try LauncherJournal.read(folder.path + "/none").exits.isEmpty)
+    }
+
+    @Test func aJournalWithAWrongBitHasTheOtherRecordsAndNoOther() throws {
+        let folder = try Folder()
+        let path = folder.path + "/journal"
+        let exits = (0..<3).map { number in
+            ContainerExit(id: "1_\(number).1", status: .code(1), started: 1, ended: 2)
+        }
+        let whole = exits.flatMap(LauncherJournal.record)
+        let size = whole.count / 3
+        for place in whole.indices {
+            for bit in 0..<8 {
+                var wrong = whole
+                wrong[place] ^= 1 << UInt8(bit)
+                try Files.writeAtomically(path, wrong, durable: false)
+                let contents = try LauncherJournal.read(path)
+                #expect(contents.exits == exits.filter { $0.id != "1_\(place / size).1" })
+                #expect(contents.unreadable == size, "bit \(bit) of byte \(place)")
+            }
+        }
+    }
+
+    @Test func aJournalOfAnOlderLauncherIsRead() throws {
+        let folder = try Folder()
+        let path = folder.path + "/journal"
+        var body = WireWriter()
+        Self.exit.write(to: &body)
+        var header = WireWriter()
+        header.put(body.bytes.count)
+        let record = header.bytes + body.bytes
+        try Files.writeAtomically(path, record + record + [1, 2], durable: false)
+        let contents = try LauncherJournal.read(path)
+        #expect(contents.exits == [Self.exit, Self.exit] && contents.unreadable == 2)
     }
 }

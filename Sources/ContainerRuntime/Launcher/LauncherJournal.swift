@@ -2,7 +2,8 @@ internal import Glibc
 public import LinuxSystem
 
 /// Every exit, appended before anybody is told, so that a dead launcher's last words can be read.
-/// A record is its length (8 bytes) and a `ContainerExit`; a torn last record is not one.
+/// A record is its length with `sealBit`, a checksum of both, and a `ContainerExit`: 8 bytes, 8 bytes and the rest. What a crash
+/// has torn or a disk has changed is no record. Those of launchers of older versions have neither bit nor checksum.
 public final class LauncherJournal {
     private let path: String
     private var file: OwnedFD
@@ -66,32 +67,65 @@ public final class LauncherJournal {
         }
     }
 
-    /// Exits that the launcher of this journal recorded, oldest first; empty where there is no journal.
-    public static func read(_ path: String) throws(SystemError) -> [ContainerExit] {
-        guard Files.exists(path) else { return [] }
+    /// What stands in a journal.
+    public struct Contents: Sendable, Hashable {
+        /// Oldest first.
+        public var exits: [ContainerExit] = []
+        /// Bytes that are no record: torn by a crash, or changed since.
+        public var unreadable = 0
+    }
+
+    /// Exits that the launcher of this journal recorded, oldest first; empty where there is no journal. What is no record is left
+    /// out, and those behind it are found again.
+    public static func read(_ path: String) throws(SystemError) -> Contents {
+        guard Files.exists(path) else { return Contents() }
         let bytes = try Files.read(path, limit: 1 << 28)
-        var exits: [ContainerExit] = []
+        var contents = Contents()
         var rest = bytes[...]
-        while rest.count >= 8 {
-            var header = WireReader(rest.prefix(8))
-            // Eight bytes are there, so reading them cannot fail.
-            guard let length = try? header.int(), length > 0, length <= rest.count - 8 else {
-                break
+        while !rest.isEmpty {
+            if let (exit, size) = record(rest, isFirst: contents.unreadable == 0) {
+                contents.exits.append(exit)
+                rest = rest.dropFirst(size)
+            } else {
+                contents.unreadable += 1
+                rest = rest.dropFirst()
             }
-            var record = WireReader(rest.dropFirst(8).prefix(length))
-            // One that was torn by a crash is the end.
-            guard let exit = try? ContainerExit(from: &record) else { break }
-            exits.append(exit)
-            rest = rest.dropFirst(8 + length)
         }
-        return exits
+        return contents
+    }
+
+    private static let sealBit = 1 << 62
+
+    /// The record at the start of some bytes, and its size. One without a checksum is believed only where nothing was wrong before.
+    private static func record(_ bytes: ArraySlice<UInt8>, isFirst: Bool) -> (ContainerExit, Int)? {
+        guard bytes.count > 8 else { return nil }
+        var reader = WireReader(bytes.prefix(16))
+        // Eight bytes are there, so reading them cannot fail.
+        guard let header = try? reader.int(), header > 0 else { return nil }
+        let isSealed = header & sealBit != 0
+        let (start, length) = (isSealed ? 16 : 8, header & ~sealBit)
+        guard isSealed || isFirst, length > 0, length <= bytes.count - start else { return nil }
+        let body = bytes.dropFirst(start).prefix(length)
+        if isSealed, (try? reader.int64()) != checksum(body) { return nil }
+        var record = WireReader(body)
+        guard let exit = try? ContainerExit(from: &record) else { return nil }
+        return (exit, start + length)
     }
 
     static func record(_ exit: ContainerExit) -> [UInt8] {
         var body = WireWriter()
         exit.write(to: &body)
         var whole = WireWriter()
-        whole.put(body.bytes.count)
+        whole.put(body.bytes.count | sealBit)
+        whole.put(checksum(body.bytes[...]))
         return whole.bytes + body.bytes
+    }
+
+    /// FNV-1a of 64 bits, begun with the length: no change of a single byte escapes it
+    /// (https://www.rfc-editor.org/rfc/rfc9923).
+    private static func checksum(_ bytes: ArraySlice<UInt8>) -> Int64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325 ^ UInt64(bytes.count)
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return Int64(bitPattern: hash)
     }
 }
