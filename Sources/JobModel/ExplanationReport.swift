@@ -108,6 +108,26 @@ public struct ExplanationReport: Sendable, Codable {
         }
     }
 
+    /// A node of which nothing is heard while tasks of the job are there.
+    public struct SilentNode: Sendable, Hashable, Codable {
+        public var name: String
+        /// Of the job, or 1 where one is asked about; and those of them that are tried again once they are taken for lost.
+        public var tasks: Int
+        public var triedAgain: Int
+        public var silentSince: String
+        /// When they are taken for lost unless it is heard of before; nil where that is never.
+        @OrNull public var givenUp: String?
+        public init(
+            name: String, tasks: Int, triedAgain: Int, silentSince: String, givenUp: String?
+        ) {
+            self.name = name
+            self.tasks = tasks
+            self.triedAgain = triedAgain
+            self.silentSince = silentSince
+            self.givenUp = givenUp
+        }
+    }
+
     public var schema = JobModel.schemaVersion
     public var job: JobID
     public var name: String
@@ -121,6 +141,8 @@ public struct ExplanationReport: Sendable, Codable {
     @OrNull public var wait: Wait?
     /// Where the task runs; of a job its first one that does.
     @OrNull public var place: Place?
+    /// Nil where none of those that it runs on is.
+    @OrNull public var silentNodes: [SilentNode]?
     public init(job: JobID, name: String, state: JobState) {
         self.job = job
         self.name = name

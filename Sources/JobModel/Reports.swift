@@ -150,11 +150,14 @@ public struct TaskReport: Sendable, Codable {
     @OrNull public var stdout: String?
     @OrNull public var stderr: String?
     public var metrics: [String: Double]
-    /// Why it failed, was lost, or waits.
+    /// Why it failed, was lost, or waits, or what becomes of it where its node is silent.
     @OrNull public var reason: String?
     @OrNull public var enforcement: Enforcement?
     /// Greatest resident memory in bytes, CPU seconds of user and system.
     @OrNull public var peakMemory: Int64?
+    /// RFC 3339: since when nothing is heard of its node, and when it is taken for lost unless that changes.
+    @OrNull public var silentSince: String?
+    @OrNull public var givenUp: String?
     @OrNull public var cpuSeconds: Double?
     public init(index: Int, attempt: Int, state: TaskState, params: [String: ParameterValue]) {
         self.index = index

@@ -15,6 +15,7 @@ extension JobServer {
     private func summary(_ job: JobRecord) -> JobSummary {
         var standing = state.standing(of: job.id, now: now)
         if let text = pullText(of: job) ?? supplyText(of: job.id) { standing.reason = text }
+        if standing.reason == nil { standing.reason = state.silenceText(of: job.id) }
         // An end that is not on disk may be forgotten, and then there will be another: nobody is told of it.
         let isUnsaved = job.isFinal && !isEnded(job)
         if isUnsaved {
@@ -113,7 +114,8 @@ extension JobServer {
             let reporter = TaskReporter(
                 job: job, page: page, expansion: points,
                 waitReason: job.isFinal ? nil : state.standing(of: id, now: now).reason,
-                live: state.liveTasks(of: id), directory: directories.jobDirectory(id.rawValue))
+                live: state.liveTasks(of: id), silent: state.silentTasks(of: id),
+                directory: directories.jobDirectory(id.rawValue))
             return (reporter, summary(job), page.next)
         }
     }

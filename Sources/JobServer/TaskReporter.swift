@@ -10,6 +10,7 @@ struct TaskReporter: Sendable {
     /// Why its queued tasks wait.
     let waitReason: String?
     let live: [Int: LiveTask]
+    let silent: [Int: NodeSilence]
     let directory: String
 
     @concurrent
@@ -90,6 +91,11 @@ struct TaskReporter: Sendable {
         report.started = (live?.started ?? row?.started)?.description
         if live == nil, let row { finish(&report, row) }
         if state == .queued, report.reason == nil { report.reason = waitReason }
+        if let silence = silent[index] {
+            report.silentSince = silence.since.description
+            report.givenUp = silence.until?.description
+            report.reason = silence.ofTask
+        }
         if let stopping = live?.stopping { report.reason = stopping }
         if live?.isCancelling == true { report.reason = "is being cancelled" }
         if state == .cancelled, report.reason == nil { report.reason = job.failure }

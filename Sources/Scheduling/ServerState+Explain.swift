@@ -7,7 +7,11 @@ extension ServerState {
         let (jobState, sentence) = standing(of: id, now: now)
         var report = ExplanationReport(job: id, name: job.name, state: jobState)
         report.index = index
-        report.reason = sentence
+        report.reason = silenceText(of: id, index: index) ?? sentence
+        let silences = silences(of: id, index: index)
+        if !silences.isEmpty {
+            report.silentNodes = silences.map(ExplanationReport.SilentNode.init)
+        }
         if let index {
             guard let task = taskState(TaskID(job: id, index: index)) else { return nil }
             report.taskState = task
@@ -173,5 +177,13 @@ extension ServerState {
         if request.exclusive { words.append("the node for itself") }
         words += request.labels.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         return words.joined(separator: ", ")
+    }
+}
+
+extension ExplanationReport.SilentNode {
+    fileprivate init(_ silence: NodeSilence) {
+        self.init(
+            name: silence.node, tasks: silence.tasks, triedAgain: silence.again,
+            silentSince: silence.since.description, givenUp: silence.until?.description)
     }
 }
