@@ -287,8 +287,8 @@ let package = Package(
             name: "JobServerTests",
             dependencies: [
                 "FaultyDisk", "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeAgent",
-                "NodeLink",
-                "OCISpec", "Scheduling", "StateStore", "Threads", "TreeSync",
+                "NodeLink", "OCISpec", "Scheduling", "ServerAPI", "StateStore", "Threads",
+                "TreeSync",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

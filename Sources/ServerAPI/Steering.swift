@@ -22,12 +22,12 @@ public struct SteeringRequest: Sendable, Codable {
 extension APIClient {
     /// The jobs as they are then.
     public func set(_ request: SettingsRequest) throws -> [JobSummary] {
-        try post("/settings", request)
+        try ask("/settings", request)
     }
     public func resume(_ request: ResumeRequest) throws -> ResumeReply {
         try post("/resume", request)
     }
     public func steer(_ request: SteeringRequest) throws -> [JobSummary] {
-        try post("/steer", request)
+        try ask("/steer", request)
     }
 }

@@ -35,22 +35,22 @@ struct Events: ParsableCommand {
         // Streams in a row that broke off without an event.
         var failures = 0
         while true {
-            let stream = try connection.client.events(
-                since: last, jobs: selections.map(\.job), follow: follow)
             do {
+                let stream = try connection.client.events(
+                    since: last, jobs: selections.map(\.job), follow: follow)
                 while let event = try stream.next() {
                     (last, failures) = (event.sequence, 0)
                     Terminal.write(event.json + "\n")
                 }
+                if stream.isComplete == true { return }
             } catch {
                 // Killed: what it had told is on disk, and the next one goes on behind it. One that is still dying may answer.
                 failures += 1
-                guard follow, !(error is ErrorReport), failures < Self.patience else { throw error }
+                guard !(error is ErrorReport), failures < Self.patience else { throw error }
                 usleep(10_000 << UInt32(failures))
                 connection = try Connection.open()
                 continue
             }
-            guard stream.isComplete != true else { return }
             throw Failure(
                 .infrastructure, "the server was stopped",
                 hint: last.map { "martlet events -f --since \($0) goes on from here" })

@@ -26,7 +26,7 @@ enum Interrupts {
 
 /// Watches a job to its end: a block that is redrawn on a terminal, now and then a line elsewhere.
 final class Follower {
-    private var connection: Connection
+    private let connection: Connection
     private let job: JobID
     private let isQuiet: Bool
     private let start = Clock.monotonic()
@@ -46,7 +46,7 @@ final class Follower {
         Interrupts.catchThem()
         var version: Int64 = 0
         while true {
-            let change = try nextChange(after: version)
+            let change = try connection.client.change(job, after: version, milliseconds: 500)
             version = change.version
             draw(change.job)
             if change.job.isSettled {
@@ -54,23 +54,6 @@ final class Follower {
                 return change.job
             }
             try answerSignals(change.job)
-        }
-    }
-
-    /// The server may be killed and come back meanwhile: it is started again, and asked again.
-    private func nextChange(after version: Int64) throws -> (version: Int64, job: JobSummary) {
-        var tries = 0
-        while true {
-            do {
-                let change = try connection.client.change(job, after: version, milliseconds: 500)
-                return (change.version, change.job)
-            } catch {
-                tries += 1
-                guard tries < 5, !(error is ErrorReport) || !connection.client.isAnswering else {
-                    throw error
-                }
-                connection = try Connection.open()
-            }
         }
     }
 

@@ -52,14 +52,27 @@ struct Server: ParsableCommand {
             }
         }
 
+        /// Returns the server's pid; nil where it has just ended by itself.
+        private func tell(_ connection: Connection) throws -> Int32? {
+            let pid: Int32
+            do {
+                pid = try connection.client.status().pid
+                try connection.client.shutdown(stopNodes: tasks)
+            } catch  where error is ServerGone || error is SystemError {
+                // One that is being killed takes connections until its last thread has ended.
+                guard let next = try reach() else { return nil }
+                usleep(10_000)
+                return try tell(next)
+            }
+            return pid
+        }
+
         func run() throws {
-            guard let connection = try reach() else {
+            guard let connection = try reach(), let pid = try tell(connection) else {
                 if json { return JSONOutput.write(StopDocument(pid: nil, tasks: tasks)) }
                 if !quiet { Terminal.write("no server runs\n") }
                 return
             }
-            let pid = try connection.client.status().pid
-            try connection.client.shutdown(stopNodes: tasks)
             guard try Daemon.awaitEnd(of: pid, milliseconds: 20_000) else {
                 throw Failure(.infrastructure, "the server (pid \(pid)) does not end")
             }

@@ -38,7 +38,8 @@ struct Failure: Error {
         case let report as ErrorReport:
             self.init(
                 report.isUsage == true ? .usage : .infrastructure, report.error, hint: report.hint)
-        case let error as ServerGone: self.init(.infrastructure, error.description)
+        case let error as ServerGone:
+            self.init(.infrastructure, error.description, hint: error.hint)
         case let error as RegistryError:
             self.init(
                 error.kind == .malformed ? .usage : .infrastructure,

@@ -47,8 +47,9 @@ struct SubmissionOptions: ParsableArguments {
         }
         try Preflight.check(spec)
         if spec.confinement == .privileged { Self.warnOfPrivilege() }
+        // A key of its own lets it be sent to the next server where one ends without an answer.
         let reply = try Connection.open().client.submit(
-            SubmitRequest(spec: spec, source: source, key: key))
+            SubmitRequest(spec: spec, source: source, key: key ?? "once-\(UUID().uuidString)"))
         if !quiet, !json {
             for note in reply.notes ?? [] { Terminal.writeError("note: \(note)\n") }
         }

@@ -50,19 +50,13 @@ struct Wait: ParsableCommand {
         return selections.map(\.job).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
-    /// Those that have ended, once there are `count` of them or the time is over. Begins anew where the server went away.
+    /// Those that have ended, once there are `count` of them or the time is over. Whichever server there is tells.
     private func follow(_ ids: [JobID], _ count: Int, _ deadline: Int64?) throws -> [JobSummary] {
-        var connection = try Connection.open()
+        let client = try Connection.open().client
         while true {
             let left = max(0, deadline.map { $0 - Clock.monotonic() } ?? 10_000)
-            do {
-                let ended = try connection.client.ends(
-                    of: ids, count: count, milliseconds: min(left, 10_000))
-                if ended.count >= count || left == 0 { return ended }
-            } catch {
-                guard !connection.client.isAnswering else { throw error }
-                connection = try Connection.open()
-            }
+            let ended = try client.ends(of: ids, count: count, milliseconds: min(left, 10_000))
+            if ended.count >= count || left == 0 { return ended }
         }
     }
 }

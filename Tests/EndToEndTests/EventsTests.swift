@@ -62,10 +62,16 @@ struct EventsTests {
             martlet submit --quiet --image host --mount $PWD:$PWD --name long -- /bin/sh -c "read x < $PWD/go"
             martlet events -f long > told &
             follower=$!
+            martlet wait long --timeout 100 &
+            waiter=$!
+            martlet logs -f long &
+            reader=$!
             seen job_started told
             kill -9 $(martlet server status --json | sed -n 's/.*"pid" : \\([0-9]*\\).*/\\1/p')
             echo >&3
             wait $follower
+            wait $waiter
+            wait $reader
             grep -q job_ended told
             martlet submit --quiet --image host --name rest -- sleep 60
             martlet events -f rest > more 2> why &

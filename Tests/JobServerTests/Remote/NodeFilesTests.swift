@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import JobModel
 import LinuxSystem
 import NodeLink
