@@ -10,7 +10,7 @@ internal import LinuxSystem
 extension Cgroups {
     private static let controllersWanted: Set<String> = ["cpu", "cpuset", "memory", "pids"]
     private static let daemons = "martlet.daemons"
-    private static let prefix = "martlet-"
+    static let prefix = "martlet-"
 
     static func detect() -> Mode {
         let host = CgroupHost.detect()
@@ -127,37 +127,27 @@ extension Cgroups {
 
     /// This launcher's directory in `parent`, from which those of dead launchers are removed; nil where `parent` is not ours.
     private static func makeBase(_ parent: String) -> String? {
-        for name in (try? Files.names(in: parent)) ?? [] where name.hasPrefix(prefix) {
-            let words = name.dropFirst(prefix.utf8.count)
-            // In another PID namespace it is another process's, which may well live.
-            guard words.hasSuffix(namespaceSuffix) else { continue }
-            let pid = words.dropLast(namespaceSuffix.utf8.count)
-            guard pid.allSatisfy(\.isNumber) else { continue }
-            // Its pid may be anybody's by now, this launcher's too.
-            guard pid == "\(getpid())" || Self.name(of: String(pid)) != "martlet-runtime" else {
-                continue
-            }
-            let stale = parent + "/" + name
-            for slot in (try? Files.names(in: stale)) ?? [] { rmdir(stale + "/" + slot) }
-            rmdir(stale)
-        }
+        sweep(parent)
         let base = parent + "/\(prefix)\(getpid())\(namespaceSuffix)"
         return mkdir(base, 0o755) == 0 || errno == EEXIST ? base : nil
     }
 
     /// Empty in the machine's own PID namespace, `-INODE` in any other: machines' trees are seen from several, whose numbers mean
     /// other processes.
-    private static let namespaceSuffix: String = {
-        var status = stat()
+    static let namespaceSuffix: String = {
         // The first namespace's inode: linux/proc_ns.h, PROC_PID_INIT_INO.
-        guard stat("/proc/self/ns/pid", &status) == 0, status.st_ino != 0xEFFF_FFFC else {
-            return ""
-        }
-        return "-\(status.st_ino)"
+        guard let own = namespace(of: "self"), own != 0xEFFF_FFFC else { return "" }
+        return "-\(own)"
     }()
 
+    /// The PID namespace of a process, by its inode; nil where it cannot be seen.
+    static func namespace(of process: String) -> UInt64? {
+        var status = stat()
+        return stat("/proc/\(process)/ns/pid", &status) == 0 ? UInt64(status.st_ino) : nil
+    }
+
     /// proc(5), /proc/PID/comm; empty where there is no such process.
-    private static func name(of pid: String) -> String {
+    static func name(of pid: String) -> String {
         ((try? Files.text("/proc/\(pid)/comm")) ?? "").split(separator: "\n").first.map(String.init)
             ?? ""
     }

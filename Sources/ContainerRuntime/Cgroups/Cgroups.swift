@@ -21,10 +21,14 @@ struct Cgroups {
     }
 
     private(set) var mode: Mode
+    private var holds: [Hold]
     private var free: [Slot] = []
     private var made = 0
 
-    init() { mode = Self.detect() }
+    init() {
+        mode = Self.detect()
+        holds = Self.holds(of: mode)
+    }
 
     /// Joins a v1 cgroup, for a process of one thread. A thread that moves itself, alone, is the one case in which the kernel
     /// takes no lock that forks and execs share, and so waits for no RCU grace period (cgroup_procs_write_start, Linux 5.5):
@@ -237,6 +241,7 @@ struct Cgroups {
             guard error.errno == ENOENT else { throw error }
         }
         mode = Self.detect()
+        holds = Self.holds(of: mode)
         free = []
         return try make()
     }
