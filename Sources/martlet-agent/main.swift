@@ -32,7 +32,10 @@ func serve(_ directories: Directories) throws {
         () throws(SystemError) in
         try limit.asGiven { () throws(SystemError) in
             try Daemon.start(
-                [try Daemon.sibling("martlet-runtime"), "serve", directories.run],
+                [
+                    try Daemon.sibling("martlet-runtime"), "serve", "--for", "\(getpid())",
+                    directories.run,
+                ],
                 log: directories.run + "/launcher.log")
         }
     }

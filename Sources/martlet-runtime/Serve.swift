@@ -2,15 +2,25 @@ import ContainerRuntime
 import Glibc
 import LinuxSystem
 
-/// `martlet-runtime serve [--upper-on-disk] DIR`: the launcher of one user, with its socket, journal, lock and mount point in DIR.
+/// `martlet-runtime serve [--upper-on-disk] [--for PID] DIR`: the launcher of one user, with its socket, journal, lock and mount
+/// point in DIR, for the agent of that pid.
 enum Serve {
     static func run(_ arguments: [String]) -> Int32 {
-        let upperOnDisk = arguments.first == "--upper-on-disk"
-        guard arguments.count == (upperOnDisk ? 2 : 1), let directory = arguments.last else {
-            note("usage: martlet-runtime serve [--upper-on-disk] DIR")
+        var words = arguments[...]
+        let upperOnDisk = words.first == "--upper-on-disk"
+        if upperOnDisk { words.removeFirst() }
+        var agent: Int32?
+        if words.count == 3, words.first == "--for", let pid = Int32(words[words.startIndex + 1]) {
+            agent = pid
+            words.removeFirst(2)
+        }
+        guard words.count == 1, let directory = words.first else {
+            note("usage: martlet-runtime serve [--upper-on-disk] [--for PID] DIR")
             return 2
         }
         OwnedFD.closeAll(from: 3)
+        // Killed meanwhile: what it asked for is of no use to anybody, nor the directory that it may have taken with it.
+        if let agent, kill(agent, 0) < 0, errno == ESRCH { return 0 }
         do {
             try Files.makePrivateDirectory(directory)
             guard let lock = try takeLock(directory) else {
@@ -18,7 +28,7 @@ enum Serve {
                 return 3
             }
             try lock.write("\(getpid())\n")
-            try Launcher(directory: directory, upperOnDisk: upperOnDisk).run()
+            try Launcher(directory: directory, upperOnDisk: upperOnDisk, agent: agent).run()
             return 0
         } catch {
             note("martlet-runtime: \(error)")

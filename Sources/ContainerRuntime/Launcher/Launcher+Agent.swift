@@ -40,6 +40,7 @@ extension Launcher {
         forgetExecs()
         // The next one has not asked for them.
         for id in Array(prepared.keys) { discard(id) }
+        endIfUnknown()
     }
 
     /// Everything that waits, then back to the loop.
@@ -127,6 +128,7 @@ extension Launcher {
             while sent < outbox.count, Self.hasRoom(fd) {
                 try send(outbox[sent], to: fd)
                 sent += 1
+                if !isKnown { becomeKnown() }
             }
             outbox.removeFirst(sent)
             if awaitsRoom == outbox.isEmpty {

@@ -91,12 +91,20 @@ public final class Launcher {
     var awaitsRoom = false
     var buffer = [UInt8](repeating: 0, count: 1 << 17)
     var isShuttingDown = false
+    /// A pidfd of the agent that started this launcher; nil where it has gone, or where it was started by hand.
+    var starter: Int32?
+    var hasStarterGone = false
+    /// Some agent has been greeted, and may have told of it.
+    var isKnown = false
 
     /// Serves in `directory`: binds the socket there, ends what an earlier launcher left running, and enters the launcher's
     /// namespaces. The caller holds the lock of the directory. The process must have one thread.
     ///
-    /// `upperOnDisk` keeps writable layers on disk, as it is done anyway where tmpfs cannot hold them.
-    public init(directory: String, upperOnDisk: Bool = false) throws(SystemError) {
+    /// `upperOnDisk` keeps writable layers on disk, as it is done anyway where tmpfs cannot hold them. `agent` is the pid of the one
+    /// that it is started for: where that one ends without ever having connected, so does the launcher.
+    public init(directory: String, upperOnDisk: Bool = false, agent: Int32? = nil)
+        throws(SystemError)
+    {
         cl_default_signals()
         self.directory = directory
         // Whoever connects from now on waits for the greeting, and that comes when nothing runs any more.
@@ -122,6 +130,7 @@ public final class Launcher {
             try checkErrno(
                 signalfd(-1, &watched, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK)), "signalfd"))
         try listener.setNonBlocking()
+        if let agent { noteStarter(agent) }
         ContainerChild.rehearse()
     }
 
@@ -146,6 +155,7 @@ public final class Launcher {
     public func run() throws(SystemError) {
         try loop.watch(listener.raw, for: .read) { [unowned self] _ in self.acceptAgent() }
         try loop.watch(signals.raw, for: .read) { [unowned self] _ in self.readSignals() }
+        try watchStarter()
         try loop.run()
         cgroups.remove()
     }
