@@ -28,6 +28,10 @@ public struct JobDecisions: Sendable, Hashable, Codable {
     public var avoided: [String: String]?
     /// The first task that failed for good, and how: `3_17: exit code 2`.
     public var firstFailure: String?
+    /// What its user may not expect of how it runs, as it was found: sentences.
+    public var notes: [String]?
+    /// When tasks of it were last queued again by a person; nil in its first run.
+    public var retried: Timestamp?
     /// Since when `limits.total` counts, where that is not the start of the first task.
     public var totalSince: Timestamp?
     public init() {}

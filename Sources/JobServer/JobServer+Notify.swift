@@ -5,6 +5,11 @@ internal import StateStore
 
 // Who is told of a job is written with what there is to tell, and told until it has succeeded, by whichever server there is.
 
+extension JobRecord {
+    /// Names the run of the job that goes on: a `retry` begins another one, of which everybody is told anew.
+    fileprivate var run: Int64 { decisions.retried?.milliseconds ?? 0 }
+}
+
 extension JobServer {
     /// Tries in all: the last one some hours after the first.
     private static let notifyTries = 8
@@ -26,11 +31,11 @@ extension JobServer {
         else { return [] }
         var found: [StoredNotification] = []
         if notify.on.contains(.firstFailure) {
-            found += notifications(job, "first_failure", .running, round: 0)
+            found += notifications(job, "first_failure", .running, round: job.run)
         }
         let failed = job.counts.failed + job.counts.lost
         if let limit = notify.failures, failed > limit.tolerated(of: job.taskCount) {
-            found += notifications(job, "failures", .running, round: 0)
+            found += notifications(job, "failures", .running, round: job.run)
         }
         return found
     }

@@ -52,6 +52,9 @@ extension ServerState {
         jobs[id]?.failure = nil
         jobs[id]?.decisions.firstFailure = nil
         jobs[id]?.decisions.avoided = nil
+        jobs[id]?.decisions.retried = now
+        // Its mounts are looked at anew.
+        if jobs[id]?.ended != nil { jobs[id]?.decisions.notes = nil }
         if jobs[id]?.spec.limits.total != nil { jobs[id]?.decisions.totalSince = now }
         outbox.jobs.insert(id)
         outbox.changed.insert(id)

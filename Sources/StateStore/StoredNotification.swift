@@ -7,7 +7,8 @@ public struct StoredNotification: Sendable, Hashable {
         public var job: JobID
         /// `finished`, `failed`, `first_failure`, `failures`.
         public var event: String
-        /// Of an end its time in milliseconds: a job that goes on ends again. Else 0.
+        /// Of an end its time in milliseconds: a job that goes on ends again. Else when the run of the job began that goes on, 0 for
+        /// its first.
         public var round: Int64
         /// `run`, `webhook`, `mail`.
         public var channel: String
