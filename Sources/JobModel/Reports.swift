@@ -99,6 +99,8 @@ public struct JobSummary: Sendable, Codable {
     @OrNull public var confinement: String?
     /// `held` or `paused`, by its user; nil where it may go on.
     @OrNull public var hold: String?
+    /// What its user may not expect of how it runs, as it was found; nil where there is nothing to say.
+    @OrNull public var notes: [String]?
     public init(
         id: JobID, name: String, state: JobState, reason: String?, counts: TaskCounts,
         image: ImageReport,
@@ -117,6 +119,7 @@ public struct JobSummary: Sendable, Codable {
         self.lastFailure = lastFailure
         confinement = nil
         hold = nil
+        notes = nil
     }
 }
 
@@ -152,12 +155,12 @@ public struct TaskReport: Sendable, Codable {
     public var metrics: [String: Double]
     /// Why it failed, was lost, or waits, or what becomes of it where its node is silent.
     @OrNull public var reason: String?
-    @OrNull public var enforcement: Enforcement?
-    /// Greatest resident memory in bytes, CPU seconds of user and system.
-    @OrNull public var peakMemory: Int64?
     /// RFC 3339: since when nothing is heard of its node, and when it is taken for lost unless that changes.
     @OrNull public var silentSince: String?
     @OrNull public var givenUp: String?
+    @OrNull public var enforcement: Enforcement?
+    /// Greatest resident memory in bytes, CPU seconds of user and system.
+    @OrNull public var peakMemory: Int64?
     @OrNull public var cpuSeconds: Double?
     public init(index: Int, attempt: Int, state: TaskState, params: [String: ParameterValue]) {
         self.index = index
@@ -211,6 +214,8 @@ public struct JobReport: Sendable, Codable {
     public var directory: String
     /// In what its tasks are confined otherwise than by default; nil where in nothing.
     @OrNull public var confinement: String?
+    /// What its user may not expect of how it runs, as it was found; nil where there is nothing to say.
+    @OrNull public var notes: [String]?
     public var tasks: [TaskReport]
     /// Index to ask on from, where more tasks were selected than one answer holds.
     public var next: Int?
@@ -226,6 +231,7 @@ public struct JobReport: Sendable, Codable {
         ended = summary.ended
         directory = summary.directory
         confinement = summary.confinement
+        notes = summary.notes
         self.tasks = tasks
     }
 }

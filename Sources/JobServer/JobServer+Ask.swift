@@ -35,6 +35,7 @@ extension JobServer {
         if job.spec.confinement != .standard {
             summary.confinement = job.spec.confinement.description
         }
+        summary.notes = job.decisions.notes
         if !job.isFinal { summary.hold = job.decisions.hold?.rawValue }
         return summary
     }

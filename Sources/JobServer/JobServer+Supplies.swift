@@ -37,8 +37,13 @@ extension JobServer {
                 let result: Result<NodeSupplies, SupplyError>
                 do throws(SupplyError) {
                     result = .success(
-                        try seams.supply(delivery) { text in
-                            Task { await self.supplyAdvanced(id, name, connection, text) }
+                        try seams.supply(delivery) { news in
+                            switch news {
+                            case .progress(let text):
+                                Task { await self.supplyAdvanced(id, name, connection, text) }
+                            // The inbox keeps the order: it is there before anything that comes of what is brought.
+                            case .note(let text): self.inbox.post(.event(.jobNoted(id, text)))
+                            }
                         })
                 } catch { result = .failure(error) }
                 let isCut = opened.isCut

@@ -17,7 +17,7 @@ struct ServerSeams: Sendable {
         ) throws -> NodeLine
     /// Brings what a job needs to another machine. Blocks, and tells how far it is.
     var supply:
-        @Sendable (SupplyDelivery, _ progress: @escaping @Sendable (String) -> Void)
+        @Sendable (SupplyDelivery, _ tell: @escaping @Sendable (SupplyNews) -> Void)
             throws(SupplyError) -> NodeSupplies = { _, _ throws(SupplyError) in
                 throw SupplyError(.unfit, "there is nothing to bring")
             }
@@ -75,8 +75,8 @@ struct ServerSeams: Sendable {
                     OpenSSH(spec, programs: try programs.get(), budget: budget), hello: hello,
                     deliver: deliver)
             },
-            supply: { supply, progress throws(SupplyError) in
-                try supply.bring(delivery, mounts, progress)
+            supply: { supply, tell throws(SupplyError) in
+                try supply.bring(delivery, mounts, tell)
             },
             fetchImage: { reference, progress throws(ImageError) in
                 _ = try read.get()

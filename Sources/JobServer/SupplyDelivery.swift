@@ -18,15 +18,16 @@ struct SupplyDelivery: Sendable {
     /// Brings it all; blocks.
     func bring(
         _ images: ImageDelivery, _ mounts: MountDelivery,
-        _ progress: @escaping @Sendable (String) -> Void
+        _ tell: @escaping @Sendable (SupplyNews) -> Void
     ) throws(SupplyError) -> NodeSupplies {
+        let progress: @Sendable (String) -> Void = { tell(.progress($0)) }
         var supplies = NodeSupplies(root: .host)
         do throws(SystemError) {
             supplies.secrets = try Secrets.read(spec.secrets)
         } catch { throw SupplyError(.passing, "\(error)") }
         if let image { supplies.root = try bring(image, images, progress) }
         for source in Set(spec.mounts.filter { $0.kind == .bind }.map(\.source)).sorted() {
-            supplies.mounts[source] = try bring(source, mounts, progress)
+            supplies.mounts[source] = try bring(source, mounts, tell)
         }
         return supplies
     }
@@ -40,12 +41,14 @@ struct SupplyDelivery: Sendable {
     }
 
     private func bring(
-        _ source: String, _ mounts: MountDelivery, _ progress: @escaping @Sendable (String) -> Void
+        _ source: String, _ mounts: MountDelivery, _ tell: @escaping @Sendable (SupplyNews) -> Void
     ) throws(SupplyError) -> NodeSupplies.Mount {
         var tries = 0
         while true {
             do throws(TreeError) {
-                return try mounts.bring(source, for: job, over: try treeChannel(), progress)
+                return try mounts.bring(
+                    source, for: job, over: try treeChannel(), note: { tell(.note($0)) },
+                    { tell(.progress($0)) })
             } catch {
                 tries += 1
                 // Somebody wrote there, or the node's intake was killed: what has come stays, and the rest may come at once.
@@ -75,6 +78,14 @@ struct SupplyDelivery: Sendable {
                 error.reason + (error.hint.map { "; \($0)" } ?? ""))
         }
     }
+}
+
+/// What is told while it is brought.
+enum SupplyNews: Sendable {
+    /// How far it is.
+    case progress(String)
+    /// What the job's user may not expect.
+    case note(String)
 }
 
 struct SupplyError: Error {

@@ -45,6 +45,9 @@ public enum ServerEvent: Sendable {
     /// The node cannot be given what the job's tasks need, until a time or for good.
     case jobExcluded(JobID, node: String, reason: String, until: Timestamp?)
 
+    /// Something about how the job runs that its user may not expect.
+    case jobNoted(JobID, String)
+
     case cancelRequested(TaskSelection)
     /// Change what holds of a job that has not ended.
     case jobSet(JobID, [JobSetting])

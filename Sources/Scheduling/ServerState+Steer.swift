@@ -23,6 +23,16 @@ extension ServerState {
         finishIfDone(id, now)
     }
 
+    /// Kept with the job, each once.
+    mutating func note(_ text: String, of id: JobID) {
+        guard let place = jobs.index(forKey: id), jobs.values[place].ended == nil else { return }
+        let notes = jobs.values[place].decisions.notes ?? []
+        guard !notes.contains(text) else { return }
+        jobs.values[place].decisions.notes = notes + [text]
+        outbox.jobs.insert(id)
+        outbox.changed.insert(id)
+    }
+
     /// Starts nothing more of a job; paused, what runs of it stands still, too, and keeps its place.
     mutating func hold(_ id: JobID, _ hold: JobDecisions.Hold, _ now: Timestamp) {
         guard let place = jobs.index(forKey: id), jobs.values[place].ended == nil,

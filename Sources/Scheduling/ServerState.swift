@@ -133,6 +133,7 @@ public struct ServerState: Sendable {
         case .pointsOver(let job): endPoints(of: job, now)
         case .jobExcluded(let job, let node, let reason, let until):
             exclude(job, from: node, reason, until)
+        case .jobNoted(let job, let text): note(text, of: job)
         case .cancelRequested(let selection): cancel(selection, now)
         case .jobSet(let job, let settings): set(job, settings, now)
         case .jobRenewed(let job, let spec, let count, let dropped):

@@ -34,6 +34,7 @@ final class Follower {
     private var drawn = 0
     private var lastLine = ""
     private var lastLineAt: Int64 = 0
+    private var notesTold = 0
 
     init(_ connection: Connection, _ job: JobID, isQuiet: Bool) {
         self.connection = connection
@@ -62,6 +63,7 @@ final class Follower {
     private func draw(_ job: JobSummary) {
         if finishedAtStart == nil { finishedAtStart = job.counts.finished }
         guard !isQuiet else { return }
+        tellNotes(job)
         let elapsed = Double(Clock.monotonic() - start) / 1000
         let block = ProgressBlock(job: job, elapsed: elapsed, finishedAtStart: finishedAtStart ?? 0)
         if Terminal.isOutputTerminal {
@@ -72,6 +74,15 @@ final class Follower {
         } else {
             plain(block)
         }
+    }
+
+    /// Each once, above what is redrawn.
+    private func tellNotes(_ job: JobSummary) {
+        let notes = (job.notes ?? []).dropFirst(notesTold)
+        guard !notes.isEmpty else { return }
+        notesTold += notes.count
+        if Terminal.isOutputTerminal { erase() }
+        for note in notes { Terminal.writeError("note: \(note)\n") }
     }
 
     /// A line for the first and the last state, and every ten seconds between where something changed.

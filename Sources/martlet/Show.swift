@@ -32,6 +32,7 @@ struct Show: ParsableCommand {
         lines.append("  submitted  \(job.submitted)" + (job.ended.map { ", ended \($0)" } ?? ""))
         if let confinement = job.confinement { lines.append("  confined   \(confinement)") }
         lines.append("  files      \(job.directory)")
+        for note in job.notes ?? [] { lines.append("  note       \(note)") }
         Terminal.write(lines.joined(separator: "\n") + "\n\n")
     }
 

@@ -33,7 +33,7 @@ struct Head {
             directories: directories,
             seams: ServerSeams(
                 openNode: { spec, _, deliver in (spec == nil ? node : far).open(deliver) },
-                supply: { _, _ throws(SupplyError) in try supplies.bring() },
+                supply: { _, tell throws(SupplyError) in try supplies.bring(tell) },
                 fetchImage: { reference, progress throws(ImageError) in
                     try images.fetch(reference, progress)
                 },

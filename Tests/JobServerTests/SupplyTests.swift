@@ -16,7 +16,13 @@ final class PretendedSupplies: @unchecked Sendable {
         gate.broadcast()
     }
 
-    func bring() throws(SupplyError) -> NodeSupplies {
+    private var note: String?
+
+    /// Told with each that is brought from now on.
+    func note(_ text: String) { gate.withLock { note = text } }
+
+    func bring(_ tell: (SupplyNews) -> Void) throws(SupplyError) -> NodeSupplies {
+        if let note = gate.withLock({ note }) { tell(.note(note)) }
         gate.lock()
         defer { gate.unlock() }
         while true {
@@ -44,6 +50,26 @@ final class PretendedSupplies: @unchecked Sendable {
         head.supplies.answer(.success(NodeSupplies(root: .host)))
         await head.far.hears { $0.runs == ["1_0.1"] }
         await server.shutdown(stopNodes: false)
+    }
+
+    @Test func whatANodeDoesNotGetIsSaidWithTheJobOnceAndByTheNextServer() async throws {
+        let (head, server) = try await Self.head()
+        defer { head.remove() }
+        head.supplies.note("mount /data: 1 pipe stays here")
+        head.supplies.answer(.success(NodeSupplies(root: .host)))
+        let id = try await server.submit()
+        let notes = ["mount /data: 1 pipe stays here"]
+        #expect(try await server.await(id) { $0.notes != nil }.notes == notes)
+        await head.far.hears { $0.runs == ["1_0.1"] }
+        // Another connection, and what it brings.
+        head.far.disconnect()
+        head.far.connect()
+        await head.far.hears { !$0.runs.isEmpty }
+        #expect(try await server.report(TaskSelection(job: id)).notes == notes)
+
+        let next = try await head.start()
+        #expect(try await next.summary(id).notes == notes)
+        await next.shutdown(stopNodes: false)
     }
 
     @Test func whatIsCancelledMeanwhileEndsAtOnce() async throws {

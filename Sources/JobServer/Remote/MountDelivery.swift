@@ -53,6 +53,7 @@ final class MountDelivery: Sendable {
     /// Returns where the node has it. Blocks. The channel, of a stream that was opened for a tree, is closed at the end.
     func bring(
         _ source: String, for job: JobID, over channel: DeliveryChannel,
+        note: @escaping @Sendable (String) -> Void = { _ in },
         _ progress: @escaping @Sendable (String) -> Void
     ) throws(TreeError) -> NodeSupplies.Mount {
         defer { channel.close() }
@@ -69,6 +70,7 @@ final class MountDelivery: Sendable {
         }
         let key = Key(job: job, source: source)
         let (tree, isBinding) = try survey(key, limit, progress)
+        if let text = Self.leftOut(tree) { note(text) }
         do throws(TreeError) {
             let path = try line.bring(tree, for: job, budget: budget)
             bind(key, tree)
@@ -134,13 +136,18 @@ final class MountDelivery: Sendable {
             let read = bytes == 0 ? "" : ", \(DecimalSize.text(bytes)) read"
             progress("waits for the mount \(source) to be looked through: \(files) files\(read)")
         }
-        if let first = tree.skipped.first {
-            let more = tree.skipped.count == 1 ? "" : " and \(tree.skipped.count - 1) more"
-            warn(
-                "mount \(source): \(first)\(more) will not be on nodes: neither file, directory nor link"
-            )
-        }
+        if let text = Self.leftOut(tree) { warn(text) }
         return tree
+    }
+
+    /// What a node does not get of a tree, for people; nil where it gets all.
+    static func leftOut(_ tree: SurveyedTree) -> String? {
+        guard !tree.skipped.isEmpty else { return nil }
+        let (count, shown) = (tree.skipped.count, tree.skipped.prefix(3).joined(separator: ", "))
+        let more = count > 3 ? " and \(count - 3) more" : ""
+        let what =
+            count == 1 ? "1 socket, pipe or device is" : "\(count) sockets, pipes or devices are"
+        return "mount \(tree.source): \(what) not on other machines: \(shown)\(more)"
     }
 
     /// Sources whose last survey is remembered.

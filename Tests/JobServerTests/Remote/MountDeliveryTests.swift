@@ -47,7 +47,8 @@ struct MountDeliveryTests {
     }
 
     private func bring(
-        _ head: MountDelivery, to node: String, for job: Int64 = 7, most: Int = .max
+        _ head: MountDelivery, to node: String, for job: Int64 = 7, most: Int = .max,
+        note: @escaping @Sendable (String) -> Void = { _ in }
     ) throws -> String {
         signal(SIGPIPE, SIG_IGN)
         let (near, far) = try UnixSocket.pair(.stream).release()
@@ -80,7 +81,30 @@ struct MountDeliveryTests {
                 return Array(buffer[..<max(0, count)])
             },
             close: { shutdown(near, Int32(SHUT_RDWR)) })
-        return try head.bring(source, for: JobID(job), over: channel, { _ in }).path
+        return try head.bring(source, for: JobID(job), over: channel, note: note, { _ in }).path
+    }
+
+    @Test("what is neither file, directory nor link is said with its number and the first names")
+    func leftOut() throws {
+        let (head, notes) = (head(), Monitor<[String]>([]))
+        func heard(_ node: String, job: Int64) throws -> [String] {
+            notes.withLock { $0 = [] }
+            _ = try bring(head, to: node, for: job) { text in notes.withLock { $0.append(text) } }
+            return notes.withLock { $0 }
+        }
+        #expect(try heard("a", job: 7).isEmpty)
+        try checkErrno(mkfifo(source + "/lib/pipe", 0o600), "mkfifo", "pipe")
+        #expect(
+            try heard("a", job: 8) == [
+                "mount \(source): 1 socket, pipe or device is not on other machines: lib/pipe"
+            ])
+        for name in ["a", "b", "c"] {
+            try checkErrno(mkfifo(source + "/\(name)", 0o600), "mkfifo", name)
+        }
+        let many =
+            "mount \(source): 4 sockets, pipes or devices are not on other machines: a, b, c and 1 more"
+        // Each node's delivery says so; the job keeps it once.
+        for node in ["a", "b"] { #expect(try heard(node, job: 9) == [many]) }
     }
 
     @Test("all nodes of a job get what the first one got, or nothing")
