@@ -36,7 +36,7 @@ public struct StopPolicy: Sendable, Hashable, Codable {
     public var signal: Int32
     /// Milliseconds until SIGKILL.
     public var grace: Int64
-    /// Milliseconds before `limits.time` at which the signal is sent once, so that a task can save what it has; nil means never.
+    /// Milliseconds before `limits.time`, or the multiple of the median, at which the signal is sent once, so that a task can save what it has; nil means never.
     public var before: Int64?
     public init(signal: Int32 = 15, grace: Int64 = 10_000, before: Int64? = nil) {
         self.signal = signal

@@ -10,7 +10,7 @@ extension Agent {
         let id = task.attempt
         if let known = live[id] {
             // A new agent learns what a running task occupies.
-            guard known.task == nil else { return }
+            if known.task != nil { return learnTime(of: task) }
             live[id]?.task = task
             if known.phase == .withLauncher { occupy(id) }
             tellLimit(of: id)

@@ -21,6 +21,13 @@ extension Agent {
         attempts.filter { live[$0]?.phase == .withLauncher && launcherSkills > 0 }
     }
 
+    /// The head knows how long it may run, as it did not when it was started. The first word stands: what it was warned of holds.
+    func learnTime(of task: RunTask) {
+        guard let time = task.time, live[task.attempt]?.task?.time == nil else { return }
+        live[task.attempt]?.task?.time = time
+        tellLimit(of: task.attempt)
+    }
+
     /// Its job may have been told with another limit than it was started with.
     func tellLimit(of id: AttemptID) {
         guard launcherSkills > 0, let attempt = live[id], attempt.phase == .withLauncher,

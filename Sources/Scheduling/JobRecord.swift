@@ -53,6 +53,8 @@ public struct JobRecord: Sendable {
         var recalled = false
         /// It is being stopped since it ran for longer than this, in milliseconds, which its node does not know of.
         var overdue: Overdue?
+        /// Its node has been told of this limit in milliseconds, a multiple of the median, so that the task hears of it before.
+        var told: Int64?
         /// It is being stopped by the job's search, and why.
         var stopping: String?
         /// Of a task on several nodes; `lane` is that of its rank 0 then.

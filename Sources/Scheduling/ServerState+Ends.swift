@@ -72,7 +72,7 @@ extension ServerState {
         let history = jobs.values[place].history[task.index]
         let memory = history?.memory ?? jobs.values[place].spec.resources.memory
         if record.timedOut, record.timeLimit == nil {
-            record.timeLimit = history?.time ?? jobs.values[place].spec.limits.time
+            record.timeLimit = history?.time ?? live.told ?? jobs.values[place].spec.limits.time
         }
         let verdict = Verdict(
             record, policy: jobs.values[place].spec.retry,

@@ -164,19 +164,21 @@ extension ServerState {
     }
 
     /// What a node has been told of an attempt; nil where it has no part in it, or no longer.
-    private func dispatch(_ attempt: AttemptID, _ live: JobRecord.Live, on name: String)
+    func dispatch(_ attempt: AttemptID, _ live: JobRecord.Live, on name: String)
         -> Dispatch?
     {
         guard live.attempt == attempt.number else { return nil }
         if let gang = live.gang {
             guard let rank = gang.rank(on: name), gang.members[rank].end == nil else { return nil }
             let memory = lanes[gang.members[rank].lane]?.demand.memory
-            return dispatch(attempt, of: gang, rank, memory: memory)
+            var dispatch = dispatch(attempt, of: gang, rank, memory: memory)
+            if let told = live.told { dispatch.time = told }
+            return dispatch
         }
         guard let lane = lanes[live.lane], lane.placement.node == name else { return nil }
         return Dispatch(
             attempt: attempt, placement: lane.placement, memory: lane.demand.memory,
-            time: time(of: attempt.task))
+            time: live.told ?? time(of: attempt.task))
     }
 }
 

@@ -21,10 +21,46 @@ extension ServerState {
     }
 
     private func firstEnd(_ place: Dictionary<JobID, JobRecord>.Index) -> Timestamp? {
-        guard let limit = jobs.values[place].medianLimit else { return nil }
-        return jobs.values[place].live.compactMap { index, live in
-            due(live, limit, jobs.values[place].history[index], jobs.values[place].decisions)
+        let limit = jobs.values[place].medianLimit
+        let before = jobs.values[place].spec.stop.before ?? 0
+        return jobs.values[place].live.compactMap { index, live -> Timestamp? in
+            guard let limit = live.told ?? limit,
+                let due = due(
+                    live, limit, jobs.values[place].history[index], jobs.values[place].decisions)
+            else { return nil }
+            let warns = live.told == nil && isWarned(of: limit, jobs.values[place])
+            return Timestamp(milliseconds: due.milliseconds - (warns ? before : 0))
         }.min()
+    }
+
+    /// Whether tasks of the job hear of such a multiple of the median before it passes: their node warns them, as it does of a limit
+    /// that it knows from the start. One that passes later than that is not told.
+    private func isWarned(of limit: Int64, _ job: JobRecord) -> Bool {
+        guard let before = job.spec.stop.before else { return false }
+        return before < limit && limit < job.spec.limits.time ?? .max
+    }
+
+    /// Tells nodes of limits that are about to pass.
+    private mutating func warnOverdue(_ id: JobID, _ limit: Int64, _ now: Timestamp) {
+        guard let place = jobs.index(forKey: id), isWarned(of: limit, jobs.values[place]),
+            let before = jobs.values[place].spec.stop.before
+        else { return }
+        let near = jobs.values[place].live.filter { index, live in
+            guard live.told == nil else { return false }
+            let due = due(
+                live, limit, jobs.values[place].history[index], jobs.values[place].decisions)
+            return due.map { $0.milliseconds - before <= now.milliseconds } ?? false
+        }
+        for index in near.keys.sorted() {
+            jobs[id]?.live[index]?.told = limit
+            guard let live = jobs[id]?.live[index] else { continue }
+            let attempt = AttemptID(
+                task: TaskID(job: id, index: index), number: live.attempt)
+            let parts = live.gang?.members.filter { $0.end == nil }.map(\.lane) ?? [live.lane]
+            for node in parts.compactMap({ lanes[$0]?.placement.node }) {
+                if let dispatch = dispatch(attempt, live, on: node) { tell(dispatch) }
+            }
+        }
     }
 
     /// When a task passes the limit; nil for one that does not run, is being stopped, or has a limit of its own.
@@ -50,19 +86,22 @@ extension ServerState {
                 fail(id, "it ran for longer than \(TimeText.text(total)): limits.total", now)
                 continue
             }
-            guard let limit = jobs.values[place].medianLimit else { continue }
+            let median = jobs.values[place].medianLimit
             let late = jobs.values[place].live.filter { index, live in
-                due(
+                guard let limit = live.told ?? median else { return false }
+                return due(
                     live, limit, jobs.values[place].history[index], jobs.values[place].decisions
                 ).map { $0 <= now } ?? false
             }
             for index in late.keys.sorted() {
                 let task = TaskID(job: id, index: index)
-                jobs.values[place].live[index]?.overdue = .init(limit: limit)
+                jobs.values[place].live[index]?.overdue = .init(
+                    limit: late[index]?.told ?? median)
                 outbox.tasks.append(.overdue(task))
                 outbox.changed.insert(id)
                 if late[index]?.gang?.isEnding != true { tellToEnd(task) }
             }
+            if let median { warnOverdue(id, median, now) }
         }
     }
 }

@@ -78,11 +78,12 @@ extension JobSpecReader {
         return policy
     }
 
-    /// A warning needs a limit that is known from the start, and comes after it.
+    /// A warning needs a limit that it comes before. How long a multiple of the median is shows later.
     func checkWarning(_ spec: JobSpec, _ stop: SpecNode) {
         guard let before = spec.stop.before else { return }
         let node = stop.value(of: "before") ?? stop
         guard let limit = spec.limits.time else {
+            guard spec.limits.timeOverMedian == nil else { return }
             return read.fail(
                 node, "before needs a time limit to come before", hint: "limits: {time: 2h}")
         }

@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import LinuxSystem
 import NodeLink
+import Synchronization
 import Testing
 
 @Suite(
@@ -32,5 +33,28 @@ struct AgentRunTests {
         #expect(try agent.output(id, "stderr") == "err\n")
         #expect(try agent.output(id, "results/file") == "kept\n")
         #expect(try agent.output(id, "exit.json").contains("\"attempt\":\"1_3.2\""))
+    }
+
+    /// A multiple of the median is known once others have ended.
+    @Test func aTaskIsWarnedOfALimitThatItsNodeLearnsOfWhileItRuns() async throws {
+        let agent = try AgentUnderTest()
+        let head = try TestHead(agent)
+        #expect(try await eventually { head.isConnected })
+        let id = attempt(1, 0)
+        let template = agent.template {
+            $0.stop = StopPolicy(signal: SIGUSR1, grace: 5000, before: 29_999_000)
+            $0.command = [
+                "/bin/sh", "-c", "trap 'echo saved; exit 85' USR1; while :; do sleep 0.02; done",
+            ]
+        }
+        head.run(template, [task(id)])
+        #expect(try await eventually { head.state.withLock { $0.started[id] != nil } })
+        var known = task(id)
+        known.time = 30_000_000
+        head.run(template, [known])
+        #expect(try await eventually { head.exit(id) != nil })
+        let record = try #require(head.exit(id))
+        #expect(record.status == .code(85) && record.timedOut)
+        #expect(try agent.output(id) == "saved\n")
     }
 }

@@ -53,6 +53,75 @@ struct LimitTests {
         #expect(told.map(\.timedOut) == [true] && told.map(\.timeLimit) == [30_000])
     }
 
+    private static func told(_ cluster: Cluster) -> [Int64?] { cluster.sent.map(\.time) }
+
+    @Test(
+        "a node is told of a multiple of the median in time for a warning, once, and the limit stands then"
+    )
+    func warning() {
+        var (cluster, running) = Self.measured(6) { $0.stop.before = 5000 }
+        #expect(Self.wakes(cluster).map(\.milliseconds) == [1_025_000])
+        cluster.wait(15_000 - 1)
+        cluster.apply(.tick)
+        #expect(cluster.sent.isEmpty)
+        cluster.wait(1)
+        cluster.apply(.tick)
+        #expect(cluster.sent.map(\.attempt) == running && Self.told(cluster) == [30_000])
+        #expect(Self.wakes(cluster).map(\.milliseconds) == [1_030_000])
+        cluster.apply(.tick)
+        #expect(cluster.sent.isEmpty, "once is enough")
+        // Told again by the hello of a link that broke.
+        cluster.connect("n", [10], accepted: running, started: running.map { cluster.start($0) })
+        #expect(Self.told(cluster) == [30_000])
+        // A node that knows no such thing leaves the end to the head.
+        cluster.wait(5000)
+        cluster.apply(.tick)
+        #expect(cluster.cancelled == ["n": running])
+        cluster.end(running, .code(3)) { $0.timedOut = true }
+        let ends = cluster.effects.flatMap { effect -> [ExitRecord] in
+            guard case .saveTasks(let changes) = effect else { return [] }
+            return changes.compactMap { if case .ended(let end, _, _, _) = $0 { end } else { nil } }
+        }
+        #expect(ends.map(\.timeLimit) == [30_000])
+    }
+
+    @Test(
+        "what is shorter than the warning, or later than the limit that the node knows, is not told"
+    )
+    func noWarning() {
+        for change in [
+            { (spec: inout JobSpec) in spec.stop.before = 30_000 },
+            { (spec: inout JobSpec) in (spec.stop.before, spec.limits.time) = (5000, 25_000) },
+        ] {
+            var (cluster, running) = Self.measured(6, change)
+            cluster.wait(17_000)
+            cluster.apply(.tick)
+            #expect(cluster.sent.isEmpty)
+            cluster.wait(3000)
+            cluster.apply(.tick)
+            #expect(cluster.cancelled == ["n": running])
+        }
+    }
+
+    @Test("all nodes of a task on several are told")
+    func gangWarning() {
+        var cluster = Cluster()
+        for name in ["a", "b"] { cluster.connect(name, [6]) }
+        cluster.submit(6) {
+            $0.limits.timeOverMedian = 3
+            $0.stop.before = 5000
+            $0.resources.nodes = 2
+        }
+        let attempts = Set(cluster.sent.map(\.attempt)).sorted { $0.task < $1.task }
+        for name in ["a", "b"] { cluster.apply(.started(name, attempts.map { cluster.start($0) })) }
+        cluster.wait(10_000)
+        for name in ["a", "b"] { cluster.end(Array(attempts.prefix(5)), on: name) }
+        cluster.wait(15_000)
+        cluster.apply(.tick)
+        #expect(cluster.sent.map(\.placement.node).sorted() == ["a", "b"])
+        #expect(Self.told(cluster) == [30_000, 30_000])
+    }
+
     @Test("four tasks say nothing yet")
     func tooFew() {
         var cluster = Cluster()

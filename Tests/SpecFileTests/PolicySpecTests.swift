@@ -39,6 +39,8 @@ struct PolicySpecTests {
             "limits: {time: [2h, 2.5 x median], total: 8h}\nstop: {signal: USR1, before: 2m}")
         #expect(both.limits.time == 7_200_000 && both.limits.timeOverMedian == 2.5)
         #expect(both.limits.total == 28_800_000 && both.stop.before == 120_000)
+        let alone = try parse("limits: {time: 3x median}\nstop: {before: 2m}")
+        #expect(alone.limits.timeOverMedian == 3 && alone.stop.before == 120_000)
         let flags = try parse(
             "limits: {time: 2h}",
             [
