@@ -11,8 +11,8 @@ struct Logs: ParsableCommand {
             "Print what tasks wrote: byte for byte for one task, with the index before each line for several, and with the node for tasks on several nodes."
     )
 
-    @Argument(help: "last, 42, 42_7, 42_[3-9] or a name.", completion: Completions.jobs) var job:
-        String = "last"
+    @Argument(help: "last, 42, 42_7, 42_[3-9], a name, or NAME_7.", completion: Completions.jobs)
+    var job: String = "last"
     @Flag(name: .shortAndLong, help: "Go on until the tasks have ended.") var follow = false
     @Flag(name: .customLong("stdout"), help: "Standard output alone.") var onlyOutput = false
     @Flag(name: .customLong("stderr"), help: "Standard error alone.") var onlyErrors = false

@@ -9,8 +9,8 @@ struct Results: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print the table of points and metrics, best first.")
 
-    @Argument(help: "last, 42, 42_7, 42_[3-9] or a name.", completion: Completions.jobs) var job:
-        String = "last"
+    @Argument(help: "last, 42, 42_7, 42_[3-9], a name, or NAME_7.", completion: Completions.jobs)
+    var job: String = "last"
     @Flag(help: "Print as JSON.") var json = false
     @Flag(help: "Print as CSV, in the order of the points.") var csv = false
     @Flag(help: "Print a JSON object a point, one a line.") var jsonl = false

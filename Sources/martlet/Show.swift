@@ -7,8 +7,8 @@ struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a job and its tasks: where each ran, and why it ended as it did.")
 
-    @Argument(help: "last, 42, 42_7, 42_[3-9] or a name.", completion: Completions.jobs) var job:
-        String = "last"
+    @Argument(help: "last, 42, 42_7, 42_[3-9], a name, or NAME_7.", completion: Completions.jobs)
+    var job: String = "last"
     @Flag(help: "Print as JSON.") var json = false
 
     func run() throws {

@@ -27,14 +27,42 @@ struct SelectorTests {
         #expect(!Selector.isName(text))
     }
 
-    @Test("a task that the job does not have is refused")
-    func absentTask() throws {
+    private static func job(_ id: Int64, _ name: String) -> JobSummary {
         var counts = TaskCounts()
         counts.queued = 5
-        let job = JobSummary(
-            id: JobID(42), name: "digits", state: .queued, reason: nil, counts: counts,
+        return JobSummary(
+            id: JobID(id), name: name, state: .queued, reason: nil, counts: counts,
             image: ImageReport(reference: "host", digest: nil), submitted: "", started: nil,
             ended: nil, directory: "/d", lastFailure: nil)
+    }
+
+    @Test(
+        "tasks go by their job's name, too; a job of the whole name comes first",
+        arguments: [
+            ("books_3", 8, [3..<4]), ("books_[1-2,4]", 8, [1..<3, 4..<5]),
+            ("books_1-2", 8, [1..<3]),
+            ("books_2024", 9, nil), ("books_2024_1", 9, [1..<2]), ("2024_books_0", 10, [0..<1]),
+            ("books", 8, nil),
+        ] as [(String, Int64, [Range<Int>]?)])
+    func byName(text: String, id: Int64, ranges: [Range<Int>]?) throws {
+        let jobs = [
+            Self.job(7, "books"), Self.job(8, "books"), Self.job(9, "books_2024"),
+            Self.job(10, "2024_books"),
+        ]
+        let selection = try #require(try Selector(text).resolve(among: jobs))
+        #expect(selection.job == JobID(id) && selection.ranges == ranges)
+        for absent in ["book_3", "books_x", "books_", "books_3-1", "_3"] {
+            #expect(try Selector(absent).resolve(among: jobs) == nil, "\(absent)")
+        }
+        let error = #expect(throws: Selector.Malformed.self) {
+            try Selector("books_5").resolve(among: jobs)
+        }
+        #expect(error?.description == "job 8 has no task 5: its tasks are 0 to 4")
+    }
+
+    @Test("a task that the job does not have is refused")
+    func absentTask() throws {
+        let job = Self.job(42, "digits")
         #expect(
             try Selector("42_[3-9]").resolve(among: [job])?.ranges(of: 5) == [3..<5])
         let error = #expect(throws: Selector.Malformed.self) {
