@@ -24,7 +24,7 @@ public struct JobSpec: Sendable, Equatable, Codable {
     public var stop: StopPolicy
     /// Glob patterns, relative to the working directory, of files to bring back beside those in `MARTLET_RESULTS`.
     public var collect: [String]
-    /// Metric names in the order of their weight, each with what is best.
+    /// In the order of their weight.
     public var metrics: [MetricGoal]
     /// Ends tasks early that fall behind; nil lets all run to their end.
     public var search: SearchPolicy?
@@ -96,16 +96,6 @@ public struct Mount: Sendable, Hashable, Codable {
 public enum SecretSource: Sendable, Hashable, Codable {
     case file(String)
     case environment(String)
-}
-
-public struct MetricGoal: Sendable, Hashable, Codable {
-    public enum Direction: String, Sendable, Codable, CaseIterable { case min, max }
-    public var name: String
-    public var direction: Direction
-    public init(name: String, direction: Direction) {
-        self.name = name
-        self.direction = direction
-    }
 }
 
 public struct Dependency: Sendable, Hashable, Codable {

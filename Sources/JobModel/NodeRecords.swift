@@ -65,7 +65,7 @@ public struct ExitRecord: Sendable, Hashable, Codable {
     /// Bytes: the cgroup's peak where there is one, else the greatest resident size of one process.
     public var peakMemory: Int64
     public var enforcement: Enforcement?
-    /// Last value of each metric in the metrics file.
+    /// Last value of each metric in the metrics file, and of those that the spec finds elsewhere.
     public var metrics: [String: Double]
     /// Which `log` causes of the retry policy were found in the output, as indexes into it.
     public var matchedLogCauses: [Int]

@@ -153,6 +153,8 @@ public struct TaskReport: Sendable, Codable {
     @OrNull public var stdout: String?
     @OrNull public var stderr: String?
     public var metrics: [String: Double]
+    /// Of the spec's metrics those that it did not leave, though it ran to an end, and where they were looked for.
+    @OrNull public var missingMetrics: [String: String]?
     /// Why it failed, was lost, or waits, or what becomes of it where its node is silent.
     @OrNull public var reason: String?
     /// RFC 3339: since when nothing is heard of its node, and when it is taken for lost unless that changes.

@@ -111,10 +111,3 @@ public struct RungProgress: Sendable {
         return Array(records[first...])
     }
 }
-
-extension MetricGoal {
-    /// Strictly.
-    public func isBetter(_ value: Double, than other: Double) -> Bool {
-        direction == .min ? value < other : value > other
-    }
-}

@@ -33,7 +33,8 @@ public struct SpecDifference: Sendable {
         note("retry", \.retry)
         note("stop", \.stop)
         note("collect", \.collect) { $0.joined(separator: ", ") }
-        note("metrics", \.metrics) { $0.map(\.name).joined(separator: ", ") }
+        noteMetrics()
+        note("search", \.search) { $0.map { "\($0.method.rawValue) by \($0.metric.name)" } }
         note("after", \.after) {
             $0.map { "\($0.condition.rawValue): \($0.job)" }.joined(separator: ", ")
         }
@@ -65,6 +66,25 @@ public struct SpecDifference: Sendable {
         note("init", \.`init`) { "\($0)" }
         note("read_only", \.readOnlyRoot) { "\($0)" }
         note("seccomp", \.confinement) { $0.description }
+    }
+
+    private mutating func noteMetrics() {
+        guard old.metrics != new.metrics else { return }
+        let names = (old.metrics + new.metrics).map(\.name).reduce(into: [String]()) {
+            if !$0.contains($1) { $0.append($1) }
+        }
+        let goals = names.map { name in
+            [old, new].map { $0.metrics.first { $0.name == name } }
+        }
+        for (name, both) in zip(names, goals) where both[0] != both[1] {
+            changes.append(
+                SpecChange(key: "metrics.\(name)", before: both[0]?.text, after: both[1]?.text))
+        }
+        // Their order is their weight.
+        if old.metrics.map(\.name) != new.metrics.map(\.name), goals.allSatisfy({ $0[0] == $0[1] })
+        {
+            note("metrics", \.metrics) { $0.map(\.name).joined(separator: ", ") }
+        }
     }
 
     private mutating func noteSweep() {

@@ -42,7 +42,8 @@ struct TaskReporter: Sendable {
         let wanted = goals.map(\.name)
         return ResultsReport(
             id: job.id, name: job.name, parameterNames: expansion.names,
-            metricNames: wanted + Set(names).subtracting(wanted).sorted(), goals: goals,
+            metricNames: wanted + Set(names).subtracting(wanted).sorted(),
+            goals: goals.map(\.plain),
             points: points)
     }
 
@@ -102,11 +103,22 @@ struct TaskReporter: Sendable {
         return report
     }
 
+    /// Of what was asked for; nil where all is there, or where the task never came to its end.
+    private func missing(_ row: TaskRow) -> [String: String]? {
+        guard row.ended != nil, [.succeeded, .failed, .stopped].contains(row.state) else {
+            return nil
+        }
+        let absent = job.spec.metrics.filter { row.metrics[$0.name] == nil }
+        return absent.isEmpty
+            ? nil : Dictionary(absent.map { ($0.name, $0.absence) }, uniquingKeysWith: { $1 })
+    }
+
     private func finish(_ report: inout TaskReport, _ row: TaskRow) {
         report.ended = row.ended?.description
         report.exitCode = row.code
         report.signal = row.signal
         report.metrics = row.metrics
+        report.missingMetrics = missing(row)
         report.reason = row.reason
         report.enforcement = row.enforcement
         report.peakMemory = row.peakMemory

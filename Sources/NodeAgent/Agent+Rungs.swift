@@ -56,8 +56,8 @@ extension Agent {
     private func follower(of id: AttemptID, _ template: JobTemplate) -> RungFollower? {
         if let known = followers[id] { return known }
         guard let policy = template.spec.search else { return nil }
-        let results = TaskDirectories(job: template.directory, attempt: id).results
-        followers[id] = RungFollower(policy, id, results: results)
+        let directories = TaskDirectories(job: template.directory, attempt: id)
+        followers[id] = RungFollower(policy, id, directories)
         return followers[id]
     }
 }

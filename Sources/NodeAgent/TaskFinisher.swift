@@ -56,7 +56,7 @@ struct TaskFinisher {
         var record = Self.record(exit, attempt)
         if hasFiles { record.files = AttemptFiles() }
         if let status { record.status = status }
-        record.metrics = MetricsFile.lastValues(in: directories.results)
+        record.metrics = TaskMetrics.values(of: template.spec.metrics, directories)
         if exit.status != .code(0) {
             record.matchedLogCauses = OutputTail.matchedCauses(template.spec.retry, directories)
         }

@@ -1,5 +1,5 @@
-internal import Glibc
 internal import JobModel
+internal import LinuxSystem
 
 /// `retry`: which failures are tried again, and how.
 extension JobSpecReader {
@@ -110,15 +110,9 @@ extension JobSpecReader {
 
     /// What regcomp(3), which the node searches with, says against an extended regular expression; nil where nothing.
     private static func mistake(in pattern: String) -> String? {
-        var expression = regex_t()
-        let code = regcomp(&expression, pattern, REG_EXTENDED | REG_NOSUB | REG_NEWLINE)
-        guard code != 0 else {
-            regfree(&expression)
+        do throws(ExtendedExpression.Malformed) {
+            _ = try ExtendedExpression(pattern)
             return nil
-        }
-        var text = [CChar](repeating: 0, count: 256)
-        regerror(code, &expression, &text, text.count)
-        return String(
-            decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        } catch { return error.description }
     }
 }

@@ -8,6 +8,7 @@ extension JobSpecReader {
         var (method, metric): (SearchPolicy.Method?, MetricGoal?)
         var (namesMethod, namesMetric) = (false, false)
         var only: [(SearchPolicy.Method, SpecNode)] = []
+        var stepNode: SpecNode?
         read.mapping(
             node, "search",
             [
@@ -19,7 +20,10 @@ extension JobSpecReader {
                     namesMetric = true
                     metric = self.goal(node, goals)
                 },
-                "step": { policy.step = self.read.string($0, "step") },
+                "step": { node in
+                    stepNode = node
+                    policy.step = self.read.string(node, "step")
+                },
                 "min": { policy.min = self.step($0, "min") ?? policy.min },
                 "max": { policy.max = self.step($0, "max") },
                 "reduction": { node in
@@ -63,7 +67,28 @@ extension JobSpecReader {
             return nil
         }
         policy.metric = metric
+        checkSource(of: metric, node, stepNode)
         return policy
+    }
+
+    /// Tasks are followed while they run.
+    private func checkSource(of metric: MetricGoal, _ node: SpecNode, _ step: SpecNode?) {
+        switch metric.source {
+        case nil: break
+        case .file:
+            read.fail(
+                node.value(of: "metric") ?? node,
+                "search follows running tasks, and \(metric.name) is read from a file when they have ended",
+                hint: "have it in the output, \(metric.name): {goal: \(metric.direction.rawValue), "
+                    + "log: \"\(metric.name)=([0-9.eE+-]+)\"}, or in MARTLET_METRICS")
+        case .log:
+            if let step {
+                read.fail(
+                    step,
+                    "\(metric.name) is found in the output, where each match is a step: there are no fields",
+                    hint: "leave step out, or have tasks write to MARTLET_METRICS")
+            }
+        }
     }
 
     private func goal(_ node: SpecNode, _ goals: [MetricGoal]) -> MetricGoal? {

@@ -51,15 +51,6 @@ extension JobSpecReader {
         return result
     }
 
-    func metrics(_ node: SpecNode) -> [MetricGoal] {
-        read.pairs(node, "metrics").compactMap { key, value in
-            read.choice(value, "the best of \(key.scalar ?? "a metric")", MetricGoal.Direction.self)
-                .map {
-                    MetricGoal(name: key.scalar ?? "", direction: $0)
-                }
-        }
-    }
-
     /// `{ok: prepare}`; a list of jobs under each condition is allowed.
     func after(_ node: SpecNode) -> [Dependency] {
         read.pairs(node, "after").flatMap { key, value -> [Dependency] in

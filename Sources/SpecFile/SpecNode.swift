@@ -148,23 +148,28 @@ struct SpecNode {
                 ])
             }
         }
-        let path = expandCount(override.keyPath)
+        let path = expandShort(override.keyPath)
         set(value, at: path[...], place, append: override.mode == .append)
     }
 
-    /// `gpus: 2` is short for `gpus: {count: 2}`: flags for the other keys stand beside the number, and one for the number
-    /// leaves the other keys.
-    private mutating func expandCount(_ path: [String]) -> [String] {
-        let short = ["resources", "gpus"]
-        guard path.starts(with: short) else { return path }
-        if let resources = value(of: short[0]), let known = resources.value(of: short[1]),
-            case .scalar = known.content, !known.isNull
+    /// `gpus: 2` is short for `gpus: {count: 2}`, and `loss: min` for `loss: {goal: min}`: flags for the other keys stand beside the
+    /// scalar, and one for the scalar leaves the other keys.
+    private mutating func expandShort(_ path: [String]) -> [String] {
+        let key: String
+        switch (path.first, path.dropFirst().first) {
+        case ("resources", "gpus"): key = "count"
+        case ("metrics", .some): key = "goal"
+        default: return path
+        }
+        let short = path.prefix(2)
+        if let known = value(of: path[0])?.value(of: path[1]), case .scalar = known.content,
+            !known.isNull
         {
             var long = SpecNode(.mapping([]), known.place)
-            long.set(known, at: ["count"], known.place, append: false)
-            set(long, at: short[...], known.place, append: false)
+            long.set(known, at: [key], known.place, append: false)
+            set(long, at: short, known.place, append: false)
         }
-        return path == short ? short + ["count"] : path
+        return path.count == 2 ? path + [key] : path
     }
 
     /// Of two keys that exclude each other, a flag's wins over the file's.

@@ -84,6 +84,9 @@ struct Show: ParsableCommand {
         for (name, value) in task.metrics.sorted(by: { $0.key < $1.key }) {
             rows.append((name, Words.number(value)))
         }
+        for (name, absence) in (task.missingMetrics ?? [:]).sorted(by: { $0.key < $1.key }) {
+            rows.append((name, "missing: " + absence))
+        }
         for (name, value) in rows where value?.isEmpty == false {
             Terminal.write(
                 "  " + name + String(repeating: " ", count: max(1, 12 - name.count)) + (value ?? "")

@@ -109,6 +109,11 @@ struct SpecOptions: ParsableArguments {
     @Option(help: "Time from that signal to SIGKILL.") var grace: String?
     @Option(help: "Files to bring back: \"checkpoints/best*\".") var collect: [String] = []
     @Option(help: "NAME=min or NAME=max.") var metric: [String] = []
+    @Option(help: "Where the output has it: val_loss='val_loss=([0-9.eE+-]+)'.")
+    var metricLog: [String] = []
+    @Option(help: "A file below the results that has it: acc=metrics.json.")
+    var metricFile: [String] = []
+    @Option(help: "Its place in the file's JSON: acc=eval.acc.") var metricKey: [String] = []
     @Option(help: "asha or median: which running tasks end early, by their metric.")
     var search: String?
     @Option(help: "Metric of the search; without it the first of --metric.")
@@ -182,7 +187,8 @@ struct SpecOptions: ParsableArguments {
             }
         }
         func pairs(
-            _ path: [String], _ values: [String], _ origin: String, _ form: SpecOverride.Form
+            _ path: [String], _ values: [String], _ origin: String, _ form: SpecOverride.Form,
+            key: String? = nil
         ) throws {
             for value in values {
                 guard let equals = value.firstIndex(of: "="), equals > value.startIndex else {
@@ -190,7 +196,7 @@ struct SpecOptions: ParsableArguments {
                 }
                 list.append(
                     SpecOverride(
-                        path + [String(value[..<equals])],
+                        path + [String(value[..<equals])] + (key.map { [$0] } ?? []),
                         String(value[value.index(after: equals)...]), origin: origin, form: form))
             }
         }
@@ -264,6 +270,9 @@ struct SpecOptions: ParsableArguments {
         append("retry.exclude_node", excludeNode, "--exclude-node")
         append("collect", collect, "--collect")
         try pairs(["metrics"], metric, "--metric", .text)
+        try pairs(["metrics"], metricLog, "--metric-log", .text, key: "log")
+        try pairs(["metrics"], metricFile, "--metric-file", .text, key: "file")
+        try pairs(["metrics"], metricKey, "--metric-key", .text, key: "key")
         for value in after {
             let parts = value.split(separator: ":", maxSplits: 1).map(String.init)
             guard parts.count == 2 else {

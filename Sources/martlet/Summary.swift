@@ -17,12 +17,26 @@ enum Summary {
             Terminal.write(
                 ([Style.strong(lines.first ?? "")] + lines.dropFirst()).joined(separator: "\n")
                     + "\n")
+            writeAbsent(results)
             if job.counts.total > rows { Terminal.write("… and \(job.counts.total - rows) more\n") }
         }
         if job.counts.failed + job.counts.lost > 0 { try writeFailures(job, connection) }
         Terminal.write("\nlogs and results: \(job.directory)\n")
         if job.counts.total > rows {
             Terminal.write("all rows: martlet results \(job.id) --csv\n")
+        }
+    }
+
+    /// A metric that no task has: the rows begin with those that have one.
+    private static func writeAbsent(_ results: ResultsReport) {
+        let ended = results.points.filter { $0.state == .succeeded || $0.state == .stopped }
+        for goal in results.goals
+        where !ended.isEmpty && !results.points.contains(where: { $0.metrics[goal.name] != nil }) {
+            let index = ended.map(\.index).min() ?? 0
+            Terminal.writeError(
+                Style.warning(
+                    "no task has left \(goal.name); `martlet show \(results.id)_\(index)` says where it was looked for",
+                    Terminal.isErrorTerminal && Terminal.hasColour) + "\n")
         }
     }
 

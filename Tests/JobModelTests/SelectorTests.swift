@@ -93,7 +93,7 @@ struct ReportTests {
         let task = try #require((json["tasks"] as? [[String: Any]])?.first)
         let keys = [
             "exitCode", "signal", "node", "started", "ended", "stdout", "stderr", "reason",
-            "enforcement", "peakMemory", "cpuSeconds",
+            "enforcement", "peakMemory", "cpuSeconds", "missingMetrics",
         ]
         for key in keys { #expect(task[key] is NSNull, "\(key)") }
         #expect(try JSONDecoder().decode(JobReport.self, from: data).tasks.first?.node == nil)

@@ -14,7 +14,7 @@ struct RungTests {
     private static func follower(_ folder: String = "/nowhere", _ policy: SearchPolicy = policy)
         -> RungFollower
     {
-        RungFollower(policy, attempt(), results: folder)
+        RungFollower(policy, attempt(), TaskDirectories(job: folder, attempt: attempt()))
     }
 
     @Test("lines count by their step, or epoch, or field of choice, and else by themselves")
@@ -53,7 +53,13 @@ struct RungTests {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let path = folder + "/metrics.jsonl"
+        func results(_ job: String) throws -> String {
+            let results = TaskDirectories(job: job, attempt: attempt()).results
+            try FileManager.default.createDirectory(
+                atPath: results, withIntermediateDirectories: true)
+            return results + "/metrics.jsonl"
+        }
+        let path = try results(folder)
         var follower = Self.follower(folder)
         #expect(follower.read().found.isEmpty)
         try Data("{\"loss\": 1}\n{\"step\": 2, \"loss\": 1}\n{\"st".utf8).write(
@@ -63,10 +69,8 @@ struct RungTests {
         try Data("{\"step\": 3, \"loss\": 2}\n".utf8).write(to: URL(fileURLWithPath: path))
         #expect(follower.read().found.map(\.rung) == [1])
         var other = Self.follower(folder + "/link")
-        try FileManager.default.createDirectory(
-            atPath: folder + "/link", withIntermediateDirectories: true)
         try FileManager.default.createSymbolicLink(
-            atPath: folder + "/link/metrics.jsonl", withDestinationPath: path)
+            atPath: try results(folder + "/link"), withDestinationPath: path)
         #expect(other.read().found.isEmpty)
     }
 }

@@ -67,7 +67,8 @@ def run(home: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 #: What prints which document, in an order in which each finds what it needs. ``tree.tar`` is a root filesystem.
 JOBS = [
-    ("submitted", ["submit", "--json", "--name", "one", "--sweep", "x=1,2", "--image", "host", "--", "sh", "-c",
+    ("submitted", ["submit", "--json", "--name", "one", "--sweep", "x=1,2", "--image", "host", "--metric", "loss=min",
+                   "--metric", "acc=max", "--metric-file", "acc=acc.json", "--", "sh", "-c",
                    "echo '{\"loss\": 1}' >> $MARTLET_METRICS; exit $(({x} - 1))"]),
     ("jobList", ["wait", "--json", "one"]),
     ("jobList", ["ls", "--json"]),
