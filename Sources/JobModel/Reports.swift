@@ -101,6 +101,8 @@ public struct JobSummary: Sendable, Codable {
     @OrNull public var hold: String?
     /// What its user may not expect of how it runs, as it was found; nil where there is nothing to say.
     @OrNull public var notes: [String]?
+    /// Of its first metric; nil where it names none, or where no task has left it yet.
+    @OrNull public var best: BestReport?
     public init(
         id: JobID, name: String, state: JobState, reason: String?, counts: TaskCounts,
         image: ImageReport,
@@ -120,6 +122,7 @@ public struct JobSummary: Sendable, Codable {
         confinement = nil
         hold = nil
         notes = nil
+        best = nil
     }
 }
 
@@ -218,6 +221,8 @@ public struct JobReport: Sendable, Codable {
     @OrNull public var confinement: String?
     /// What its user may not expect of how it runs, as it was found; nil where there is nothing to say.
     @OrNull public var notes: [String]?
+    /// Of its first metric; nil where it names none, or where no task has left it yet.
+    @OrNull public var best: BestReport?
     public var tasks: [TaskReport]
     /// Index to ask on from, where more tasks were selected than one answer holds.
     public var next: Int?
@@ -234,6 +239,7 @@ public struct JobReport: Sendable, Codable {
         directory = summary.directory
         confinement = summary.confinement
         notes = summary.notes
+        best = summary.best
         self.tasks = tasks
     }
 }

@@ -37,6 +37,7 @@ extension JobServer {
         }
         summary.notes = job.decisions.notes
         if !job.isFinal { summary.hold = job.decisions.hold?.rawValue }
+        summary.best = best(of: job)
         return summary
     }
 

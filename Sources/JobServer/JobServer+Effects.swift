@@ -23,6 +23,7 @@ extension JobServer {
             case .saveSpec(let id):
                 guard let job = state.job(id) else { continue }
                 writes.append(.spec(id, job.spec, taskCount: job.taskCount))
+                noteGoals(of: id)
             case .removeNode(let name): writes.append(.nodeRemoved(name))
             case .saveTasks(let changes):
                 for row in changes.lazy.flatMap(write) {
@@ -41,6 +42,7 @@ extension JobServer {
             default: later.append(effect)
             }
         }
+        writes += takeChangedBests()
         // After the tasks: the job's row quotes the last failure among them.
         writes += jobs.compactMap(progress).map { .job($0) }
         if !jobs.isEmpty { logEvents(of: jobs, &writes) }
@@ -112,6 +114,7 @@ extension JobServer {
         }
         seams.forgetMounts(id)
         expansions[id] = nil
+        toldValues[id] = nil
         images[id] = nil
         if case .layers? = roots.removeValue(forKey: id) { seams.releaseImage(id) }
         state.unload(id)
@@ -144,6 +147,7 @@ extension JobServer {
     private func write(_ change: TaskChange) -> [StoreWrite] {
         switch change {
         case .dispatched(let dispatch):
+            forgetBest(of: dispatch.attempt.task)
             return [
                 .dispatched(
                     dispatch.attempt, dispatch.placement, memory: dispatch.memory,
@@ -154,10 +158,13 @@ extension JobServer {
         case .overdue(let task): return [.overdue(task)]
         case .pointed(let task):
             return (expansions[task.job]?.point(at: task.index)).map { [.point(task, $0)] } ?? []
-        case .reached(let record): return [.reached(record)]
+        case .reached(let record):
+            noteBest(record)
+            return [.reached(record)]
         case .stopping(let task, let reason): return [.stopping(task, reason)]
         case .ended(let record, let outcome, let budget, let memory):
             tellSampler(record.attempt.task, outcome, record.metrics)
+            noteBest(record, outcome)
             let job = state.job(record.attempt.task.job)
             let causes = [
                 EndReason.text(record, outcome, spec: job?.spec, memory: memory),

@@ -21,9 +21,12 @@ extension JobServer {
         let live = stored.jobs.filter { $0.progress.ended == nil }.map(\.progress.id)
         seams.holdNoImagesBut(Set(live))
         var broken: [ServerEvent] = []
+        let whole = Dictionary(
+            jobs.lazy.filter(\.isWhole).map { ($0.job.id, $0) }, uniquingKeysWith: { $1 })
         for job in stored.jobs {
             places.note(job.progress.id, job.spec)
             lastFailures[job.progress.id] = job.progress.lastFailure
+            restoreBest(job, whole[job.progress.id])
             logged[job.progress.id] = LoggedJob(
                 started: job.progress.started, ended: job.progress.ended)
             guard job.progress.ended == nil else { continue }
@@ -44,6 +47,13 @@ extension JobServer {
             state.restore(
                 jobs, nodes: Dictionary(incarnations, uniquingKeysWith: { $1 }), now: now))
         if !broken.isEmpty { apply(broken) }
+        // An earlier version kept none, and a killed server may have been about to look for another.
+        for job in stored.jobs
+        where job.progress.ended == nil && job.best == nil
+            && (state.job(job.progress.id)?.counts).map({ $0.succeeded + $0.stopped > 0 }) == true
+        {
+            reviseBest(of: job.progress.id)
+        }
         try await restoreNotifications(from: store)
         let others = Set(stored.machines.map(\.name))
         // A machine may change its name, and its tasks stay its own.

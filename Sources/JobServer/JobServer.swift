@@ -49,6 +49,13 @@ public actor JobServer {
     /// How far a fetch is, by the same reference.
     var pulls: [String: PullProgress] = [:]
     var lastFailures: [JobID: String] = [:]
+    // JobServer+Best.swift
+    /// Among the tasks that have ended.
+    var bests: [JobID: BestReport] = [:]
+    /// Those of them that are to be saved.
+    var changedBests: Set<JobID> = []
+    /// What running tasks told last of their job's first metric, by their indexes.
+    var toldValues: [JobID: [Int: Double]] = [:]
     var wakeUp: Task<Void, Never>?
     /// Something in the database cannot be as it is: nothing more is decided on it, whatever can be written.
     var isDamaged = false

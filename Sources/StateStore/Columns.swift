@@ -38,6 +38,16 @@ enum DecisionText {
     }
 }
 
+enum BestText {
+    static func text(_ best: BestReport?) throws -> String? {
+        try best.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) }
+    }
+
+    static func best(_ text: String?) throws -> BestReport? {
+        try text.map { try JSONDecoder().decode(BestReport.self, from: Data($0.utf8)) }
+    }
+}
+
 /// Counts in the order of `StateCode`; older rows have fewer.
 enum CountList {
     static func text(_ counts: TaskCounts) -> String {

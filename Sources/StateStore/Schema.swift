@@ -110,6 +110,10 @@ enum Schema {
                     ) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("12 best tasks") { database in
+            // JSON of `BestReport`; NULL where there is none.
+            try database.execute(sql: "ALTER TABLE jobs ADD COLUMN best TEXT")
+        }
         return migrator
     }
 

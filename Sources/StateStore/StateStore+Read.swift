@@ -174,6 +174,28 @@ extension StateStore {
         } catch { throw StoreError("read", "best of job \(job)", error) }
     }
 
+    /// The best of those that succeeded or were stopped, by one metric; nil where none has it. It looks at every task.
+    public func best(of job: JobID, by goal: MetricGoal) throws(StoreError) -> (
+        index: Int, value: Double
+    )? {
+        do {
+            return try reader.read { database in
+                let order = goal.direction == .min ? "ASC" : "DESC"
+                let row = try Row.fetchOne(
+                    database,
+                    sql: """
+                        SELECT number, json_extract(metrics, ?) AS value FROM tasks
+                        WHERE job = ? AND state IN (?, ?) AND value IS NOT NULL ORDER BY value \(order), number LIMIT 1
+                        """,
+                    arguments: [
+                        "$.\"\(goal.name)\"", job.rawValue, StateCode.code(.succeeded),
+                        StateCode.code(.stopped),
+                    ])
+                return row.map { ($0["number"], $0["value"]) }
+            }
+        } catch { throw StoreError("read", "best of job \(job)", error) }
+    }
+
     private static func marks(_ database: Database, _ job: JobID) throws -> [(
         Range<Int>, TaskState
     )] {
@@ -206,7 +228,8 @@ extension StateStore {
         return StoredJob(
             progress: progress, spec: try JSONDecoder().decode(JobSpec.self, from: spec),
             taskCount: taskCount, dependencies: Array(try row["dependencies"] as Data? ?? Data()),
-            submitted: try row.time("submitted") ?? Timestamp(milliseconds: 0))
+            submitted: try row.time("submitted") ?? Timestamp(milliseconds: 0),
+            best: try BestText.best(row["best"]))
     }
 
     /// By the node's name.

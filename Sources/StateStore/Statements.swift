@@ -53,6 +53,10 @@ struct Statements {
             try database.execute(
                 sql: "UPDATE jobs SET spec = ?, task_count = ? WHERE id = ?",
                 arguments: [try JSONEncoder().encode(spec), taskCount, id.rawValue])
+        case .best(let id, let best):
+            try database.execute(
+                sql: "UPDATE jobs SET best = ? WHERE id = ?",
+                arguments: [try BestText.text(best), id.rawValue])
         case .node(let name, let agentEpoch, let launcherEpoch, let bootID):
             try database.execute(
                 sql: "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?)",

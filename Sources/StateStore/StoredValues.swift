@@ -57,6 +57,8 @@ public enum StoreWrite: Sendable {
     case job(JobProgress)
     /// It goes on with another spec, and more tasks.
     case spec(JobID, JobSpec, taskCount: Int)
+    /// Its best task so far; nil where there is none.
+    case best(JobID, BestReport?)
     case node(String, agentEpoch: String, launcherEpoch: String, bootID: String)
     /// One that the user named, or named anew.
     case machine(NodeSpec)
@@ -121,6 +123,7 @@ public struct StoredJob: Sendable {
     public var taskCount: Int
     public var dependencies: [UInt8]
     public var submitted: Timestamp
+    public var best: BestReport?
 }
 
 /// What is kept of a job's tasks.

@@ -1,6 +1,6 @@
 public import JobModel
 
-/// A running job on a few lines: bar, states, rate, time left, last failure.
+/// A running job on a few lines: bar, states, rate, time left, the best so far, last failure.
 public struct ProgressBlock: Sendable {
     public var job: JobSummary
     /// Seconds since this client began to watch, and tasks that had ended then.
@@ -45,6 +45,9 @@ public struct ProgressBlock: Sendable {
             }
         }
         var lines = [cut(bar(width: width), width), row(of: states, width, colour)]
+        if let best = job.best {
+            lines.append("  " + Style.good(cut(BestText.text(best), width - 2), colour))
+        }
         if let reason = job.reason {
             lines.append("  " + Style.warning(cut(reason, width - 2), colour))
         }
@@ -85,6 +88,7 @@ public struct ProgressBlock: Sendable {
             parts.append(
                 "about \(Words.duration(Double(counts.queued + counts.running) / rate)) left")
         }
+        if let best = job.best { parts.append(BestText.text(best)) }
         if let reason = job.reason { parts.append(reason) }
         return "\(job.name) (\(job.id)): " + parts.joined(separator: ", ")
     }

@@ -30,6 +30,9 @@ struct Show: ParsableCommand {
             "  image      \(job.image.reference)"
                 + (job.image.digest.map { " (\($0.prefix(19)))" } ?? ""))
         lines.append("  submitted  \(job.submitted)" + (job.ended.map { ", ended \($0)" } ?? ""))
+        if let best = job.best {
+            lines.append("  best       \(BestText.text(best, titled: false))")
+        }
         if let confinement = job.confinement { lines.append("  confined   \(confinement)") }
         lines.append("  files      \(job.directory)")
         for note in job.notes ?? [] { lines.append("  note       \(note)") }

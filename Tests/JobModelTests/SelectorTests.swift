@@ -87,6 +87,7 @@ struct ReportTests {
             summary, tasks: [TaskReport(index: 0, attempt: 0, state: .queued, params: [:])])
         let data = try JSONEncoder().encode(report)
         let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        #expect(json["best"] is NSNull)
         #expect(json["reason"] is NSNull && json["started"] is NSNull && json["ended"] is NSNull)
         let image = try #require(json["image"] as? [String: Any])
         #expect(image["digest"] is NSNull)
