@@ -21,10 +21,17 @@ public enum Rendering {
                 separator: "\"\"") + "\""
     }
 
-    /// One line a task: the command as one would type it into a shell.
+    /// One line a task: the command as one would type it into a shell. Of points that are not known before there is one command for
+    /// all, with its placeholders, and a comment that says where they come from.
     public static func commands(
         _ spec: JobSpec, _ expansion: SweepExpansion, _ write: (String) -> Void
     ) {
+        if let sample = spec.sweep.sample, let sampler = sample.sampler {
+            write("# \(origin(of: sample, sampler, spec))\n")
+            let words = (spec.entrypoint ?? []) + spec.command
+            write((spec.script ?? words.map(shellQuoted).joined(separator: " ")) + "\n")
+            return
+        }
         for index in 0..<expansion.count {
             let placeholders = Placeholders(
                 point: expansion.point(at: index), task: TaskID(job: JobID(0), index: index))
@@ -34,6 +41,18 @@ public enum Rendering {
                 ?? words.map(shellQuoted).joined(separator: " ")
             write(line + "\n")
         }
+    }
+
+    /// `at most 100 points, 4 open at a time, one after the other from: python3 -m martlet_optuna`.
+    public static func origin(
+        of sample: SampleSection, _ sampler: ExternalSampler, _ spec: JobSpec
+    ) -> String {
+        let most = sampler.parallel ?? spec.limits.parallel ?? ExternalSampler.usualParallel
+        let count = sample.count == 1 ? "1 point" : "\(sample.count) points"
+        return
+            "at most \(count), \(min(most, sample.count)) open at a time, one after the other from: "
+            + sampler.command.map(shellQuoted).joined(separator: " ")
+            + " (in \(sampler.directory))"
     }
 
     /// sh(1): plain words stay, all else goes between single quotes.

@@ -41,6 +41,12 @@ struct SubmissionOptions: ParsableArguments {
             Rendering.commands(spec, expansion, Terminal.write)
             return nil
         }
+        if points != nil, let sample = spec.sweep.sample, let sampler = sample.sampler {
+            throw Failure(
+                .usage,
+                "--points: none is known before; there are \(Rendering.origin(of: sample, sampler, spec))",
+                hint: "--dry-run prints the command that all of them get")
+        }
         if points != nil {
             Rendering.csv(expansion, Terminal.write)
             return nil
