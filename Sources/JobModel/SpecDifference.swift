@@ -97,7 +97,12 @@ public struct SpecDifference: Sendable {
             where axes.0.first(where: { $0.name == name })?.values
                 != axes.1.first(where: { $0.name == name })?.values
             {
-                changes.append(SpecChange(key: "sweep.\(key).\(name)"))
+                let texts = [axes.0, axes.1].map { axes in
+                    axes.first { $0.name == name }.map { Self.values($0.values) }
+                }
+                changes.append(
+                    SpecChange(
+                        key: "sweep.\(key).\(name)", before: texts[0], after: texts[1]))
             }
             // The same axes in another order are other tasks.
             if axes.0 != axes.1, !changes.contains(where: { $0.key.hasPrefix("sweep.\(key).") }) {
@@ -124,6 +129,14 @@ public struct SpecDifference: Sendable {
             let isPlain = !word.isEmpty && !word.contains { $0.isWhitespace || "'\"".contains($0) }
             return isPlain ? word : "'\(word)'"
         }.joined(separator: " ")
+    }
+
+    /// As people write them; of a long list the beginning.
+    private static func values(_ values: AxisValues) -> String {
+        if case .range(let first, let last) = values { return "\(first)..\(last)" }
+        let shown = (0..<min(values.count, 8)).map { values[$0].description }
+        return shown.joined(separator: ", ")
+            + (values.count > 8 ? ", … \(values.count) in all" : "")
     }
 
     private static func firstLines(_ script: String?) -> String? {

@@ -25,6 +25,8 @@ public struct APIClient: Sendable {
         try request.key == nil ? post("/jobs", request) : ask("/jobs", request)
     }
     public func summary(_ job: JobID) throws -> JobSummary { try get("/jobs/\(job)") }
+    /// As it holds now.
+    public func spec(_ job: JobID) throws -> JobSpec { try get("/jobs/\(job)/spec") }
     /// Of one task, or of the job.
     public func explanation(_ job: JobID, index: Int?) throws -> ExplanationReport {
         try get("/jobs/\(job)/explanation" + (index.map { "?task=\($0)" } ?? ""))

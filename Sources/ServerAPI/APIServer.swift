@@ -166,7 +166,7 @@ public struct APIServer: Sendable {
         }
     }
 
-    private static func job(_ context: BasicRequestContext) throws -> JobID {
+    static func job(_ context: BasicRequestContext) throws -> JobID {
         JobID(try context.parameters.require("id", as: Int64.self))
     }
 

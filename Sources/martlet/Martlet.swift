@@ -18,7 +18,8 @@ struct Martlet: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Cancel.self,
+            Run.self, Submit.self, List.self, Show.self, Logs.self, Results.self, Compare.self,
+            Cancel.self,
             NodesCommand.self,
             Retry.self, SetCommand.self, Hold.self, Release.self, Pause.self, Resume.self,
             Wait.self, Events.self, Report.self, Explain.self, Exec.self, Shell.self,

@@ -36,6 +36,29 @@ struct SpecDifferenceTests {
             difference.keys == ["command", "limits.time", "retry", "sweep.grid.lr", "sweep.where"])
         #expect(difference.changes[0].before == "train --lr {lr}")
         #expect(difference.changes[0].after == "train 'two words'")
+        #expect(difference.changes[3].before == nil && difference.changes[3].after == "1")
+    }
+
+    @Test("metrics are told one by one, or by their order")
+    func metrics() {
+        var old = JobSpec(name: "a", image: "x", command: [])
+        old.metrics = [
+            MetricGoal(name: "a", direction: .min), MetricGoal(name: "b", direction: .max),
+        ]
+        var new = old
+        new.metrics[0].source = .file("m.json", key: "x.a")
+        let change = SpecDifference(old, new).changes
+        #expect(
+            change == [
+                SpecChange(key: "metrics.a", before: "min", after: "min, from x.a of m.json")
+            ])
+        new.metrics = old.metrics.reversed()
+        #expect(
+            SpecDifference(old, new).changes == [
+                SpecChange(key: "metrics", before: "a, b", after: "b, a")
+            ])
+        new.metrics = [old.metrics[1]]
+        #expect(SpecDifference(old, new).keys == ["metrics.a"])
     }
 
     @Test("an edited sweep keeps the job's points where they are, and adds the new ones")

@@ -75,6 +75,7 @@ JOBS = [
     ("jobReport", ["show", "one", "--json"]),
     ("results", ["results", "one", "--json"]),
     ("results", ["run", "--json", "--image", "host", "--", "true"]),
+    ("comparison", ["compare", "one", "last", "--json"]),
     ("explanation", ["explain", "one", "--json"]),
     ("event", ["events"]),
     ("nightReport", ["report", "--json"]),
