@@ -8,7 +8,7 @@ extension JobServer {
     /// A task's end is being saved.
     func noteBest(_ record: ExitRecord, _ outcome: TaskState) {
         let task = record.attempt.task
-        toldValues[task.job]?[task.index] = nil
+        forgetTold(of: task)
         guard let goal = state.job(task.job)?.spec.metrics.first,
             outcome == .succeeded || outcome == .stopped,
             let value = record.metrics[goal.name], value.isFinite,
@@ -37,9 +37,12 @@ extension JobServer {
 
     /// A task begins anew: what it left before counts no more.
     func forgetBest(of task: TaskID) {
-        toldValues[task.job]?[task.index] = nil
+        forgetTold(of: task)
         if bests[task.job]?.task == task.index { reviseBest(of: task.job) }
     }
+
+    /// It runs no longer.
+    func forgetTold(of task: TaskID) { toldValues[task.job]?[task.index] = nil }
 
     /// The job goes on with another spec.
     func noteGoals(of id: JobID) {

@@ -181,6 +181,7 @@ extension JobServer {
             ] + extended(record.attempt.task, budget)
         case .marked(let task, let outcome, let budget):
             tellSampler(task, outcome, [:])
+            forgetTold(of: task)
             return [
                 .marked(
                     task, outcome, attempt: budget.attempt, failures: budget.failures,
