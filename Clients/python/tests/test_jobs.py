@@ -31,6 +31,19 @@ def test_a_sweep_runs_and_its_table_comes_back(client: martlet.Client) -> None:
     assert job in martlet.jobs(client)
 
 
+def test_metrics_of_plain_programs_and_the_best_so_far(client: martlet.Client) -> None:
+    job = martlet.sweep(
+        "echo loss={x}.5; echo {x} > $MARTLET_RESULTS/size", name="plain", grid={"x": [3, 1, 2]},
+        metrics={"loss": {"goal": "min", "log": "loss=([0-9.]+)"}, "size": {"goal": "max", "file": "size"}},
+        client=client,
+    ).check()
+    assert [(row["loss"], row["size"]) for row in job.results()] == [(3.5, 3), (1.5, 1), (2.5, 2)]
+    assert job.best == {
+        "metric": "loss", "goal": "min", "value": 1.5, "task": 1, "params": {"x": 1}, "isRunning": False,
+    }
+    assert martlet.sweep(["true"], name="none", client=client).check().best is None
+
+
 def test_a_failure_is_told_with_its_reason(client: martlet.Client) -> None:
     job = martlet.sweep("echo no >&2; exit {code}", name="fails", grid={"code": [0, 3]}, client=client)
     with pytest.raises(martlet.JobFailed, match="exit code 3"):

@@ -131,6 +131,13 @@ class Job:
         return counts
 
     @property
+    def best(self) -> dict[str, Any] | None:
+        """The best value so far of the spec's first metric, and whose it is: ``metric``, ``goal``, ``value``, ``task``, ``params`` and
+        ``isRunning``. None where no task has left it yet."""
+        best: dict[str, Any] | None = self.summary()["best"]
+        return best
+
+    @property
     def directory(self) -> str:
         """Logs and results lie below it."""
         return str(self.summary()["directory"])
