@@ -134,7 +134,7 @@ extension JobServer {
         _ body: @escaping @Sendable () throws(StoreError) -> Value
     ) async throws(ErrorReport) -> Value {
         do {
-            return try await BackgroundThread.value { () -> Result<Value, StoreError> in
+            return try await pace.value { () -> Result<Value, StoreError> in
                 do throws(StoreError) { return .success(try body()) } catch {
                     return .failure(error)
                 }

@@ -94,9 +94,9 @@ extension JobServer {
         unpublished.insert(id)
         guard !isPublishPlanned else { return }
         isPublishPlanned = true
-        Task { [weak self] in
+        pace.start { [weak self, pace] in
             // A cut-short pause only tells earlier.
-            try? await Task.sleep(for: .milliseconds(Self.publishInterval))
+            try? await pace.sleep(Self.publishInterval)
             await self?.publishAll()
         }
     }

@@ -16,11 +16,11 @@ extension JobServer {
         let connection = node.stateNumber
         let staysHere = node.spec == nil || node.sharesJobs == true && !places.isGang(id.task.job)
         let (line, number) = (node.line, node.lineNumber)
-        let done: @Sendable (String?) -> Void = { [weak self] problem in
-            Task { await self?.restored(id, on: name, connection, problem) }
+        let done: @Sendable (String?) -> Void = { [weak self, pace] problem in
+            pace.start { [weak self] in await self?.restored(id, on: name, connection, problem) }
         }
         do throws(SystemError) {
-            try BackgroundThread.run { [places] in
+            try pace.block { [places] in
                 guard
                     let checkpoint = TaskCheckpoint(
                         for: id, task: places.task(id.task, on: name),

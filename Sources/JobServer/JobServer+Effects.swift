@@ -52,7 +52,7 @@ extension JobServer {
         let ends = jobs.filter { state.job($0)?.isFinal == true }
         uncommitted.append(
             PendingCommit(effects: later, ends: ends, notifications: notifications))
-        store?.write(writes) { [inbox] in inbox.post(.committed) }
+        save(writes, .committed)
     }
 
     /// What may be told now.
@@ -125,9 +125,9 @@ extension JobServer {
     private func wake(at time: Timestamp) {
         wakeUp?.cancel()
         let pause = max(0, time.milliseconds - now.milliseconds)
-        wakeUp = Task { [inbox] in
+        wakeUp = pace.start { [inbox, pace] in
             // Cancelled means that another time was asked for.
-            guard (try? await Task.sleep(for: .milliseconds(pause))) != nil else { return }
+            guard (try? await pace.sleep(pause)) != nil else { return }
             inbox.post(.event(.tick))
         }
     }

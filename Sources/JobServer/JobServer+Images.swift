@@ -13,15 +13,15 @@ extension JobServer {
         fetching[reference, default: []].append(id)
         guard fetching[reference]?.count == 1 else { return }
         do {
-            try BackgroundThread.run { [self, seams] in
+            try pace.block { [self, seams, pace] in
                 let result: Result<StoredImage, ImageError>
                 do throws(ImageError) {
                     result = .success(
                         try seams.fetchImage(reference) { progress in
-                            Task { await self.progressed(reference, progress) }
+                            pace.start { await self.progressed(reference, progress) }
                         })
                 } catch { result = .failure(error) }
-                Task { await self.fetched(reference, result) }
+                pace.start { await self.fetched(reference, result) }
             }
         } catch {
             failed(fetching.removeValue(forKey: reference) ?? [], error)
@@ -50,16 +50,16 @@ extension JobServer {
     /// for. Where one came first, the image is fetched again.
     private func hold(_ image: StoredImage, for ids: [JobID]) {
         do {
-            try BackgroundThread.run { [self, seams] in
+            try pace.block { [self, seams, pace] in
                 for id in ids {
                     do throws(ImageError) {
                         guard try seams.holdImage(image, id) else {
-                            Task { await self.fetchImage(of: id) }
+                            pace.start { await self.fetchImage(of: id) }
                             continue
                         }
-                        Task { await self.ready([id], .success(image)) }
+                        pace.start { await self.ready([id], .success(image)) }
                     } catch {
-                        Task { await self.ready([id], .failure(error)) }
+                        pace.start { await self.ready([id], .failure(error)) }
                     }
                 }
             }

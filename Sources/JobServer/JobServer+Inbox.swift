@@ -24,6 +24,9 @@ final class Inbox: Sendable {
         var pause: Int64 = 0
     }
     private let contents = Mutex(Contents())
+    private let pace: ServerPace
+
+    init(_ pace: ServerPace) { self.pace = pace }
 
     var onWork: (@Sendable () async -> Void)? {
         get { contents.withLock { $0.onWork } }
@@ -48,9 +51,9 @@ final class Inbox: Sendable {
             return (onWork, contents.pause)
         }
         guard let (onWork, pause) = work else { return }
-        Task {
+        pace.start { [pace] in
             // Cancelled by nobody.
-            if pause > 0 { try? await Task.sleep(for: .milliseconds(pause)) }
+            if pause > 0 { try? await pace.sleep(pause) }
             await onWork()
         }
     }

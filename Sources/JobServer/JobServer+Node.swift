@@ -13,17 +13,16 @@ extension JobServer {
                 inbox.post(.node(name, event))
             }
             nodes[name] = NodeConnection(
-                name: name, spec: spec, line: line, files: try spec.map { _ in try files(of: name) }
-            )
+                name: name, spec: spec, line: line, files: spec == nil ? nil : try files(of: name))
             inbox.pause = Inbox.pause(nodes: nodes.count)
         } catch { throw ErrorReport(error: "the server cannot reach node \(name): \(error)") }
     }
 
-    private func files(of name: String) throws(SystemError) -> NodeFiles {
-        try NodeFiles(
-            place: { [places] in places.attempt($0, on: name) },
-            deliver: { [inbox] in inbox.post(.event(.exited(name, $0))) },
-            held: { [inbox] in inbox.post(.event(.nodeHeld(name, reason: $0))) })
+    private func files(of name: String) throws(SystemError) -> NodeFiles? {
+        try seams.bringFiles(
+            { [places] in places.attempt($0, on: name) },
+            { [inbox] in inbox.post(.event(.exited(name, $0))) },
+            { [inbox] in inbox.post(.event(.nodeHeld(name, reason: $0))) })
     }
 
     func receive(_ event: NodeLine.Event, from name: String, _ events: inout [ServerEvent]) {
@@ -96,8 +95,8 @@ extension JobServer {
         }
         files.intake(hello.exited)
         do throws(SystemError) {
-            try SharedJobs(in: directories.state + "/jobs").ask(open) { [weak self] answer in
-                Task { await self?.learn(name, number, sharesJobs: answer) }
+            try SharedJobs(in: directories.state + "/jobs").ask(open) { [weak self, pace] answer in
+                pace.start { [weak self] in await self?.learn(name, number, sharesJobs: answer) }
             }
         } catch { learn(name, number, sharesJobs: false) }
     }
@@ -135,7 +134,7 @@ extension JobServer {
     /// Tells the node of a job once a connection; false while what its tasks need is not there.
     private func announce(_ id: JobID, to name: String) -> Bool {
         guard let node = nodes[name], !node.announced.contains(id) else { return true }
-        guard let job = state.job(id), node.spec == nil || node.sharesJobs != nil,
+        guard let job = state.job(id), node.files == nil || node.sharesJobs != nil,
             let supplies = supplies(of: id, on: name)
         else { return false }
         var spec = job.spec

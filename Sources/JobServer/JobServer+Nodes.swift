@@ -111,6 +111,14 @@ extension JobServer {
 
     func write(_ writes: [StoreWrite]) {
         uncommitted.append(PendingCommit(effects: [], ends: []))
-        store?.write(writes) { [inbox] in inbox.post(.committed) }
+        save(writes, .committed)
+    }
+
+    /// All writes of rows go through here: `item` comes into the inbox once they are on disk. False where they never will be.
+    @discardableResult
+    func save(_ writes: [StoreWrite], _ item: Inbox.Item) -> Bool {
+        guard let saved = seams.saving() else { return false }
+        store?.write(writes) { [inbox] in saved { inbox.post(item) } }
+        return true
     }
 }

@@ -66,9 +66,9 @@ extension JobServer {
     func deliver(_ notification: StoredNotification) {
         guard let due = notification.due else { return }
         let pause = max(0, due.milliseconds - now.milliseconds)
-        Task { [weak self] in
+        pace.start { [weak self, pace] in
             // Cut short it is tried earlier.
-            if pause > 0 { try? await Task.sleep(for: .milliseconds(pause)) }
+            if pause > 0 { try? await pace.sleep(pause) }
             await self?.tell(notification)
         }
     }
@@ -82,7 +82,7 @@ extension JobServer {
             folder: directories.jobDirectory(job.id.rawValue) + "/notify")
         var problem: String?
         do {
-            problem = try await BackgroundThread.value { message.send() }
+            problem = try await pace.value { [seams] in seams.notify(message) }
         } catch { problem = "\(error)" }
         // Killed or ended meanwhile: the next server tells, perhaps once more.
         guard store != nil else { return }

@@ -24,7 +24,7 @@ extension JobServer {
     /// Whoever cancels one wants no more of them.
     func repeatSoon(_ job: JobRecord) {
         guard job.spec.repetition != nil, job.state != .cancelled else { return }
-        Task { await self.submitNext(after: job.id) }
+        pace.start { await self.submitNext(after: job.id) }
     }
 
     private func submitNext(after id: JobID) async {
@@ -45,7 +45,7 @@ extension JobServer {
                 if error.isUsage == true { return }
             }
             // A pause cut short only tries earlier.
-            try? await Task.sleep(for: .seconds(60))
+            try? await pace.sleep(60_000)
         }
     }
 }

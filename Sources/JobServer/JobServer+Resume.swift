@@ -47,7 +47,9 @@ extension JobServer {
         }
         places.note(id, spec)
         do {
-            try JobFolder.renew(request.source, of: id, in: directories)
+            if seams.writesFolder() {
+                try JobFolder.renew(request.source, of: id, in: directories)
+            }
         } catch {
             throw ErrorReport(error: "resume: \(error)")
         }

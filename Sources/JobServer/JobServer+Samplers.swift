@@ -9,7 +9,7 @@ internal import StateStore
 /// Of one job.
 struct OpenSampler {
     /// Nil while it is being started, or rests after it ended.
-    var process: SamplerProcess?
+    var process: SamplerLine?
     /// Of this job's processes; a former one's last words are void.
     var number = 0
     var isBusy = false
@@ -40,7 +40,7 @@ extension JobServer {
         guard !sampler.isAsked, !sampler.isBusy else { return }
         guard let process = sampler.process else {
             sampler.isBusy = true
-            Task { await self.startSampler(id) }
+            pace.start { await self.startSampler(id) }
             return
         }
         guard let job = state.job(id), let sample = job.spec.sweep.sample else { return }
@@ -74,8 +74,8 @@ extension JobServer {
                 let sample = job.spec.sweep.sample, let sampler = sample.sampler
             else { return }
             let number = (samplers[id]?.number ?? 0) + 1
-            let process = try SamplerProcess(
-                sampler, log: directories.jobDirectory(id.rawValue) + "/sampler.log"
+            let process = try seams.openSampler(
+                sampler, directories.jobDirectory(id.rawValue) + "/sampler.log"
             ) { [inbox] event in inbox.post(.sampler(id, number, event)) }
             process.send(Self.line(.hello(sample, job.spec.metrics)))
             for (index, point) in rows.points.enumerated() {
@@ -165,9 +165,9 @@ extension JobServer {
                     id, reason: "its sampler ended with status \(status)\(last) (see \(log))"))
         }
         samplers[id]?.isBusy = true
-        Task { [weak self] in
+        pace.start { [weak self, pace] in
             // Cut short it only tries earlier.
-            try? await Task.sleep(for: .milliseconds(100 << failures))
+            try? await pace.sleep(100 << failures)
             await self?.startSampler(id)
         }
     }

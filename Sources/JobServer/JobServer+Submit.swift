@@ -17,14 +17,18 @@ extension JobServer {
         try NetworkCheck.check(request.spec, count: expansion.count, held: state.heldPorts)
         var spec = request.spec
         spec.start = try firstStart(of: spec)
-        let folder = try JobFolder.stage(request.source, in: directories)
+        let folder = try JobFolder.stage(request.source, in: directories, seams)
         let draft = JobDraft(
             spec: spec, key: request.key, taskCount: expansion.count,
             dependencies: Self.bytes(of: dependencies), submitted: now)
         let inserted: InsertedJob
         do {
             inserted = try await withCheckedThrowingContinuation { continuation in
-                store.insert(draft) { continuation.resume(with: $0) }
+                guard let saved = seams.saving() else {
+                    return continuation.resume(
+                        throwing: ErrorReport(error: "the server is being ended"))
+                }
+                store.insert(draft) { result in saved { continuation.resume(with: result) } }
             }
         } catch {
             folder.discard()

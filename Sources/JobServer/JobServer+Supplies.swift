@@ -33,21 +33,23 @@ extension JobServer {
             return stream
         }
         do {
-            try BackgroundThread.run { [self, seams] in
+            try pace.block { [self, seams, pace] in
                 let result: Result<NodeSupplies, SupplyError>
                 do throws(SupplyError) {
                     result = .success(
                         try seams.supply(delivery) { news in
                             switch news {
                             case .progress(let text):
-                                Task { await self.supplyAdvanced(id, name, connection, text) }
+                                pace.start {
+                                    await self.supplyAdvanced(id, name, connection, text)
+                                }
                             // The inbox keeps the order: it is there before anything that comes of what is brought.
                             case .note(let text): self.inbox.post(.event(.jobNoted(id, text)))
                             }
                         })
                 } catch { result = .failure(error) }
                 let isCut = opened.isCut
-                Task { await self.supplied(id, name, connection, result, isCut: isCut) }
+                pace.start { await self.supplied(id, name, connection, result, isCut: isCut) }
             }
         } catch { supplied(id, name, connection, .failure(SupplyError(.passing, "\(error)"))) }
     }
@@ -97,9 +99,9 @@ extension JobServer {
             .exited(name, never),
         ])
         guard error.kind == .passing else { return }
-        Task { [weak self] in
+        pace.start { [weak self, pace] in
             // Cut short it only asks earlier.
-            try? await Task.sleep(for: .milliseconds(Self.supplyPause))
+            try? await pace.sleep(Self.supplyPause)
             await self?.forgetFailure(id, name)
         }
     }

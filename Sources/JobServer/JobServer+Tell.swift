@@ -102,7 +102,9 @@ extension JobServer {
         let settler = lastSettler
         let isOnDisk = await withCheckedContinuation { continuation in
             settlers[settler] = continuation
-            store?.write([]) { [inbox] in inbox.post(.settled(settler)) }
+            if !save([], .settled(settler)) {
+                settlers.removeValue(forKey: settler)?.resume(returning: false)
+            }
         }
         guard !isOnDisk else { return }
         throw ErrorReport(

@@ -17,7 +17,7 @@ internal import StateStore
 public actor JobServer {
     let directories: Directories
     let seams: ServerSeams
-    let inbox = Inbox()
+    let inbox: Inbox
     private let log = Logger(label: "martlet.server")
 
     var state = ServerState()
@@ -31,7 +31,8 @@ public actor JobServer {
     var nodes: [String: NodeConnection] = [:]
     /// Of this machine among them.
     var localName = ""
-    let startedAt = ServerClock()
+    let startedAt: ServerClock
+    var pace: ServerPace { seams.pace }
 
     let places: JobPlaces
     /// Until when somebody reads what attempts on other machines write, and where they run.
@@ -102,6 +103,8 @@ public actor JobServer {
     init(directories: Directories, seams: ServerSeams) {
         self.directories = directories
         self.seams = seams
+        inbox = Inbox(seams.pace)
+        startedAt = ServerClock(seams.pace)
         places = JobPlaces(directories)
     }
 
@@ -122,7 +125,9 @@ public actor JobServer {
     var now: Timestamp { startedAt.now }
 
     /// A line in the server's log, for whoever looks into what happened.
-    func note(_ text: String) { log.notice("\(text)") }
+    func note(_ text: String) {
+        if let note = seams.note { note(text) } else { log.notice("\(text)") }
+    }
 
     private func openStore() throws(ErrorReport) -> StateStore {
         do {
@@ -157,11 +162,17 @@ struct PendingCommit: Sendable {
 /// The wall clock at the start, carried on by one that nobody sets and that goes on while the machine sleeps, as
 /// `Task.sleep` does: setting the clock moves no deadline.
 struct ServerClock: Sendable {
-    private let wall = Clock.now()
-    private let boot = Clock.sinceBoot()
+    private let wall: Int64
+    private let boot: Int64
+    private let pace: ServerPace
+
+    init(_ pace: ServerPace) {
+        (wall, boot) = (pace.wall(), pace.sinceBoot())
+        self.pace = pace
+    }
 
     var now: Timestamp {
-        Timestamp(milliseconds: wall + Clock.sinceBoot() - boot)
+        Timestamp(milliseconds: wall + pace.sinceBoot() - boot)
     }
     var start: Timestamp { Timestamp(milliseconds: wall) }
 }

@@ -21,7 +21,7 @@ public enum NotificationTools {
 
 /// One try to tell somebody: files beside the job, and a shell that sends them, in a session of its own.
 struct NotificationMessage: Sendable {
-    private let notification: StoredNotification
+    let notification: StoredNotification
     private let notify: Notification
     private let summary: JobSummary
     private let folder: String

@@ -3,6 +3,13 @@ internal import JobModel
 internal import LinuxSystem
 internal import Synchronization
 
+/// The head's end of a line to a sampler, which lives as long as this does.
+struct SamplerLine: Sendable {
+    typealias Event = SamplerProcess.Event
+    let send: @Sendable ([UInt8]) -> Void
+    init(send: @escaping @Sendable ([UInt8]) -> Void) { self.send = send }
+}
+
 /// One process of a sampler, with a thread that reads and writes: neither a deaf nor a talkative one keeps anybody waiting. Ended and
 /// reaped when its owner goes.
 final class SamplerProcess: Sendable {

@@ -7,14 +7,25 @@ internal import NodeLink
 internal import OCISpec
 internal import Registry
 
-/// The two doors to the world that tests put something else behind: the node's agent and the image store.
+/// The doors to the world that tests put something else behind: every effect that leaves the server goes through one of them.
 struct ServerSeams: Sendable {
+    /// Time and threads.
+    var pace = ServerPace()
     /// Opens a line to a node's agent, nil being this machine's; what comes is delivered in order, on a thread of the line's
     /// own.
     var openNode:
         @Sendable (
             NodeSpec?, _ head: String, _ deliver: @escaping @Sendable (NodeLine.Event) -> Void
         ) throws -> NodeLine
+    /// Brings what the tasks of another machine leave; nil where that machine writes it here itself.
+    var bringFiles:
+        @Sendable (
+            _ place: @escaping @Sendable (AttemptID) -> String,
+            _ deliver: @escaping @Sendable ([ExitRecord]) -> Void,
+            _ held: @escaping @Sendable (String?) -> Void
+        ) throws(SystemError) -> NodeFiles? = { place, deliver, held throws(SystemError) in
+            try NodeFiles(place: place, deliver: deliver, held: held)
+        }
     /// Brings what a job needs to another machine. Blocks, and tells how far it is.
     var supply:
         @Sendable (SupplyDelivery, _ tell: @escaping @Sendable (SupplyNews) -> Void)
@@ -27,6 +38,26 @@ struct ServerSeams: Sendable {
             throws(ImageError) -> StoredImage
     /// Keeps an image where it is for a job; false where something of it has gone meanwhile. Blocks.
     var holdImage: @Sendable (StoredImage, JobID) throws(ImageError) -> Bool = { _, _ in true }
+    /// Starts a sampler, and tells what it says on a thread of its own.
+    var openSampler:
+        @Sendable (
+            ExternalSampler, _ log: String, _ tell: @escaping @Sendable (SamplerLine.Event) -> Void
+        ) throws -> SamplerLine = { sampler, log, tell in
+            let process = try SamplerProcess(sampler, log: log, tell: tell)
+            return SamplerLine { process.send($0) }
+        }
+    /// Tells somebody of a job: what failed, in a sentence, or nil. Blocks.
+    var notify: @Sendable (NotificationMessage) -> String? = { $0.send() }
+    /// Gets the lines of the server's log; nil for where all logs go.
+    var note: (@Sendable (String) -> Void)?
+    /// Asked before each write to the database, whose completion is then passed through what it returns; nil once nothing is to be
+    /// written any more.
+    var saving:
+        @Sendable () -> (@Sendable (_ completion: @escaping @Sendable () -> Void) -> Void)? = {
+            { $0() }
+        }
+    /// Asked before each change of the jobs' directories; false once nothing is to be changed any more.
+    var writesFolder: @Sendable () -> Bool = { true }
     /// Nothing of the job will be brought anywhere any more.
     var forgetMounts: @Sendable (JobID) -> Void = { _ in }
     var releaseImage: @Sendable (JobID) -> Void = { _ in }
