@@ -32,10 +32,24 @@ struct JobFolder {
         if seams.writesFolder() { rename(staged, jobs + "/\(id)") }
     }
 
+    /// Makes the directory of a job that has none: a server was killed, or the disk full, before it had its name. Where that fails
+    /// now, too, whoever needs it says so.
+    static func mend(_ id: JobID, in directories: Directories) {
+        try? Files.makeDirectories(directories.jobDirectory(id.rawValue) + "/tasks", mode: 0o755)
+    }
+
+    /// The job was there already; its directory gets this text where it has none.
+    func lend(to id: JobID) {
+        guard seams.writesFolder() else { return }
+        let text = "\(jobs)/\(id)/spec.yaml"
+        if !Files.exists(text) { rename(staged + "/spec.yaml", text) }
+    }
+
     /// Puts another text in the place of a job's, and keeps the former one beside it.
     static func renew(_ source: String, of id: JobID, in directories: Directories)
         throws(SystemError)
     {
+        mend(id, in: directories)
         let text = directories.jobDirectory(id.rawValue) + "/spec.yaml"
         var number = 1
         while Files.exists(text + ".\(number)") { number += 1 }

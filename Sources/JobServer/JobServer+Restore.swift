@@ -30,6 +30,7 @@ extension JobServer {
             logged[job.progress.id] = LoggedJob(
                 started: job.progress.started, ended: job.progress.ended)
             guard job.progress.ended == nil else { continue }
+            if seams.writesFolder() { JobFolder.mend(job.progress.id, in: directories) }
             do throws(ErrorReport) {
                 expansions[job.progress.id] = try await expansion(of: job.progress.id, job.spec)
             } catch { broken.append(.jobFailed(job.progress.id, reason: error.error)) }

@@ -40,8 +40,9 @@ extension JobServer {
             try await loadFollowed(dependencies)
             admit(inserted.id, draft, expansion, dependencies)
         } else {
-            folder.discard()
+            defer { folder.discard() }
             try await checkSame(request, inserted)
+            folder.lend(to: inserted.id)
         }
         var reply = SubmitReply(
             id: inserted.id, name: inserted.name, tasks: inserted.taskCount)

@@ -1,3 +1,4 @@
+import Foundation
 import ImageStore
 import JobModel
 import LinuxSystem
@@ -129,6 +130,34 @@ struct RestartTests {
         try Files.writeAtomically(folder + "/spec.yaml", "image: host".utf8)
         _ = try await head.start()
         #expect(try Files.names(in: head.directories.state + "/jobs").isEmpty)
+    }
+
+    @Test("a job whose directory a killed server had not come to place gets one, and its text")
+    func unplaced() async throws {
+        let head = Head()
+        defer { head.remove() }
+        let first = try await head.start()
+        let id = try await first.submit(key: "k")
+        let folder = head.directories.jobDirectory(id.rawValue)
+        try FileManager.default.removeItem(atPath: folder)
+
+        let second = try await head.start()
+        #expect(try Files.names(in: folder) == ["tasks"])
+        _ = try await second.submit(key: "k")
+        #expect(try Files.names(in: folder).sorted() == ["spec.yaml", "tasks"])
+        #expect(try Files.names(in: head.directories.state + "/jobs") == ["\(id)"])
+
+        // Of one that has ended as well.
+        head.node.connect()
+        await head.node.hears { $0.runs == ["1_0.1"] }
+        head.node.end(AttemptID.of("1_0.1"))
+        _ = try await second.await(id) { $0.state.isFinal }
+        try FileManager.default.removeItem(atPath: folder)
+        var spec = JobSpec(name: "job", image: "host", command: ["true"])
+        spec.sweep.grid = [.init(name: "i", values: .range(first: 1, last: 2))]
+        let request = ResumeRequest(spec: spec, source: "more", consents: false)
+        #expect(try await second.resume(request).added == 1)
+        #expect(try Files.text(folder + "/spec.yaml") == "more")
     }
 
     @Test("one server alone serves a database, from whatever run directory")
