@@ -111,6 +111,8 @@ extension JobServer {
             nodes[name]?.supplies[id] = nil
             let other = nodes[name]?.restored.filter { $0.task.job != id } ?? []
             nodes[name]?.restored = Set(other)
+            let named = nodes[name]?.named.filter { $0.task.job != id } ?? []
+            nodes[name]?.named = Set(named)
         }
         seams.forgetMounts(id)
         expansions[id] = nil

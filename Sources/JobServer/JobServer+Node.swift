@@ -40,6 +40,7 @@ extension JobServer {
             nodes[name]?.problem = nil
             // The hello decides anew what is told again.
             nodes[name]?.waiting = [:]
+            nodes[name]?.named = Set(hello.accepted).union(hello.exited.map(\.attempt))
             // What it has already is not to be laid over.
             nodes[name]?.restored = Set(hello.accepted)
             nodes[name]?.restoring = [:]

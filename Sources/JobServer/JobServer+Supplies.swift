@@ -106,8 +106,8 @@ extension JobServer {
         }
     }
 
-    /// Attempts that have not been sent, since something for them is still on its way, need not be asked back from the node, which does
-    /// not know them. Returns the others.
+    /// Attempts that have not been sent, since something for them is still on its way, need not be asked back from the node, where it does
+    /// not know them from an earlier connection. Returns the others.
     func takeBack(_ attempts: [AttemptID], from name: String, cancelled: Bool) -> [AttemptID] {
         var never: [ExitRecord] = []
         let time = now
@@ -116,12 +116,13 @@ extension JobServer {
             let place = waiting?.firstIndex { $0.attempt == id }
             if let place { nodes[name]?.waiting[id.task.job]?.remove(at: place) }
             let isHeld = place != nil || nodes[name]?.restoring.removeValue(forKey: id) != nil
-            if isHeld {
+            let isUnknown = isHeld && nodes[name]?.named.contains(id) != true
+            if isUnknown {
                 var record = ExitRecord(attempt: id, status: .neverStarted, ended: time)
                 record.cancelled = cancelled
                 never.append(record)
             }
-            return !isHeld
+            return !isUnknown
         }
         if !never.isEmpty { inbox.post(.event(.exited(name, never))) }
         return sent

@@ -21,6 +21,8 @@ struct NodeConnection: Sendable {
     var skills: Set<String> = []
     /// What was meant for it of jobs that cannot start there yet: their root filesystem is not known, or not on the node.
     var waiting: [JobID: [Dispatch]] = [:]
+    /// Attempts that its hello named: it has these, whatever of their job is still to be told.
+    var named: Set<AttemptID> = []
     /// Later attempts that have what former ones kept, and those to which it is being brought.
     var restored: Set<AttemptID> = []
     var restoring: [AttemptID: Dispatch] = [:]

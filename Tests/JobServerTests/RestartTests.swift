@@ -95,6 +95,34 @@ struct RestartTests {
         #expect(head.node.cancelled.isEmpty)
     }
 
+    @Test("what runs is ended on its node though its image is still fetched anew")
+    func cancelWhileImageIsFetched() async throws {
+        let head = Head()
+        defer { head.remove() }
+        let first = try await head.start()
+        head.node.connect()
+        let job = try await first.submit(2, image: "registry/image:tag")
+        await head.node.hears { $0.runs.count == 2 }
+        let running = AttemptID.of("1_0.1", "1_1.1")
+        head.node.start(running)
+        _ = try await first.await(job) { $0.counts.running == 2 }
+
+        head.images.close()
+        let second = try await head.start()
+        head.node.connect(accepted: running, started: running)
+        try await second.settle()
+        _ = try await second.cancel([TaskSelection(job: job)])
+        #expect(head.node.cancelled == ["1_0.1", "1_1.1"])
+        #expect(try await second.states(job) == [.running, .running])
+        for attempt in running {
+            var record = PretendedNode.end(attempt, code: 143)
+            record.cancelled = true
+            head.node.end(record)
+        }
+        #expect(try await second.await(job) { $0.state.isFinal }.state == .cancelled)
+        head.images.open()
+    }
+
     @Test("tasks may follow those of a job that ended before this server began")
     func eachOnAJobEndedBeforeThisServer() async throws {
         let head = Head()
