@@ -8,7 +8,7 @@ extension WholeWorld {
     /// What the servers noted and what they logged of jobs and tasks, for whoever looks into a violation.
     var story: [String] {
         let events = rows("SELECT * FROM events ORDER BY sequence") { row -> String in
-            let event = try EventReport(row)
+            let event = try EventReport(StoredRow(row))
             let task = event.job.map { "\($0)_\(event.task ?? -1).\(event.attempt ?? 0)" }
             let time = (row["time"] as Int64) - WholeThread.start
             return "\(time) \(event.kind) \(task ?? "") \(event.state ?? "") \(event.node ?? "")"
