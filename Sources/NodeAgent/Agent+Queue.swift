@@ -88,9 +88,15 @@ extension Agent {
         var waiting: [RunTask] = []
         // Who comes later does not take the CPUs for which an earlier one waits.
         var claimed = busyCPUs
+        let every = inventory.cpuCount
         var isBlocked = false
         for task in queue {
             let cpus = task.placement.cpus
+            // All are spoken for, mostly after a few of many.
+            if claimed.count >= every, !cpus.isEmpty {
+                waiting.append(task)
+                continue
+            }
             let fits =
                 !isBlocked && claimed.isDisjoint(with: cpus) && hasMemory(for: task)
             claimed.formUnion(cpus)
