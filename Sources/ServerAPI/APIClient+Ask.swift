@@ -5,9 +5,6 @@ internal import LinuxSystem
 /// Questions, and servers that go away under them: one that is being killed takes connections until its last thread has ended,
 /// and may end in the midst of an answer.
 extension APIClient {
-    /// Servers in a row that go away under one question.
-    private static let patience = 8
-
     func get<Reply: Decodable>(_ path: String) throws -> Reply {
         try persist { try exchange("GET", path, Data()) }
     }
@@ -27,15 +24,12 @@ extension APIClient {
 
     /// Tries again, with the next server, where one has gone away.
     private func persist<Result>(_ body: () throws -> Result) throws -> Result {
-        var tries = 0
+        var patience = patience
         while true {
             do { return try body() } catch {
-                tries += 1
                 guard let revive, error is SystemError || error is ServerGone,
-                    tries < Self.patience
+                    patience.bearsOneMore()
                 else { throw error }
-                // At once where it has ended, and not too often where it is about to.
-                if tries > 1 { usleep(10_000 << UInt32(tries)) }
                 try revive()
             }
         }

@@ -9,9 +9,14 @@ public struct APIClient: Sendable {
     let socketPath: String
     /// Brings the server back where it went away, for `APIClient+Ask.swift`.
     let revive: (@Sendable () throws -> Void)?
+    let patience: Patience
 
-    public init(socketPath: String, revive: (@Sendable () throws -> Void)? = nil) {
+    public init(
+        socketPath: String, patience: Patience = Patience(),
+        revive: (@Sendable () throws -> Void)? = nil
+    ) {
         self.socketPath = socketPath
+        self.patience = patience
         self.revive = revive
     }
 

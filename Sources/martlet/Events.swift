@@ -21,8 +21,6 @@ struct Events: ParsableCommand {
         help: "Begin behind this number; 0 for all that is kept. Without it, -f alone begins now.")
     var since: Int64?
 
-    private static let patience = 8
-
     func run() throws {
         var connection = try Connection.open()
         let selections = try connection.resolve(jobs)
@@ -32,22 +30,20 @@ struct Events: ParsableCommand {
                 hint: "martlet events \(part.job), and pick the lines of its tasks")
         }
         var last = since
-        // Streams in a row that broke off without an event.
-        var failures = 0
+        // With streams in a row that broke off without an event.
+        var patience = Patience()
         while true {
             do {
                 let stream = try connection.client.events(
                     since: last, jobs: selections.map(\.job), follow: follow)
                 while let event = try stream.next() {
-                    (last, failures) = (event.sequence, 0)
+                    (last, patience) = (event.sequence, Patience())
                     Terminal.write(event.json + "\n")
                 }
                 if stream.isComplete == true { return }
             } catch {
                 // Killed: what it had told is on disk, and the next one goes on behind it. One that is still dying may answer.
-                failures += 1
-                guard !(error is ErrorReport), failures < Self.patience else { throw error }
-                usleep(10_000 << UInt32(failures))
+                guard !(error is ErrorReport), patience.bearsOneMore() else { throw error }
                 connection = try Connection.open()
                 continue
             }

@@ -66,6 +66,9 @@ struct MountsTests {
             Sandbox.binaries + "/martlet", "image", "import", archive, "--tag", "box:1")
         let first = try run("first")
         #expect(first.status == 0, "\(first.errors)")
+        let note = "mount \(source): 1 socket, pipe or device is not on other machines: pipe"
+        #expect(first.errors.components(separatedBy: "note: \(note)\n").count == 2)
+        #expect(try sandbox.martlet("show", "first").output.contains(note))
         #expect(try Self.output(of: "first", 0, sandbox) == "value 1\npart\nalone\nheld\n")
         let used = Set(try sandbox.job("first").tasks.compactMap(\.node))
         #expect(used == ["node0", "node1"])

@@ -25,7 +25,9 @@ struct DyingServerTests {
     /// Counts how often somebody had to look for the next server.
     private static func client(_ server: DyingServer) -> (APIClient, Monitor<Int>) {
         let revivals = Monitor(0)
-        let client = APIClient(socketPath: server.path) { revivals.withLock { $0 += 1 } }
+        let client = APIClient(socketPath: server.path, patience: Patience(milliseconds: 0)) {
+            revivals.withLock { $0 += 1 }
+        }
         return (client, revivals)
     }
 
@@ -95,6 +97,15 @@ struct DyingServerTests {
         let spec = JobSpec(name: "j", image: "host", command: ["true"])
         #expect(try client.submit(SubmitRequest(spec: spec, source: "", key: "k")).id == JobID(7))
         #expect(server.asked.count == 2)
+    }
+
+    @Test("one who waits outlasts many servers that are killed meanwhile")
+    func manyDeaths() throws {
+        let (server, folder) = try Self.server()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let client = APIClient(socketPath: server.path) {}
+        try server.serve([DyingServer.Act](repeating: .hangUp, count: 12) + [.answer(Self.whole)])
+        #expect(try client.ends(of: [JobID(1)], count: 1, milliseconds: 0).isEmpty)
     }
 
     @Test("somebody who is never answered is told so")

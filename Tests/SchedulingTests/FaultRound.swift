@@ -177,7 +177,7 @@ struct FaultRound {
     private mutating func addPolicies(_ spec: inout JobSpec) {
         if chance(30) { spec.retry.timeFactor = 2 }
         if chance(30) { spec.retry.excludeNode = [.exit(1), .nodeLost] }
-        if chance(30) { spec.limits.timeOverMedian = 2 }
+        if chance(30) { (spec.limits.timeOverMedian, spec.stop.before) = (2, 500) }
         if chance(10) { spec.limits.total = 20_000 }
         if chance(20) { spec.limits.failures = .percent(50) }
         if chance(20) { spec.group = JobGroup(name: "g", parallel: 2) }

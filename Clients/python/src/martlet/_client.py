@@ -172,13 +172,18 @@ class Client:
 
     @staticmethod
     def _again(ask: Callable[[], _T]) -> _T:
-        """A server that was killed may still take a connection while it dies."""
-        for attempt in range(7):
+        """A server that was killed may still take a connection while it dies, and several may be killed under one long question."""
+        attempt, since = 0, time.monotonic()
+        while True:
             try:
                 return ask()
             except (ConnectionError, http.client.HTTPException):
-                time.sleep(0.01 * 2**attempt)
-        return ask()
+                if attempt == 0:
+                    since = time.monotonic()
+                attempt += 1
+                if attempt >= 8 and time.monotonic() - since > 15:
+                    raise
+                time.sleep(0.01 * 2 ** min(attempt, 6))
 
     # Questions
 
