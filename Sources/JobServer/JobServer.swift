@@ -117,6 +117,10 @@ public actor JobServer {
         self.store = store
         for note in store.notes { log.warning("\(note)") }
         JobFolder.sweep(directories)
+        for folder in [directories.run, directories.state + "/jobs", directories.data + "/surveys"]
+        {
+            Files.removeUnfinished(in: folder)
+        }
         try connect(try await restore(from: store), store)
         repeatEnded()
     }

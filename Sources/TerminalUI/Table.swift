@@ -50,6 +50,11 @@ public struct Table: Sendable {
 
 /// Numbers and durations as people read them.
 public enum Words {
+    /// `1 task`, `2 tasks`.
+    public static func count(_ number: Int, _ noun: String) -> String {
+        "\(number) \(noun)\(number == 1 ? "" : "s")"
+    }
+
     /// Seconds → `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`.
     public static func duration(_ seconds: Double) -> String {
         let whole = Int(seconds.rounded())

@@ -26,6 +26,7 @@ func serve(_ directories: Directories) throws {
         exit(3)
     }
     try lock.write("\(getpid())\n")
+    Files.removeUnfinished(in: directories.run)
     let limit = try OpenFileLimit()
     let systemRoot = ProcessEnvironment.all()["MARTLET_SYSROOT"] ?? "/"
     let agent = try Agent(directories: directories, systemRoot: systemRoot) {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import ImageStore
 internal import JobModel
+internal import TerminalUI
 
 struct ImageVerify: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -42,7 +43,7 @@ struct ImageVerify: ParsableCommand {
         let found =
             summary.damage.isEmpty ? "nothing is damaged" : "\(summary.damage.count) damaged"
         print(
-            "\(summary.images) images, \(summary.blobs) blobs, \(ImageDoor.layers(summary.layers)), "
+            "\(Words.count(summary.images, "image")), \(Words.count(summary.blobs, "blob")), \(ImageDoor.layers(summary.layers)), "
                 + "\(ImageDoor.size(summary.bytes)) read: \(found)")
     }
 

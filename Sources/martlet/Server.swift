@@ -113,7 +113,7 @@ struct Server: ParsableCommand {
             )
             Terminal.write("files      \(status.directory)\n")
             Terminal.write(
-                "jobs       \(status.activeJobs) active, \(status.counts.running) tasks running, \(status.counts.queued) queued\n"
+                "jobs       \(status.activeJobs) active, \(Words.count(status.counts.running, "task")) running, \(status.counts.queued) queued\n"
             )
             if let held = status.held { Terminal.write("held       \(held)\n") }
             for node in status.nodes {

@@ -20,6 +20,25 @@ import Testing
         #expect(try Files.names(in: folder.path) == ["file"])
     }
 
+    @Test func whatAKilledProcessHadBegunGoesOnceItIsCertainlyNobodys() throws {
+        // Beyond every pid: PID_MAX_LIMIT.
+        let nobody = 4_194_999
+        let old = [
+            "agent.head.new-\(nobody)-1x", "a-b.new-\(nobody)-z", "mine.new-\(getpid())-1x",
+            "new-\(nobody)-1", "x.new-\(nobody)", "x.new-y-1", "agent.head",
+        ]
+        let fresh = "agent.head.new-\(nobody)-2y"
+        for name in old + [fresh] { try Files.writeAtomically(folder.path + "/" + name, []) }
+        for name in old {
+            var times = [timespec(tv_sec: time(nil) - 3601, tv_nsec: 0), timespec()]
+            times[1] = times[0]
+            try checkErrno(utimensat(AT_FDCWD, folder.path + "/" + name, times, 0), "utimensat")
+        }
+        Files.removeUnfinished(in: folder.path)
+        #expect(try Set(Files.names(in: folder.path)) == Set(old[2...] + [fresh]))
+        Files.removeUnfinished(in: folder.path + "/none")
+    }
+
     @Test func aFailedAtomicWriteLeavesTheOldAndNoTemporary() throws {
         let path = folder.path + "/directory"
         try Files.makeDirectories(path + "/occupied")
