@@ -19,12 +19,30 @@ extension Cgroups {
         }
     }
 
-    static func holds(of mode: Mode) -> [Hold] {
+    static func holds(of mode: Mode) -> [Hold] { bases(of: mode).compactMap { Hold($0) } }
+
+    static func bases(of mode: Mode) -> [String] {
         switch mode {
-        case .v2(let base, _): [Hold(base)].compactMap { $0 }
-        case .v1(let bases): bases.values.compactMap { Hold($0) }
+        case .v2(let base, _): [base]
+        case .v1(let bases): bases.values.sorted()
         case .none: []
         }
+    }
+
+    /// Removes what the launcher before this one had, as it wrote down at `path`: one that was started from another session stood
+    /// elsewhere. Writes down what this one has. The caller has ended what that one left running.
+    static func succeed(_ path: String, with bases: [String]) {
+        let before = ((try? Files.text(path)) ?? "").split(separator: "\n").map(String.init)
+        for directory in before where !bases.contains(directory) {
+            // Another launcher's by now, where somebody holds it.
+            guard Owner(RootedPath.split(directory).name) != nil, let hold = Hold(directory) else {
+                continue
+            }
+            withExtendedLifetime(hold) { remove(directory) }
+        }
+        // Without it the next one looks only where it stands.
+        try? Files.writeAtomically(
+            path, bases.joined(separator: "\n").utf8, mode: 0o600, durable: false)
     }
 
     /// Removes directories of launchers that live no more.

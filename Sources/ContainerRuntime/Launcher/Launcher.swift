@@ -112,6 +112,7 @@ public final class Launcher {
         table = try ContainerTable(directory + Self.tableName)
         journal = try LauncherJournal(directory + "/launcher.journal")
         cgroups = Cgroups()
+        Cgroups.succeed(directory + "/launcher.cgroups", with: Cgroups.bases(of: cgroups.mode))
         filters = try SeccompFilters()
         trees = try PreparedTrees(directory: directory + "/mnt", runDirectory: directory)
         layers =

@@ -86,6 +86,29 @@ struct CgroupSweepTests {
     }
 
     @Test(.enabled(if: top != nil, "no cgroups to make"))
+    func whatTheLauncherBeforeHadElsewhereGoesByWhatItWroteDown() throws {
+        try Self.withParent { parent in
+            let folder = try Folder()
+            let file = folder.path + "/launcher.cgroups"
+            // The number is that of a launcher that may well live, in this namespace.
+            let own = "martlet-\(getpid())\(Cgroups.namespaceSuffix)"
+            mkdir(parent + "/session", 0o755)
+            let before = Self.make(parent + "/session", own)
+            let held = Self.make(parent, "martlet-47-\(Self.nowhere)")
+            let other = Self.make(parent, "other")
+            let hold = try #require(Cgroups.Hold(held))
+            Cgroups.succeed(file, with: [before, held, other, parent + "/gone"])
+            #expect([before, held, other].allSatisfy { Files.exists($0) })
+            let next = Self.make(parent, "martlet-48-\(Self.nowhere)")
+            Cgroups.succeed(file, with: [next])
+            #expect(!Files.exists(before))
+            #expect([held, other, next].allSatisfy { Files.exists($0) })
+            withExtendedLifetime(hold) {}
+            #expect(try Files.text(file) == next)
+        }
+    }
+
+    @Test(.enabled(if: top != nil, "no cgroups to make"))
     func aHoldGoesWithItsHolder() throws {
         try Self.withParent { parent in
             let directory = Self.make(parent, "martlet-46-\(Self.nowhere)")
