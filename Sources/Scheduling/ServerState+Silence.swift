@@ -40,7 +40,11 @@ extension ServerState {
     /// Of the nodes of one task, or of all of a job's that are with a node; by name.
     func silences(of id: JobID, index: Int? = nil) -> [NodeSilence] {
         guard let place = jobs.index(forKey: id) else { return [] }
-        let silent = nodes.filter { !$0.value.isConnected && $0.value.silentSince != nil }
+        // This machine's own agent is found or started in the first moments of a server, and is not silent until then.
+        let silent = nodes.filter {
+            !$0.value.isConnected && $0.value.silentSince != nil
+                && ($0.value.connection > 0 || $0.value.spec != nil)
+        }
         guard !silent.isEmpty, !jobs.values[place].live.isEmpty else { return [] }
         return silent.keys.sorted().compactMap { name in
             guard let node = silent[name], let since = node.silentSince else { return nil }

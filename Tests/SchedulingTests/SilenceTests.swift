@@ -77,6 +77,34 @@ struct SilenceTests {
         #expect(endless?.silentNodes?.first?.givenUp == nil)
     }
 
+    @Test(
+        "a server that has just begun waits for other machines, and finds its own agent without a word"
+    )
+    func restart() {
+        var job = RestoredJob(
+            NewJob(
+                id: JobID(1), spec: JobSpec(name: "j", image: "host", command: ["true"]),
+                taskCount: 1, submitted: Timestamp(milliseconds: 0)))
+        job.isWhole = true
+        job.tasks = [
+            .init(
+                index: 0, state: .running, budget: TaskBudget(attempt: 1),
+                placement: Placement(node: "a", cpus: [0], numaNodes: [0]), cancelRequested: false)
+        ]
+        var cluster = Cluster()
+        let incarnation = NodeIncarnation(agentEpoch: "a", launcherEpoch: "l", bootID: "b")
+        _ = cluster.state.restore([job], nodes: ["a": incarnation], now: cluster.now)
+        #expect(cluster.state.silenceText(of: JobID(1)) == nil)
+        cluster.connect("a", [1], accepted: [.of("1_0.1")])
+        cluster.apply(.nodeDisconnected("a", reason: "cut"))
+        #expect(cluster.state.silenceText(of: JobID(1)) != nil)
+
+        var other = Cluster()
+        _ = other.state.restore([job], nodes: ["a": incarnation], now: other.now)
+        other.apply(.nodeAdded(NodeSpec(name: "a", destination: "a")))
+        #expect(other.state.silenceText(of: JobID(1))?.contains(Self.silentSince) == true)
+    }
+
     @Test("of tasks on several nodes each is silent where one of its nodes is")
     func gangs() {
         var cluster = Cluster()
