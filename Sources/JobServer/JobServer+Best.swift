@@ -55,27 +55,29 @@ extension JobServer {
         bests[id] = nil
         changedBests.insert(id)
         guard state.job(id)?.spec.metrics.isEmpty == false else { return }
-        Task { await self.readBest(of: id) }
+        Task { [weak self] in await self?.readBest(of: id) }
     }
 
     private func readBest(of id: JobID) async {
-        // What cannot be read is no best; the next end is compared with nothing then.
-        try? await settle()
-        guard let goal = state.job(id)?.spec.metrics.first, let store,
-            let found = try? await read({ () throws(StoreError) in
-                try store.best(of: id, by: goal)
-            }),
-            let job = state.job(id), job.spec.metrics.first == goal
-        else { return }
-        // Meanwhile it may have begun anew, or another may have ended.
-        guard !job.isLoaded || job.state(of: found.index).isFinal,
-            bests[id].map({ goal.isBetter(found.value, than: $0.value) }) ?? true
-        else { return }
-        bests[id] = BestReport(
-            goal, found.value, task: found.index,
-            params: params(of: TaskID(job: id, index: found.index)))
-        write([.best(id, bests[id])])
-        publish(id)
+        while let store, let goal = state.job(id)?.spec.metrics.first {
+            // Where nothing can be written or read there is no best until the next end, or the next server.
+            guard (try? await settle()) != nil,
+                let found = try? await read({ () throws(StoreError) in
+                    try store.best(of: id, by: goal)
+                }),
+                let job = state.job(id), job.spec.metrics.first == goal
+            else { return }
+            // Begun anew meanwhile, which is on disk after the next look.
+            if job.isLoaded, !job.state(of: found.index).isFinal { continue }
+            guard bests[id].map({ goal.isBetter(found.value, than: $0.value) }) ?? true else {
+                return
+            }
+            bests[id] = BestReport(
+                goal, found.value, task: found.index,
+                params: params(of: TaskID(job: id, index: found.index)))
+            write([.best(id, bests[id])])
+            return publish(id)
+        }
     }
 
     /// Among those that ended and those that run.
