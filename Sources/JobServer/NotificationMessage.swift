@@ -112,6 +112,12 @@ struct NotificationMessage: Sendable {
             "job \(summary.id), \(summary.name): \(what)",
             "tasks: " + counts.joined(separator: ", "),
         ]
+        if let best = summary.best {
+            let point = best.params.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            lines.append(
+                "best \(best.metric): \(best.value), task \(best.task)"
+                    + (point.isEmpty ? "" : " (\(point.joined(separator: " ")))"))
+        }
         if let reason = summary.reason { lines.append(reason) }
         if let failure = summary.lastFailure { lines.append("last failure: \(failure)") }
         lines += ["files: \(summary.directory)", "martlet show \(summary.id)", "martlet report"]

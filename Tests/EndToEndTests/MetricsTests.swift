@@ -35,7 +35,8 @@ struct MetricsTests {
         let sandbox = try Sandbox()
         defer { sandbox.close() }
         let file = try sandbox.write("books.yaml", Self.spec)
-        let run = try sandbox.martlet("run", file)
+        let told = sandbox.folder + "/told"
+        let run = try sandbox.martlet("run", file, "--notify", "cat > \(told)")
         #expect(run.status == 0, "\(run.errors)")
         #expect(run.errors.contains("books (1): 3/3, best val_loss 6.1 · task 0 · seed=1"))
         #expect(run.errors.contains("no task has left gone; `martlet show 1_0`"))
@@ -46,6 +47,9 @@ struct MetricsTests {
         #expect(shown.contains("acc         0.3") && shown.contains("val_loss    6.3"))
         #expect(shown.contains("gone        missing: no line of the output has a number"))
         #expect(try sandbox.martlet("logs", "books_1").output.hasSuffix("val_loss=6.2\n"))
+        try sandbox.waitUntil("the best is told of") {
+            Machine.text(told).contains("best val_loss: 6.1, task 0 (seed=1)\n")
+        }
         let best = try #require(
             try sandbox.json(["show", "1", "--json"])["best"] as? [String: Any])
         #expect(best["value"] as? Double == 6.1 && best["isRunning"] as? Bool == false)
