@@ -145,6 +145,28 @@ struct MetricSourceTests {
         #expect(TaskMetrics.values(of: goals, attempt.directories) == ["m": 5, "n": 2])
     }
 
+    @Test("lines that take long come fewer at a time, and none is lost between two looks")
+    func slices() throws {
+        let attempt = try Attempt()
+        let lines = (0..<2000).map { "line \($0)" }
+        try attempt.write(attempt.directories.stdout, lines.joined(separator: "\n").utf8)
+        var follower = LineFollower(attempt.directories.stdout, longestLine: 100)
+        for _ in 0..<20 { follower.note(milliseconds: 1000) }
+        var found: [String] = []
+        var looks = 0
+        while true {
+            let look = follower.read()
+            looks += 1
+            found += look.lines.map { String(decoding: $0, as: UTF8.self) }
+            if look.isAtEnd { break }
+        }
+        #expect(looks == 5 && found == lines.dropLast(), "the last has no end yet")
+        for _ in 0..<20 { follower.note(milliseconds: 0) }
+        try attempt.write(attempt.directories.stdout, (lines + lines).joined(separator: "\n").utf8)
+        let rest = follower.read()
+        #expect(rest.isAtEnd && rest.lines.count == 2000)
+    }
+
     @Test("a search's steps are the matches, in the output that had the first")
     func followed() throws {
         let attempt = try Attempt()
