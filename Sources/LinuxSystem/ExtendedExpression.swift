@@ -38,7 +38,10 @@ public final class ExtendedExpression {
     }
 
     /// What the first group matched, for each match in the line where it took part, in their order. NUL bytes are bytes like others.
-    public func firstGroups(in line: ArraySlice<UInt8>) -> [Range<Int>] {
+    /// - Parameter deadline: of `Clock.monotonic()`; matches that would be looked for later are left out.
+    public func firstGroups(in line: ArraySlice<UInt8>, until deadline: Int64 = .max)
+        -> [Range<Int>]
+    {
         var found: [Range<Int>] = []
         line.withUnsafeBytes { bytes in
             guard let base = bytes.bindMemory(to: CChar.self).baseAddress else { return }
@@ -60,6 +63,8 @@ public final class ExtendedExpression {
                 }
                 // An empty match is not found a second time.
                 start = max(Int(matches.0.rm_eo), start + 1)
+                // Each match may take the square of the line's length, and there may be as many as it has bytes.
+                if Clock.monotonic() >= deadline { return }
             }
         }
         return found

@@ -30,7 +30,8 @@ enum LogMetrics {
                 let (bytes, isWhole) = end(of: path, size)
                 search(bytes, isWhole: isWhole, until: deadline) { line in
                     open.removeAll { name, expression in
-                        guard let match = expression.firstGroups(in: line).last else {
+                        guard let match = expression.firstGroups(in: line, until: deadline).last
+                        else {
                             return false
                         }
                         values[name] = number(line[match]) ?? .nan

@@ -6,6 +6,9 @@ struct RungFollower {
     /// Bytes; what is longer is no line of metrics.
     static let longestLine = 1 << 16
 
+    /// Milliseconds that one line of output may take.
+    private static let patience: Int64 = 100
+
     private let policy: SearchPolicy
     /// Of a metric in the output; nil for one in a metrics file.
     private let expression: ExtendedExpression?
@@ -64,7 +67,10 @@ struct RungFollower {
     private func matches(of expression: ExtendedExpression, _ line: ArraySlice<UInt8>)
         -> [(step: Double?, value: Double?)]
     {
-        expression.firstGroups(in: line).map { (nil, LogMetrics.number(line[$0])) }
+        let deadline = Clock.monotonic() + Self.patience
+        return expression.firstGroups(in: line, until: deadline).map {
+            (nil, LogMetrics.number(line[$0]))
+        }
     }
 
     private func fields(_ line: ArraySlice<UInt8>) -> [(step: Double?, value: Double?)] {

@@ -22,6 +22,14 @@ struct ExtendedExpressionTests {
         #expect(try Self.groups("a=(1)", "").isEmpty)
     }
 
+    @Test("matches are looked for until a deadline")
+    func deadline() throws {
+        let line = Array(String(repeating: "a", count: 100).utf8)[...]
+        let expression = try ExtendedExpression("(a)")
+        #expect(expression.firstGroups(in: line).count == 100)
+        #expect(expression.firstGroups(in: line, until: 0) == [0..<1])
+    }
+
     @Test("what does not compile says why, and groups are counted")
     func malformed() throws {
         let error = #expect(throws: ExtendedExpression.Malformed.self) {

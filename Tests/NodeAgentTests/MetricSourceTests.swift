@@ -75,6 +75,8 @@ struct MetricSourceTests {
         let line = String(repeating: "a", count: LogMetrics.longestLine) + "\n"
         let text = String(repeating: line, count: 1000)
         #expect(try attempt.found("(a|aa)+b", stdout: text) == nil)
+        // As many matches as there are bytes, each as slow.
+        #expect(try attempt.found("(a|aa)+b|a", stdout: text) == nil)
     }
 
     @Test("a file has one number, or JSON with it at a path")
