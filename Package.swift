@@ -287,10 +287,13 @@ let package = Package(
             name: "JobServerTests",
             dependencies: [
                 "FaultyDisk", "ImageStore", "JobModel", "JobServer", "LinuxSystem", "NodeAgent",
-                "NodeLink", "OCISpec", "Scheduling", "ServerAPI", "StateStore", "Threads",
-                "TreeSync",
+                "NodeLink", "OCISpec", "Scheduling", "StateStore", "Threads", "TreeSync",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ServerAPITests",
+            dependencies: ["JobModel", "LinuxSystem", "ServerAPI", "Threads"],
             swiftSettings: strict),
         .testTarget(
             name: "DeliveryTests",

@@ -38,6 +38,16 @@ public struct JobDecisions: Sendable, Hashable, Codable {
 
     public var isEmpty: Bool { self == JobDecisions() }
 
+    /// The same, where a clock was ahead that has been set right since.
+    public func beforeOrAt(_ now: Timestamp) -> JobDecisions {
+        var decisions = self
+        decisions.totalSince = totalSince.map { min($0, now) }
+        decisions.pauses = pauses?.map { pause in
+            Pause(from: min(pause.from, now), to: pause.to.map { min($0, now) })
+        }
+        return decisions
+    }
+
     /// Milliseconds of the pauses that have ended, as far as they lie between two moments.
     public func pausedTime(from start: Timestamp, to end: Timestamp? = nil) -> Int64 {
         (pauses ?? []).reduce(0) { sum, pause in

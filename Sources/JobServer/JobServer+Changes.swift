@@ -1,6 +1,7 @@
 public import JobModel
 internal import LinuxSystem
 internal import Scheduling
+internal import StateStore
 
 extension JobServer {
     /// Changes are told at most this often, in milliseconds, but for a job's end: nobody reads faster, and each telling costs
@@ -86,7 +87,7 @@ extension JobServer {
 
     func version(of id: JobID) -> Int64 {
         // Above those of every earlier server, at up to a thousand changes a millisecond.
-        versions[id] ?? startedAt.start.milliseconds * 1024
+        versions[id] ?? (store?.epoch ?? startedAt.start.milliseconds) * 1024
     }
 
     func publish(_ id: JobID) {

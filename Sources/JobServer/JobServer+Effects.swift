@@ -126,7 +126,8 @@ extension JobServer {
 
     private func wake(at time: Timestamp) {
         wakeUp?.cancel()
-        let pause = max(0, time.milliseconds - now.milliseconds)
+        // The wall clock may be set meanwhile, and nobody says so.
+        let pause = min(max(0, time.milliseconds - now.milliseconds), 60_000)
         wakeUp = pace.start { [inbox, pace] in
             // Cancelled means that another time was asked for.
             guard (try? await pace.sleep(pause)) != nil else { return }

@@ -98,8 +98,17 @@ extension JobServer {
         if !events.isEmpty { apply(events) }
     }
 
+    /// Small steps are those of a clock that is kept right (adjtime(3), and what the two clocks' rounding makes).
+    private func clockSet() -> [ServerEvent] {
+        let ahead = startedAt.wallAhead
+        guard abs(ahead - wallAhead) >= 500 else { return [] }
+        wallAhead = ahead
+        note("the clock is \(ahead) ms ahead of when this server started: starts go by it")
+        return [.clockSet(ahead)]
+    }
+
     func apply(_ events: [ServerEvent]) {
-        carryOut(state.apply(events, now: now))
+        carryOut(state.apply(clockSet() + events, now: now))
         steerSamplers()
     }
 }

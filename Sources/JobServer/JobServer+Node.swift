@@ -9,7 +9,8 @@ extension JobServer {
     /// - Parameter spec: nil for this machine's own agent.
     func connect(_ name: String, spec: NodeSpec?, _ store: StateStore) throws(ErrorReport) {
         do {
-            let line = try seams.openNode(spec, try store.identity()) { [inbox] event in
+            let head = ServerSeams.Head(identity: try store.identity(), epoch: store.epoch)
+            let line = try seams.openNode(spec, head) { [inbox] event in
                 inbox.post(.node(name, event))
             }
             nodes[name] = NodeConnection(

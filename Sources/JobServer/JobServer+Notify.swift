@@ -59,7 +59,13 @@ extension JobServer {
     func restoreNotifications(from store: StateStore) async throws(ErrorReport) {
         let known = try await read { () throws(StoreError) in try store.notifications() }
         told = Set(known.map(\.key))
-        for notification in known where notification.due != nil { deliver(notification) }
+        for var notification in known {
+            guard let due = notification.due else { continue }
+            // The clock may have been set back since.
+            let latest = Timestamp(milliseconds: now.milliseconds + Self.longestPatience)
+            notification.due = min(due, latest)
+            deliver(notification)
+        }
     }
 
     /// Nobody waits for it.

@@ -8,7 +8,7 @@ extension JobServer {
     /// When a job of this spec begins first.
     func firstStart(of spec: JobSpec) throws(ErrorReport) -> Timestamp? {
         guard let rule = spec.repetition, spec.start == nil else { return spec.start }
-        if let next = rule.next(after: now) { return next }
+        if let next = rule.next(after: wallTime) { return next }
         throw ErrorReport(
             error: "repeat: '\(rule.text)' never comes", hint: "look at its day and month",
             isUsage: true)

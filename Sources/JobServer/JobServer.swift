@@ -33,6 +33,8 @@ public actor JobServer {
     var localName = ""
     let startedAt: ServerClock
     var pace: ServerPace { seams.pace }
+    /// How far the wall clock was ahead of it when that was last looked at.
+    var wallAhead: Int64 = 0
 
     let places: JobPlaces
     /// Until when somebody reads what attempts on other machines write, and where they run.
@@ -67,7 +69,7 @@ public actor JobServer {
     // JobServer+Sessions.swift
     var sessions: [Int64: OpenSession] = [:]
     /// Above the numbers of every earlier server: a node may still hold one of those.
-    lazy var lastSession = startedAt.start.milliseconds
+    lazy var lastSession = store?.epoch ?? startedAt.start.milliseconds
 
     var versions: [JobID: Int64] = [:]
     var waiters: [JobID: [Int: CheckedContinuation<Void, Never>]] = [:]
@@ -128,6 +130,11 @@ public actor JobServer {
     /// Milliseconds since 1970 that never run backwards while this server lives.
     var now: Timestamp { startedAt.now }
 
+    /// What a person's clock says, for times of day: it may be set while the server lives.
+    var wallTime: Timestamp {
+        Timestamp(milliseconds: now.milliseconds + startedAt.wallAhead)
+    }
+
     /// A line in the server's log, for whoever looks into what happened.
     func note(_ text: String) {
         if let note = seams.note { note(text) } else { log.notice("\(text)") }
@@ -175,8 +182,9 @@ struct ServerClock: Sendable {
         self.pace = pace
     }
 
-    var now: Timestamp {
-        Timestamp(milliseconds: wall + pace.sinceBoot() - boot)
-    }
+    var now: Timestamp { Timestamp(milliseconds: wall + pace.sinceBoot() - boot) }
     var start: Timestamp { Timestamp(milliseconds: wall) }
+
+    /// Milliseconds by which the wall clock has been set forward since the start.
+    var wallAhead: Int64 { pace.wall() - wall - (pace.sinceBoot() - boot) }
 }

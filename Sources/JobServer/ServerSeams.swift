@@ -9,13 +9,19 @@ internal import Registry
 
 /// The doors to the world that tests put something else behind: every effect that leaves the server goes through one of them.
 struct ServerSeams: Sendable {
+    /// Who opens a line: the database that a server has, and which opening of it this is.
+    struct Head: Sendable {
+        var identity: String
+        var epoch: Int64
+    }
+
     /// Time and threads.
     var pace = ServerPace()
     /// Opens a line to a node's agent, nil being this machine's; what comes is delivered in order, on a thread of the line's
     /// own.
     var openNode:
         @Sendable (
-            NodeSpec?, _ head: String, _ deliver: @escaping @Sendable (NodeLine.Event) -> Void
+            NodeSpec?, _ head: Head, _ deliver: @escaping @Sendable (NodeLine.Event) -> Void
         ) throws -> NodeLine
     /// Brings what the tasks of another machine leave; nil where that machine writes it here itself.
     var bringFiles:
@@ -91,10 +97,10 @@ struct ServerSeams: Sendable {
             warn("MARTLET_MOUNT_BUDGET: '\(budgetText)' is no size such as 50GiB; none holds")
         }
         let mounts = MountDelivery(directories, budget: mountBudget?.bytes, warn: warn)
-        let (budget, epoch) = (ConnectionBudget(), Clock.now())
+        let budget = ConnectionBudget()
         return ServerSeams(
             openNode: { spec, head, deliver in
-                var hello = HeadHello.ofThisProcess(head: head, epoch: epoch)
+                var hello = HeadHello.ofThisProcess(head: head.identity, epoch: head.epoch)
                 guard let spec else {
                     return try NodeLine(
                         agentAt: directories.agentSocket, log: directories.run + "/agent.log",

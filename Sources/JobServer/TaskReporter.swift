@@ -35,7 +35,9 @@ struct TaskReporter: Sendable {
                 index: index, state: state(index, row), params: params(index),
                 metrics: row?.metrics ?? [:],
                 seconds: row.flatMap { row in
-                    row.started.flatMap { started in row.ended?.seconds(since: started) }
+                    row.started.flatMap { started in
+                        (row.ended?.seconds(since: started)).map { max(0, $0) }
+                    }
                 })
         }
         let goals = job.spec.metrics

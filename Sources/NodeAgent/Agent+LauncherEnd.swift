@@ -51,6 +51,7 @@ extension Agent {
             attempt: id, status: .lost("the launcher died"),
             ended: Timestamp(milliseconds: Clock.now()))
         record.started = live[id]?.started?.started
+        if let started = record.started { record.ended = max(record.ended, started) }
         reportWithFiles(record)
     }
 

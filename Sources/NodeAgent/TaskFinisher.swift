@@ -28,7 +28,7 @@ struct TaskFinisher {
         guard let json = try? Files.read(directories.exitRecord),
             let record = try? JSONDecoder().decode(ExitRecord.self, from: Data(json)),
             record.attempt == attempt, record.started?.milliseconds == exit.started,
-            record.ended.milliseconds == exit.ended
+            record.ended == Self.record(exit, attempt).ended
         else { return nil }
         // The file lies where the task's user can reach it: it may lose a success, and never make one.
         if case .lost = record.status { return record }
@@ -67,7 +67,8 @@ struct TaskFinisher {
     static func record(_ exit: ContainerExit, _ attempt: AttemptID) -> ExitRecord {
         var record = ExitRecord(
             attempt: attempt, status: ExitStatus(exit.status),
-            ended: Timestamp(milliseconds: exit.ended))
+            // Launchers of older versions read the wall clock twice, and somebody may have set it back meanwhile.
+            ended: Timestamp(milliseconds: max(exit.started, exit.ended)))
         record.started = Timestamp(milliseconds: exit.started)
         record.timedOut = exit.timedOut
         record.cancelled = exit.stopped

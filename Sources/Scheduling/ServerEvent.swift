@@ -57,6 +57,8 @@ public enum ServerEvent: Sendable {
     /// Queue the selected tasks again that ended in one of these states.
     case retryRequested(TaskSelection, Set<TaskState>)
 
+    /// Somebody has set the wall clock, which is now so many milliseconds ahead of the server's own.
+    case clockSet(Int64)
     /// Nothing can be written (the disk is full): start nothing until `.released`.
     case held(String)
     case released

@@ -2,7 +2,10 @@ import DequeModule
 import JobModel
 
 extension ServerState {
-    mutating func start(_ record: StartRecord, on node: String) {
+    mutating func start(_ record: StartRecord, on node: String, _ now: Timestamp) {
+        // The node's clock may be fast: what counts from the start on would begin in times to come.
+        var record = record
+        record.started = min(record.started, now)
         let task = record.attempt.task
         guard let live = jobs[task.job]?.live[task.index], live.attempt == record.attempt.number
         else { return }
@@ -24,7 +27,9 @@ extension ServerState {
         guard live.started == nil else { return }
         jobs[task.job]?.live[task.index]?.started = record.started
         jobs[task.job]?.tasks[task.index] = .running
-        noteFirstStart(task.job) { $0.noteStart(record.started) }
+        // Or slow, and the time of the whole job would be over before it began.
+        let first = max(record.started, lanes[lane]?.opened ?? record.started)
+        noteFirstStart(task.job) { $0.noteStart(first, now) }
         outbox.changed.insert(task.job)
     }
 
@@ -68,7 +73,7 @@ extension ServerState {
         }
         if !live.cancelRequested, !record.isSuccess { record.stopped = live.stopping }
         jobs.values[place].live[task.index] = nil
-        noteFirstStart(task.job) { $0.noteDuration(of: record) }
+        noteFirstStart(task.job) { $0.noteDuration(of: record, now) }
         let history = jobs.values[place].history[task.index]
         let memory = history?.memory ?? jobs.values[place].spec.resources.memory
         if record.timedOut, record.timeLimit == nil {
@@ -217,17 +222,19 @@ extension ServerState {
 
 extension JobRecord {
     /// A moving mean over about the last eight attempts.
-    mutating func noteDuration(of record: ExitRecord) {
+    mutating func noteDuration(of record: ExitRecord, _ now: Timestamp) {
         guard let started = record.started, record.status != .neverStarted else { return }
         let pauses = decisions.pausedTime(from: started, to: record.ended)
         let duration = Double(max(0, record.ended.milliseconds - started.milliseconds - pauses))
         meanDuration = meanDuration.map { $0 + (duration - $0) / 8 } ?? duration
         if record.isSuccess { durations.add(Int64(duration)) }
         if spec.limits.timeOverMedian != nil { durations.measure() }
-        noteStart(started)
+        noteStart(started, now)
     }
 
-    mutating func noteStart(_ moment: Timestamp) {
+    /// Whatever a node's clock says, it was after the submit and is not to come.
+    mutating func noteStart(_ moment: Timestamp, _ now: Timestamp) {
+        let moment = min(max(moment, submitted), now)
         started = started.map { min($0, moment) } ?? moment
     }
 }

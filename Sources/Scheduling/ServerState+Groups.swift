@@ -17,16 +17,18 @@ extension ServerState {
 
     // MARK: Jobs that begin at a time
 
+    /// By the clock of `now`, whatever the wall clock is.
     var nextStart: Timestamp? {
         timely.compactMap { id in
             jobs.index(forKey: id).flatMap { jobs.values[$0].waitsUntil }
-        }.min()
+        }.min().map { Timestamp(milliseconds: $0.milliseconds - wallAhead) }
     }
 
     mutating func beginDue(_ now: Timestamp) {
+        let wall = Timestamp(milliseconds: now.milliseconds + wallAhead)
         for id in timely {
             guard let place = jobs.index(forKey: id), let due = jobs.values[place].waitsUntil,
-                due <= now
+                due <= wall
             else { continue }
             jobs.values[place].waitsUntil = nil
             needsPlan = true

@@ -13,7 +13,7 @@ extension ServerState {
         let accepted = Set(hello.accepted)
         let remembers = known.map { hello.incarnation.remembers(since: $0) } ?? true
         bringBack(name, except: accepted, remembers: remembers, lastHeard: lastHeard, now)
-        for record in hello.started { start(record, on: name) }
+        for record in hello.started { start(record, on: name, now) }
         tellAgain(name, accepted)
         for job in active { outbox.changed.insert(job) }
     }

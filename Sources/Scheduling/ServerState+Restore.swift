@@ -105,11 +105,12 @@ extension ServerState {
     private mutating func add(_ restored: RestoredJob, _ now: Timestamp) {
         let id = restored.job.id
         var record = JobRecord(restored.job)
-        record.started = restored.started
+        // By the clock of an earlier server, which may have been ahead: nothing that lasts from then on is to last longer.
+        record.started = restored.started.map { min($0, now) }
         record.ended = restored.ended
         record.digest = restored.digest
         record.failure = restored.failure
-        record.decisions = restored.decisions
+        record.decisions = restored.decisions.beforeOrAt(now)
         if !restored.decisions.isEmpty { record.takeDecisions() }
         record.points = restored.points
         guard restored.isWhole else {
@@ -170,7 +171,7 @@ extension ServerState {
         let id = TaskID(job: id, index: task.index)
         let tries = budget.failures + budget.losses
         if let ended = task.ended, tries > 0,
-            case let due = ended.milliseconds + backoff.delay(before: tries + 1, of: id),
+            case let due = min(ended, now).milliseconds + backoff.delay(before: tries + 1, of: id),
             due > now.milliseconds
         {
             postpone(id, until: Timestamp(milliseconds: due))

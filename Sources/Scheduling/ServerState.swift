@@ -66,6 +66,8 @@ public struct ServerState: Sendable {
     public internal(set) var heldReason: String?
     var outbox = Outbox()
     private var announcedWake: Timestamp?
+    /// Milliseconds that the wall clock is ahead of `now`: only what a person gave as a time of day goes by it.
+    var wallAhead: Int64 = 0
 
     public init() {}
 
@@ -125,7 +127,7 @@ public struct ServerState: Sendable {
         case .nodeUndrained(let node): undrain(node)
         case .nodeRemoved(let node): remove(node, now)
         case .started(let node, let records):
-            for record in records { start(record, on: node) }
+            for record in records { start(record, on: node, now) }
         case .exited(let node, let records): for record in records { end(record, on: node, now) }
         case .reached(let node, let records):
             for record in records { reach(record, on: node) }
@@ -144,6 +146,7 @@ public struct ServerState: Sendable {
         case .retryRequested(let selection, let states): retry(selection, states, now)
         case .held(let reason): hold(reason)
         case .released: hold(nil)
+        case .clockSet(let ahead): wallAhead = ahead
         case .tick: tick(now)
         }
     }

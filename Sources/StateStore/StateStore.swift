@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import GRDB
 internal import JobModel
+internal import LinuxSystem
 
 /// What the server must not forget, in SQLite: jobs, the tasks that were touched, and nodes.
 ///
@@ -13,6 +14,9 @@ public final class StateStore: Sendable {
     let writer: DatabaseQueue
     let reader: DatabaseQueue
     private let queue: CommitQueue
+    /// Greater than that of every earlier opening of this database, and the time of this one in milliseconds since 1970 where the
+    /// clock was not set back meanwhile.
+    public let epoch: Int64
     /// What was found at the opening that somebody should know of.
     public let notes: [String]
 
@@ -39,7 +43,8 @@ public final class StateStore: Sendable {
 
     init(
         path: String, firstJob: Int64 = 1, events: EventLimits = .standard, mode: JournalMode,
-        patience: Double, onCondition: @escaping @Sendable (Condition) -> Void
+        patience: Double, now: Int64 = Clock.now(),
+        onCondition: @escaping @Sendable (Condition) -> Void
     ) throws(StoreError) {
         try DatabaseFile.check(path, isNew: firstJob == 1)
         notes = try DatabaseFile.keepDamagedJournal(of: path)
@@ -47,9 +52,10 @@ public final class StateStore: Sendable {
             let writer = try DatabaseQueue(path: path, configuration: mode.writing)
             try Schema.migrate(writer)
             try Self.checkJobs(writer)
-            try writer.writeWithoutTransaction { database in
+            epoch = try writer.writeWithoutTransaction { database in
                 try mode.prepare(database)
                 try Self.number(jobsFrom: firstJob, database)
+                return try Self.nextEpoch(now, database)
             }
             self.writer = writer
             reader = try DatabaseQueue(path: path, configuration: mode.reading)
@@ -79,6 +85,15 @@ public final class StateStore: Sendable {
                 )
             }
         }
+    }
+
+    private static func nextEpoch(_ now: Int64, _ database: Database) throws -> Int64 {
+        let last = try Int64.fetchOne(
+            database, sql: "SELECT value FROM facts WHERE name = 'epoch'")
+        let epoch = max(now, (last ?? 0) + 1)
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", arguments: ["\(epoch)"])
+        return epoch
     }
 
     private static func firstJob(_ database: Database) throws -> Int64 {

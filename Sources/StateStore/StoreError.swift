@@ -40,8 +40,6 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
             // Growing the shared-memory index needs room, too.
             case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: .diskFull
             case .SQLITE_CORRUPT, .SQLITE_NOTADB: .corrupt
-            // No such table or column: the schema's version says that there is one.
-            case .SQLITE_ERROR where step == "read": .corrupt
             default: .system
             }
         self.init(

@@ -27,18 +27,18 @@ struct Head {
     func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
     /// Another server on the same directories; the one before is as if it had been killed.
-    func start() async throws -> JobServer {
+    func start(_ change: (inout ServerSeams) -> Void = { _ in }) async throws -> JobServer {
         let (node, far, supplies, images) = (node, far, supplies, images)
-        let server = JobServer(
-            directories: directories,
-            seams: ServerSeams(
-                openNode: { spec, _, deliver in (spec == nil ? node : far).open(deliver) },
-                supply: { _, tell throws(SupplyError) in try supplies.bring(tell) },
-                fetchImage: { reference, progress throws(ImageError) in
-                    try images.fetch(reference, progress)
-                },
-                holdImage: { _, id in images.hold(id) }, releaseImage: { images.release($0) },
-                holdNoImagesBut: { images.holdNone(but: $0) }))
+        var seams = ServerSeams(
+            openNode: { spec, _, deliver in (spec == nil ? node : far).open(deliver) },
+            supply: { _, tell throws(SupplyError) in try supplies.bring(tell) },
+            fetchImage: { reference, progress throws(ImageError) in
+                try images.fetch(reference, progress)
+            },
+            holdImage: { _, id in images.hold(id) }, releaseImage: { images.release($0) },
+            holdNoImagesBut: { images.holdNone(but: $0) })
+        change(&seams)
+        let server = JobServer(directories: directories, seams: seams)
         try await server.start()
         return server
     }

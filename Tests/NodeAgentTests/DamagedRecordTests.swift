@@ -37,6 +37,13 @@ struct DamagedRecordTests {
         #expect(finisher.formerRecord(of: Self.exit(0))?.status == .lost("no files"))
     }
 
+    @Test("an attempt of which the clock was set back has taken no time, and not less")
+    func clockSetBack() throws {
+        let exit = ContainerExit(id: "\(attempt())", status: .code(0), started: 2000, ended: 1000)
+        let record = TaskFinisher.record(exit, attempt())
+        #expect(record.started?.milliseconds == 2000 && record.ended.milliseconds == 2000)
+    }
+
     @Test("an exit.json that is cut off, empty or changed is as if it were not there")
     func damagedExit() throws {
         let folder = try Folder()

@@ -8,13 +8,14 @@ extension FaultRound {
         pass(Int64.random(in: 0...40, using: &random))
         if !withFaults {
             setHeld(false)
+            if wallAhead != 0 { setClock(right: true) }
             for id in server.active where server.job(id)?.decisions.hold != nil {
                 apply(.jobSteered(id, .release))
             }
         }
         sample()
         let name = names.randomElement(using: &random) ?? ""
-        switch Int.random(in: 0..<112, using: &random) {
+        switch Int.random(in: 0..<113, using: &random) {
         case 0..<30: commit()
         case 30..<60: deliver(name)
         case 60..<85: work(name, endsSoon: !withFaults || names.count == 1)
@@ -48,6 +49,7 @@ extension FaultRound {
         case 107:
             if let event = echoes.randomElement(using: &random) { apply(event) }
         case 110 where withFaults && chance(50): renewSome()
+        case 112 where withFaults && chance(50): setClock(right: chance(30))
         case 108, 109: steerSome(withFaults: withFaults)
         default: connect(name)
         }

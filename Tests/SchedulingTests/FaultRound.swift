@@ -14,7 +14,10 @@ struct FaultRound {
     var lines: [String: SimulatedLine] = [:]
     let names: [String]
     var drained: [String: Draining] = [:]
-    var now = Timestamp(milliseconds: 1_000_000)
+    var now = Timestamp(milliseconds: 1_000_000_000_000)
+    /// How far the wall clock of the server's machine is ahead of `now`, and how far it was when the server started, which goes
+    /// on from there.
+    var (wallAhead, startedAhead): (Int64, Int64) = (0, 0)
     /// The disk is full.
     var isHeld = false
     /// Answers whose saving is under way, oldest first.
@@ -66,12 +69,21 @@ struct FaultRound {
 
     // MARK: The server
 
+    var serverNow: Timestamp { Timestamp(milliseconds: now.milliseconds + startedAhead) }
+
+    /// Somebody sets the clock, by hours or days; the server hears of it sooner or later.
+    mutating func setClock(right: Bool) {
+        if !right { wallAhead = Int64.random(in: -86_400_000...86_400_000, using: &random) }
+        if right { wallAhead = 0 }
+        if right || chance(50) { apply(.clockSet(wallAhead - startedAhead)) }
+    }
+
     mutating func apply(_ event: ServerEvent) {
         // Of every fourth seed, since it plans three times as often.
-        let hadPlan = seed.isMultiple(of: 4) && server.wouldStartNothing(now)
-        carryOut(server.apply(event, now: now))
+        let hadPlan = seed.isMultiple(of: 4) && server.wouldStartNothing(serverNow)
+        carryOut(server.apply(event, now: serverNow))
         // Where the server saw no use for a plan, one would have found no place either.
-        if hadPlan, event.isOfRunningTasks, !server.wouldStartNothing(now) {
+        if hadPlan, event.isOfRunningTasks, !server.wouldStartNothing(serverNow) {
             violations.append("a task could have been started after \(event)")
         }
     }
@@ -128,7 +140,7 @@ struct FaultRound {
     /// As a real server does before it needs the tasks of an ended job.
     mutating func load(_ id: JobID) {
         guard server.job(id)?.isLoaded == false, let job = disk.whole(id) else { return }
-        server.load(job, now: now)
+        server.load(job, now: serverNow)
     }
 
     mutating func submit() {
@@ -154,7 +166,7 @@ struct FaultRound {
             addSampler(&spec, count)
         }
         let job = NewJob(
-            id: id, spec: spec, taskCount: count, submitted: now, dependencies: after)
+            id: id, spec: spec, taskCount: count, submitted: serverNow, dependencies: after)
         // The insertion is a commit of its own, and the submit is answered after it.
         disk.jobs[id] = SimulatedDisk.Job(new: job)
         acknowledgedJobs[id] = count
@@ -196,7 +208,8 @@ struct FaultRound {
         for name in names { cut(name) }
         server = ServerState()
         isHeld = false
-        carryOut(server.restore(disk.restored, nodes: disk.nodes, now: now))
+        startedAhead = wallAhead
+        carryOut(server.restore(disk.restored, nodes: disk.nodes, now: serverNow))
         addNodes()
     }
 

@@ -1,7 +1,9 @@
 internal import Glibc
 internal import LinuxSystem
 
-/// A container's time: its limit, the warning before that, and pauses, in which it stands still.
+/// A container's time: its limit, the warning before that, and pauses, in which it stands still. It counts as the loop's timers
+/// do, without the time that the machine was suspended, in which the container stood still as well. A head's lease is another
+/// matter: that one counts suspended time, since the head elsewhere was not suspended, and has started the task again by then.
 extension Launcher {
     /// Sets what happens next: a warning, or the end.
     func watchTime(of id: String) {
@@ -11,7 +13,7 @@ extension Launcher {
         if let timer = container.timer { loop.cancel(timer) }
         running[id]?.timer = nil
         guard container.pausedAt == nil, let limit = container.rule.timeLimit else { return }
-        let left = max(0, limit - (Clock.sinceBoot() - container.began))
+        let left = max(0, limit - (Clock.monotonic() - container.began))
         if let before = container.rule.before, before < limit, !container.isWarned {
             if left > before {
                 running[id]?.timer = loop.after(left - before) { [unowned self] in
@@ -49,7 +51,7 @@ extension Launcher {
         guard let container = running[id], container.pausedAt == nil, !container.timedOut,
             !container.stopped
         else { return }
-        running[id]?.pausedAt = Clock.sinceBoot()
+        running[id]?.pausedAt = Clock.monotonic()
         watchTime(of: id)
         if let slot = container.slot, Cgroups.freeze(slot) { return }
         stopTree(container)
@@ -58,7 +60,7 @@ extension Launcher {
     func resume(_ id: String) {
         guard let container = running[id], let pausedAt = container.pausedAt else { return }
         running[id]?.pausedAt = nil
-        running[id]?.began += Clock.sinceBoot() - pausedAt
+        running[id]?.began += Clock.monotonic() - pausedAt
         thaw(container)
         watchTime(of: id)
     }

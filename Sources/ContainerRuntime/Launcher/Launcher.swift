@@ -37,8 +37,10 @@ public final class Launcher {
         var timedOut = false
         /// It was told that its time is nearly over.
         var isWarned = false
-        /// `Clock.sinceBoot` of its start, moved on by each pause.
-        var began = Clock.sinceBoot()
+        /// `Clock.monotonic` of its start, moved on by each pause: a task does nothing while the machine is suspended either.
+        var began = Clock.monotonic()
+        /// `Clock.sinceBoot` of its start: somebody may set the clock before its end.
+        let startedSinceBoot = Clock.sinceBoot()
         /// When it was paused; nil while it runs.
         var pausedAt: Int64?
         var stopped = false
@@ -226,7 +228,7 @@ public final class Launcher {
             }
         var exit = ContainerExit(
             id: container.start.id, status: status, started: container.start.at,
-            ended: Clock.now())
+            ended: container.start.at + Clock.sinceBoot() - container.startedSinceBoot)
         exit.userMicroseconds = child.usage.ru_utime.microseconds
         exit.systemMicroseconds = child.usage.ru_stime.microseconds
         // getrusage(2): kilobytes, of the largest process of the tree.
