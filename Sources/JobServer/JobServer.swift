@@ -153,9 +153,13 @@ public actor JobServer {
                 }
             }
         } catch let error as StoreError {
-            throw ErrorReport(
+            let report = ErrorReport(
                 error: "the server cannot start: \(error.text)",
                 hint: error.advice(directories.database))
+            if error.kind == .corrupt || error.kind == .tooNew {
+                ServerRefusal.leave(report, directories)
+            }
+            throw report
         } catch {
             throw ErrorReport(error: "the server cannot start: \(error)")
         }

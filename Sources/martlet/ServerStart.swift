@@ -1,4 +1,5 @@
 import Glibc
+import JobModel
 import JobServer
 import LinuxSystem
 
@@ -50,6 +51,9 @@ struct ServerStart {
             }
             awaited = nil
             failed += 1
+            if let refusal = ServerRefusal.take(directories) {
+                throw Failure(.infrastructure, refusal.error, hint: refusal.hint)
+            }
         }
         guard now - began < Self.patience || failed < Self.tries else {
             throw failure("the server does not start")
@@ -61,6 +65,8 @@ struct ServerStart {
             failed = 0
             awaited = Awaited(pid: holder, since: now, usedSince: now)
         } else {
+            // One that was left by a server of long ago says nothing of this one.
+            _ = ServerRefusal.take(directories)
             let pid = try Daemon.start([program, "server", "run"], log: log)
             awaited = Awaited(pid: pid, since: now, usedSince: now)
         }

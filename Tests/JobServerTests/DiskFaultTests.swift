@@ -113,5 +113,8 @@ struct DiskFaultTests {
             guard let error = $0 as? ErrorReport else { return false }
             return error.error.contains("is empty") && error.hint?.contains("mv ") == true
         }
+        // Whoever started it hears of it, once.
+        #expect(ServerRefusal.take(head.directories)?.error.contains("is empty") == true)
+        #expect(ServerRefusal.take(head.directories) == nil)
     }
 }

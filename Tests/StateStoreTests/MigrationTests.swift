@@ -95,11 +95,11 @@ struct MigrationTests {
             let bytes = try Data(contentsOf: URL(fileURLWithPath: old.path))
             let calls = try await migrate(bytes, version, .error, at: .max)
             #expect(calls > 10)
-            for call in 1...calls {
+            for call in stride(from: 1, through: calls, by: Self.isLong ? 1 : 2) {
                 let faults =
                     Self.isLong
                     ? FaultyDisk.Fault.allCases
-                    : [FaultyDisk.Fault.allCases[(call + version) % 4]]
+                    : [FaultyDisk.Fault.allCases[call / 2 % 4]]
                 for fault in faults { _ = try await migrate(bytes, version, fault, at: call) }
             }
         }
