@@ -156,7 +156,7 @@ public actor JobServer {
             let report = ErrorReport(
                 error: "the server cannot start: \(error.text)",
                 hint: error.advice(directories.database))
-            if error.kind == .corrupt || error.kind == .tooNew {
+            if [.corrupt, .tooNew, .misplaced].contains(error.kind) {
                 ServerRefusal.leave(report, directories)
             }
             throw report

@@ -56,7 +56,7 @@ enum DatabaseFile {
         guard status.st_mode & S_IFMT == S_IFREG else {
             let kind = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "no regular file"
             throw StoreError(
-                .system, "open", path,
+                .misplaced, "open", path,
                 "it is \(kind); move it away: the database's file is to be there")
         }
         return status
@@ -75,6 +75,6 @@ enum DatabaseFile {
             default: "choose another XDG_STATE_HOME"
             }
         return StoreError(
-            .system, "open", path, "\(SystemError.text(number)); \(advice)")
+            .misplaced, "open", path, "\(SystemError.text(number)); \(advice)")
     }
 }

@@ -8,6 +8,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case corrupt
         /// Made by a later version of Martlet.
         case tooNew
+        /// What stands in its place, or who may use it, is for the user to set right.
+        case misplaced
         case system
     }
     public let kind: Kind
@@ -51,7 +53,7 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .diskFull: "make room; it goes on by itself"
         case .corrupt: "move the database away to begin anew; job directories stay"
         case .tooNew: "use the version of Martlet that made it"
-        case .system: nil
+        case .misplaced, .system: nil
         }
     }
 
