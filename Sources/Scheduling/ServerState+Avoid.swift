@@ -2,7 +2,7 @@ import JobModel
 
 extension ServerState {
     /// Leaves a node out for a job whose policy says that such an end is the node's fault. The last node that could have its tasks
-    /// stays: a task that fails everywhere is to end, not to wait for ever.
+    /// stays, or the last ones, where each has several: a task that fails everywhere is to end, not to wait for ever.
     mutating func avoid(_ node: String, after record: ExitRecord, _ now: Timestamp) {
         let task = record.attempt.task
         guard let place = jobs.index(forKey: task.job), nodes[node] != nil,
@@ -11,12 +11,13 @@ extension ServerState {
         else { return }
         let excluded = jobs.values[place].everyExclusion
         var request = jobs.values[place].spec.resources
+        let size = request.nodes
         request.nodes = 1
-        let hasOther = pool.nodes.contains { other in
+        let others = pool.nodes.count { other in
             other.name != node && other.acceptsWork && excluded[other.name] == nil
                 && other.resources.has(request.labels) && other.resources.couldFit(request)
         }
-        guard hasOther else { return }
+        guard others >= size else { return }
         jobs.values[place].decisions.avoided = (jobs.values[place].decisions.avoided ?? [:])
             .merging([
                 node: "is left out for this job (retry.exclude_node): there \(task) ended so: "

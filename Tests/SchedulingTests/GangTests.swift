@@ -301,4 +301,22 @@ struct GangTests {
             #expect(again.sentNames == (isWell ? [] : ["1_0.2", "1_0.2"]))
         }
     }
+
+    @Test("nodes are left out while enough others are there for all members")
+    func excludeNode() {
+        var cluster = Self.cluster("a", "b", "c")
+        let job = Self.submit(&cluster, nodes: 2) {
+            $0.retry.attempts = 9
+            $0.retry.excludeNode = [.exit(1)]
+        }
+        for number in 1...3 {
+            let attempt = AttemptID.of("1_0.\(number)")
+            let names = cluster.sent.filter { $0.attempt == attempt }.map(\.placement.node)
+            #expect(names.count == 2, "attempt \(number)")
+            guard names.count == 2 else { return }
+            cluster.end([attempt], on: names[0], .code(1))
+            cluster.end([attempt], on: names[1], .signal(15)) { $0.cancelled = true }
+        }
+        #expect(cluster.state.job(job)?.decisions.avoided?.count == 1)
+    }
 }
