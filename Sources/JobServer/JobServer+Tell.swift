@@ -52,6 +52,7 @@ extension JobServer {
         let job = try job(id)
         try await loadFollowed(job.dependencies)
         guard expansions[id] == nil else { return }
+        try await recallTold(id)
         expansions[id] = try await expansion(of: id, job.spec)
         if job.spec.image == "host" { roots[id] = .host }
     }
@@ -80,7 +81,7 @@ extension JobServer {
         self.store = nil
         wakeUp?.cancel()
         // Without a thread to wait on, the process's end closes the database as well: it is made for that.
-        try? await BackgroundThread.value { store.close() }
+        try? await pace.value { store.close() }
     }
 
     /// Waits for the node's line to stand or to end, some seconds at most.
