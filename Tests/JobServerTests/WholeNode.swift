@@ -133,6 +133,12 @@ final class WholeNode: @unchecked Sendable {
                 ended[id] = nil
                 rungs[id] = nil
             }
+        case .shutdown:
+            _ = killLauncher(now)
+            queue = []
+            ended = [:]
+            rungs = [:]
+            agentEpoch += 1
         default: break
         }
     }

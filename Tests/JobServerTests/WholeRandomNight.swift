@@ -12,12 +12,21 @@ struct WholeRandomNight {
     private final class Weather: @unchecked Sendable {
         // Touched by the thread that drives it alone.
         var isCalm = false
+        private var random: SplitMix
+
+        init(seed: UInt64) { random = SplitMix(seed: ~seed) }
+
+        func strikes(_ percent: Int) -> Bool {
+            !isCalm && Int.random(in: 0..<100, using: &random) < percent
+        }
     }
-    private let weather = Weather()
+    private let weather: Weather
 
     init(seed: UInt64) {
         world = WholeWorld()
         random = SplitMix(seed: seed)
+        weather = Weather(seed: seed)
+        world.strikes = { [weather] in weather.strikes($0) }
         let work = { [unowned world, weather] (job: String, task: RunTask, node: String) in
             let runs = world.runs(of: task.attempt.task)
             return Self.work(seed, job, task, runs: runs, isCalm: weather.isCalm)
@@ -57,12 +66,7 @@ struct WholeRandomNight {
     // MARK: The night
 
     mutating func run() {
-        for name in ["far", "away"] {
-            var spec = NodeSpec(name: name, destination: name)
-            spec.lease = 0
-            let added = spec
-            world.client("nodes add \(name)") { try await $0.addNodes([added]) }
-        }
+        for node in world.nodes.dropFirst() { add(node) }
         for _ in 0..<Int.random(in: 20...60, using: &random) where world.violations.isEmpty {
             act()
             if chance(70) { world.pass(Int64.random(in: 0...90_000, using: &random)) }
@@ -72,6 +76,25 @@ struct WholeRandomNight {
         world.awaitEnds()
     }
 
+    private func add(_ node: WholeNode) {
+        var spec = NodeSpec(name: node.name, destination: node.name)
+        spec.lease = 0
+        let added = spec
+        world.client("nodes add \(node.name)") { try await $0.addNodes([added]) }
+    }
+
+    /// Whoever takes a node away while it runs tasks has them ended there, and so sees that it is connected.
+    private func remove(_ node: WholeNode) {
+        for _ in 0..<20 {
+            world.pass(0)
+            guard node.isConnected else { return }
+            let name = node.name
+            if world.call("nodes rm", { try await $0.removeNode(name, force: true) }) != nil {
+                return
+            }
+        }
+    }
+
     /// What would be waited for until somebody comes is seen to.
     private func rest() {
         for job in jobs {
@@ -79,6 +102,7 @@ struct WholeRandomNight {
         }
         for node in world.nodes.dropFirst() {
             let name = node.name
+            add(node)
             world.client("undrain") { try await $0.undrainNode(name) }
         }
         world.client("undrain") { try await $0.undrainNode(await $0.localName) }
@@ -103,6 +127,9 @@ struct WholeRandomNight {
         case 78..<80:
             _ = node?.killLauncher(world.now)
         case 80..<83: drain(node)
+        case 83..<85:
+            if let node, node.name != "local" { chance(50) ? remove(node) : add(node) }
+        case 85..<87: world.stop()
         default: world.kill(after: Int.random(in: 1...30, using: &random))
         }
         world.thread.drain()
@@ -223,7 +250,7 @@ struct WholeRandomNight {
         guard let node, node.name != "local" else { return }
         let (name, isOver) = (node.name, chance(50))
         let requeues = chance(50)
-        world.client(isOver ? "undrain" : "drain") { server in
+        world.client(isOver ? "undrain" : "drain", mayBeRefused: true) { server in
             if isOver {
                 try await server.undrainNode(name)
             } else {

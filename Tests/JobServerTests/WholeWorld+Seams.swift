@@ -18,6 +18,9 @@ extension WholeWorld {
                 guard self.passes(.fetch, of: life) else {
                     throw ImageError(.cancelled, "pull", reference, "killed")
                 }
+                if self.strikes(30) {
+                    throw ImageError(.unreachable, "pull", reference, "no answer")
+                }
                 return StoredImage(
                     reference: reference, digest: "sha256:" + String(repeating: "0", count: 64),
                     layers: ["/layer"], process: ImageProcess())
@@ -61,7 +64,7 @@ extension WholeWorld {
                 self.note("to \(node.name): \(Self.words(message))")
                 if case .run(let tasks) = message { self.checkOnDisk(tasks) }
                 node.receive(message, self.now)
-            }, close: {})
+            }, close: { if life == self.life { node?.loseHead() } })
     }
 
     /// Of templates the job alone.
@@ -87,12 +90,15 @@ extension WholeWorld {
             guard self.passes(.tellSampler, of: life), let answer = sampler.hear(bytes) else {
                 return
             }
-            Task(executorPreference: self.thread) { tell(.line(answer)) }
+            // A dead one is not asked again.
+            let isDead = self.strikes(10)
+            Task(executorPreference: self.thread) { tell(isDead ? .ended(1) : .line(answer)) }
         }
     }
 
     private func notify(_ message: NotificationMessage, _ life: Int) -> String? {
         guard passes(.notify, of: life) else { return "killed" }
+        if strikes(25) { return "nobody is there" }
         let key = message.notification.key
         told[Told(job: key.job, event: key.event), default: 0] += 1
         _ = passes(.notified, of: life)

@@ -44,6 +44,9 @@ final class WholeWorld: @unchecked Sendable {
     /// What the servers noted, for whoever looks into a violation.
     var log: [String] = []
 
+    /// Whether something outside fails that may fail; the number says how often, in percent.
+    var strikes: (Int) -> Bool = { _ in false }
+
     // What the nodes and whoever was told know.
     var starts: [AttemptID: Set<String>] = [:]
     var wells: [AttemptID: Set<String>] = [:]
@@ -114,6 +117,13 @@ final class WholeWorld: @unchecked Sendable {
                 violate("no server starts: \(error)")
             }
         }
+    }
+
+    /// As its user ends it; its tasks run on.
+    func stop() {
+        revive()
+        _ = call("stop") { await $0.shutdown(stopNodes: false) }
+        bury()
     }
 
     /// The dead one's threads are done with its database before another one has it.
