@@ -56,15 +56,17 @@ extension JobServer {
         }
     }
 
-    func restoreNotifications(from store: StateStore) async throws(ErrorReport) {
+    /// Whom earlier servers told; returns what they did not come to.
+    func restoreTold(from store: StateStore) async throws(ErrorReport) -> [StoredNotification] {
         let known = try await read { () throws(StoreError) in try store.notifications() }
         told = Set(known.map(\.key))
-        for var notification in known {
-            guard let due = notification.due else { continue }
-            // The clock may have been set back since.
-            let latest = Timestamp(milliseconds: now.milliseconds + Self.longestPatience)
+        // The clock may have been set back since.
+        let latest = Timestamp(milliseconds: now.milliseconds + Self.longestPatience)
+        return known.compactMap { notification in
+            guard let due = notification.due else { return nil }
+            var notification = notification
             notification.due = min(due, latest)
-            deliver(notification)
+            return notification
         }
     }
 

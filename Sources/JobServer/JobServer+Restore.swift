@@ -44,6 +44,8 @@ extension JobServer {
                     bootID: $0.bootID)
             )
         }
+        // Before anything that this server decides: what it writes is no earlier one's.
+        let due = try await restoreTold(from: store)
         carryOut(
             state.restore(
                 jobs, nodes: Dictionary(incarnations, uniquingKeysWith: { $1 }), now: now))
@@ -55,7 +57,7 @@ extension JobServer {
         {
             reviseBest(of: job.progress.id)
         }
-        try await restoreNotifications(from: store)
+        for notification in due { deliver(notification) }
         let others = Set(stored.machines.map(\.name))
         // A machine may change its name, and its tasks stay its own.
         let localName =

@@ -5,33 +5,66 @@ import Testing
 
 @Suite("Who is told")
 struct WholeToldTests {
-    @Test("of a first failure nobody is told again by another server, though the job goes on")
-    func once() async throws {
-        // On a thread of its own: it waits for that of the store.
+    /// A world whose only node has everything fail.
+    private static func world() -> WholeWorld {
+        let world = WholeWorld()
+        world.nodes = [
+            WholeNode("local", cpus: 2) { _, _, _ in WholeWork(length: 60_000, status: .code(1)) }
+        ]
+        return world
+    }
+
+    private static func submit(
+        _ name: String, to world: WholeWorld, _ change: (inout JobSpec) -> Void
+    ) -> JobID {
+        var spec = JobSpec(name: name, image: "host", command: ["true"])
+        change(&spec)
+        let request = SubmitRequest(spec: spec, source: "", key: name)
+        return world.client("submit") { try await $0.submit(request).id } ?? JobID(0)
+    }
+
+    /// On a thread of its own: it waits for that of the store.
+    private static func told(_ body: @escaping @Sendable (WholeWorld) -> Void) async throws
+        -> [WholeWorld.Told: Int]
+    {
         let (told, violations) = try await ServerPace().value {
-            let world = WholeWorld()
+            let world = world()
             defer { world.remove() }
-            world.nodes = [
-                WholeNode("local", cpus: 2) { _, _, _ in
-                    WholeWork(length: 60_000, status: .code(1))
-                }
-            ]
-            var spec = JobSpec(name: "job", image: "host", command: ["true"])
-            spec.notify = Notification(on: [.failed, .firstFailure], run: "tell")
-            let request = SubmitRequest(spec: spec, source: "", key: "job")
-            let id = world.client("submit") { try await $0.submit(request).id }
-            world.awaitEnds()
-            world.kill()
-            world.client("retry") { try await $0.retry([TaskSelection(job: id ?? JobID(0))]) }
+            body(world)
             world.awaitEnds()
             _ = world.checkEnds()
             return (world.told, world.violations)
         }
         #expect(violations.isEmpty)
-        #expect(
-            told == [
-                .init(job: JobID(1), event: "failed"): 2,
-                .init(job: JobID(1), event: "first_failure"): 1,
-            ])
+        return told
+    }
+
+    @Test("of a first failure nobody is told again by another server, though the job goes on")
+    func firstFailure() async throws {
+        let told = try await Self.told { world in
+            let id = Self.submit("job", to: world) {
+                $0.notify = Notification(on: [.failed, .firstFailure], run: "tell")
+            }
+            world.awaitEnds()
+            world.kill()
+            world.client("retry") { try await $0.retry([TaskSelection(job: id)]) }
+        }
+        #expect(told[.init(job: JobID(1), event: "failed")] == 2)
+        #expect(told[.init(job: JobID(1), event: "first_failure")] == 1)
+    }
+
+    @Test("somebody is told once of what a server finds out as it starts")
+    func atTheStart() async throws {
+        let told = try await Self.told { world in
+            let first = Self.submit("first", to: world) { _ in }
+            world.awaitEnds()
+            // With the job on disk: its folder, its row being written, its row.
+            world.kill(after: 3)
+            _ = Self.submit("second", to: world) { spec in
+                spec.after = [.init(condition: .ok, job: "\(first)")]
+                spec.notify = Notification(on: [.failed], run: "tell")
+            }
+        }
+        #expect(told == [.init(job: JobID(2), event: "failed"): 1])
     }
 }
