@@ -101,6 +101,7 @@ extension WholeWorld {
         if strikes(25) { return "nobody is there" }
         let key = message.notification.key
         told[Told(job: key.job, event: key.event), default: 0] += 1
+        note("somebody is told \(key.event) of job \(key.job)")
         _ = passes(.notified, of: life)
         return nil
     }

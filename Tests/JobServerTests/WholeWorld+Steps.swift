@@ -5,6 +5,8 @@ import JobModel
 extension WholeWorld {
     /// One thing happens. False where nothing more happens until then; it is then that time.
     func step(until end: Int64) -> Bool {
+        steps += 1
+        if steps > 200_000 { violate("there is no end to it") }
         if server == nil || isOver {
             revive()
             return true

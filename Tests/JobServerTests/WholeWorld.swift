@@ -41,6 +41,8 @@ final class WholeWorld: @unchecked Sendable {
     private(set) var boundaries: [Boundary] = []
     private var deaths: Set<Int>
     private(set) var violations: [String] = []
+    /// Things that have happened: a night that goes round in circles is given up.
+    var steps = 0
     /// What the servers noted, for whoever looks into a violation.
     var log: [String] = []
 
@@ -97,7 +99,7 @@ final class WholeWorld: @unchecked Sendable {
     /// At once, wherever it is.
     func kill() {
         isOver = true
-        note("killed")
+        note("killed at \(boundaries.last.map(\.rawValue) ?? "the beginning")")
     }
 
     /// At that boundary, counted from now.
