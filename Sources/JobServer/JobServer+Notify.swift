@@ -70,13 +70,6 @@ extension JobServer {
         }
     }
 
-    /// What was told of a job by an earlier server, before the job goes on.
-    func recallTold(_ id: JobID) async throws(ErrorReport) {
-        guard let store else { return }
-        let known = try await read { () throws(StoreError) in try store.notifications(of: id) }
-        told.formUnion(known.map(\.key))
-    }
-
     /// Nobody waits for it.
     func deliver(_ notification: StoredNotification) {
         guard let due = notification.due else { return }

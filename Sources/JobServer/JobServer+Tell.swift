@@ -52,7 +52,6 @@ extension JobServer {
         let job = try job(id)
         try await loadFollowed(job.dependencies)
         guard expansions[id] == nil else { return }
-        try await recallTold(id)
         expansions[id] = try await expansion(of: id, job.spec)
         if job.spec.image == "host" { roots[id] = .host }
     }

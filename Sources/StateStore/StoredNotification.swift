@@ -53,16 +53,16 @@ public struct StoredNotification: Sendable, Hashable {
 }
 
 extension StateStore {
-    /// All of jobs that have not ended, and whatever else is due; or all of one job. Blocks.
-    public func notifications(of job: JobID? = nil) throws(StoreError) -> [StoredNotification] {
-        let condition =
-            job.map { "job = \($0)" }
-            ?? "due IS NOT NULL OR job IN (SELECT id FROM jobs WHERE ended IS NULL)"
+    /// All of jobs that have not ended, and whatever else is due. Blocks.
+    public func notifications() throws(StoreError) -> [StoredNotification] {
         do {
             return try reader.read { database in
                 try Row.fetchAll(
                     database,
-                    sql: "SELECT * FROM notifications WHERE \(condition)"
+                    sql: """
+                        SELECT * FROM notifications WHERE due IS NOT NULL
+                            OR job IN (SELECT id FROM jobs WHERE ended IS NULL)
+                        """
                 ).map { row in
                     let row = StoredRow(row)
                     var notification = StoredNotification(
