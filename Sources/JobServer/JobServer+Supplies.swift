@@ -84,9 +84,14 @@ extension JobServer {
         publish(id)
     }
 
-    /// What cannot start there waits elsewhere.
+    /// What cannot start there waits elsewhere. What is there since an earlier connection stays there.
     private func giveBack(_ id: JobID, _ name: String, _ error: SupplyError) {
-        let waiting = nodes[name]?.waiting.removeValue(forKey: id) ?? []
+        let named = nodes[name]?.named ?? []
+        let all = nodes[name]?.waiting.removeValue(forKey: id) ?? []
+        let waiting = all.filter { !named.contains($0.attempt) }
+        if waiting.count < all.count {
+            nodes[name]?.waiting[id] = all.filter { named.contains($0.attempt) }
+        }
         let time = now
         let never = waiting.map {
             ExitRecord(attempt: $0.attempt, status: .neverStarted, ended: time)

@@ -88,6 +88,27 @@ final class PretendedSupplies: @unchecked Sendable {
         await server.shutdown(stopNodes: false)
     }
 
+    @Test func whatRunsThereStaysThereWhenNothingCanBeBrought() async throws {
+        let (head, first) = try await Self.head()
+        defer { head.remove() }
+        head.supplies.answer(.success(NodeSupplies(root: .host)))
+        let id = try await first.submit()
+        await head.far.hears { $0.runs == ["1_0.1"] }
+        await first.shutdown(stopNodes: false)
+
+        head.supplies.answer(.failure(SupplyError(.passing, "there is no room")))
+        let second = try await head.start()
+        head.far.connect(accepted: AttemptID.of("1_0.1"), started: AttemptID.of("1_0.1"))
+        head.node.connect()
+        _ = try await second.await(id) { $0.reason?.contains("there is no room") == true }
+        // What is sent after it shows that it was not.
+        _ = try await second.submit { $0.resources.cpus = 2 }
+        await head.node.hears { $0.runs.contains { $0.hasPrefix("2_0.") } }
+        #expect(try await second.states(id) == [.running])
+        #expect(!head.node.runs.contains { $0.hasPrefix("1_") })
+        await second.shutdown(stopNodes: false)
+    }
+
     @Test func whatCannotBeBroughtGoesElsewhere() async throws {
         let (head, server) = try await Self.head()
         defer { head.remove() }

@@ -28,6 +28,7 @@ extension WholeWorld {
         seams.bringFiles = { _, _, _ in nil }
         seams.supply = { _, _ throws(SupplyError) in
             guard self.passes(.supply, of: life) else { throw SupplyError(.passing, "killed") }
+            if self.strikes(20) { throw SupplyError(.passing, "no room") }
             return NodeSupplies(root: .host)
         }
         seams.holdImage = { _, _ in
