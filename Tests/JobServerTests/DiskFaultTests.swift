@@ -106,6 +106,10 @@ struct DiskFaultTests {
         let second = try await head.start()
         #expect(try await second.submit() == JobID(3))
         await second.shutdown(stopNodes: false)
+        // The last to close the database writes its journal back into it.
+        while FileManager.default.fileExists(atPath: head.directories.database + "-wal") {
+            try await Task.sleep(for: .milliseconds(1))
+        }
         try Data().write(to: URL(fileURLWithPath: head.directories.database))
         await #expect {
             _ = try await head.start()
