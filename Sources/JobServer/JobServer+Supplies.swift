@@ -103,11 +103,10 @@ extension JobServer {
                     ? nil : Timestamp(milliseconds: time.milliseconds + Self.supplyPause)),
             .exited(name, never),
         ])
-        guard error.kind == .passing else { return }
         pace.start { [weak self, pace] in
             // Cut short it only asks earlier.
             try? await pace.sleep(Self.supplyPause)
-            await self?.forgetFailure(id, name)
+            await self?.forgetFailure(id, name, error.kind)
         }
     }
 
@@ -133,8 +132,12 @@ extension JobServer {
         return sent
     }
 
-    private func forgetFailure(_ id: JobID, _ name: String) {
-        if case .failed = nodes[name]?.supplies[id] { nodes[name]?.supplies[id] = nil }
+    private func forgetFailure(_ id: JobID, _ name: String, _ kind: SupplyError.Kind) {
+        guard !isEnding, case .failed = nodes[name]?.supplies[id] else { return }
+        // Attempts may have come to wait since, which had been decided upon before the failure was known.
+        if kind == .unfit, nodes[name]?.waiting[id] == nil { return }
+        nodes[name]?.supplies[id] = nil
+        runWaiting(id, on: name)
     }
 
     /// Milliseconds before a node is tried again that could not be given what a job needs.
