@@ -245,6 +245,21 @@ final class LauncherUnderTest {
         return try receive().event
     }
 
+    /// Says a last word and hangs up, without having read what the launcher said.
+    func hangUp(after request: LauncherRequest) throws {
+        try send(request)
+        socket = try OwnedFD.open("/dev/null", O_RDWR)
+    }
+
+    /// Whether it ends by itself; then it is gone.
+    func ends() -> Bool {
+        var status: Int32 = 0
+        let pid = pid
+        guard eventually({ waitpid(pid, &status, WNOHANG) == pid }) else { return false }
+        self.pid = 0
+        return true
+    }
+
     // MARK: Speaking
 
     func send(_ request: LauncherRequest, _ descriptors: [Int32] = []) throws {

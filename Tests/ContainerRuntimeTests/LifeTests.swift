@@ -61,6 +61,20 @@ struct LifeTests {
         #expect(Self.processes(named: "31.25", below: launcher.pid).isEmpty)
     }
 
+    @Test(arguments: Runner.possible)
+    func theLastWordOfAnAgentIsHeard(runner: Runner) throws {
+        let launcher = try LauncherUnderTest(runner)
+        let id = try launcher.start(launcher.spec("sleep 0.2"))
+        try launcher.awaitStart(id)
+        let children = Launcher.descendants(of: launcher.pid)
+        // While it stands still a container ends, and its agent goes: it has something to tell, to nobody, before it hears.
+        kill(launcher.pid, SIGSTOP)
+        #expect(eventually { children.allSatisfy(Self.isZombie) })
+        try launcher.hangUp(after: .shutdown)
+        kill(launcher.pid, SIGCONT)
+        #expect(launcher.ends())
+    }
+
     /// Processes whose command line holds `text` and that the launcher (or nobody any more) is above of.
     private static func processes(named text: String, below launcher: pid_t) -> [pid_t] {
         Launcher.descendants(of: launcher).filter {

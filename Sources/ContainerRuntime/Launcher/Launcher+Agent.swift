@@ -13,6 +13,7 @@ extension Launcher {
         }
         let raw = fd.release()
         agent = raw
+        isAgentDeaf = false
         do throws(SystemError) {
             try loop.watch(raw, for: .read) { [unowned self] ready in
                 if ready.contains(.write) { self.flush() }
@@ -115,7 +116,7 @@ extension Launcher {
 
     /// Sends now, or as soon as the agent reads again.
     func tell(_ event: LauncherEvent) {
-        guard agent != nil else { return }
+        guard agent != nil, !isAgentDeaf else { return }
         outbox.append(event)
         if !awaitsRoom { flush() }
     }
@@ -136,8 +137,12 @@ extension Launcher {
                 try loop.change(fd, to: interest)
             }
         } catch {
-            // The agent has gone. What it missed is told to the next one.
-            dropAgent()
+            // The agent has gone, and what it missed is told to the next one. Its own last words are yet to be read, above all that
+            // everything is to end: `readRequests` comes to them, and to their end.
+            isAgentDeaf = true
+            outbox = []
+            awaitsRoom = false
+            do throws(SystemError) { try loop.change(fd, to: interest) } catch { dropAgent() }
         }
     }
 

@@ -91,6 +91,8 @@ public final class Launcher {
     /// What the agent's socket has had no room for yet: a stopped agent must not stall the launcher.
     var outbox: [LauncherEvent] = []
     var awaitsRoom = false
+    /// It has hung up, and what it had sent is yet to be read.
+    var isAgentDeaf = false
     var buffer = [UInt8](repeating: 0, count: 1 << 17)
     var isShuttingDown = false
     /// A pidfd of the agent that started this launcher; nil where it has gone, or where it was started by hand.
