@@ -42,6 +42,7 @@ struct PrepareTests {
         let ended = try launcher.finish(id)
         #expect(ended.output == "ran\n" && ended.exit.status == .code(0))
         #expect(ended.exit.started == start.at)
+        #expect(ended.exit.ended <= Clock.now(), "what it waited for is none of its time")
         #expect(Launcher.descendants(of: launcher.pid).isEmpty)
     }
 

@@ -56,7 +56,8 @@ extension Launcher {
         }
         container.rule = rule
         container.start.at = Clock.now()
-        container.began = Clock.sinceBoot()
+        container.startedSinceBoot = Clock.sinceBoot()
+        container.began = Clock.monotonic()
         container.request = request
         running[id] = container
         watchTime(of: id)

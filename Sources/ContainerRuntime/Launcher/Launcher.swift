@@ -40,7 +40,7 @@ public final class Launcher {
         /// `Clock.monotonic` of its start, moved on by each pause: a task does nothing while the machine is suspended either.
         var began = Clock.monotonic()
         /// `Clock.sinceBoot` of its start: somebody may set the clock before its end.
-        let startedSinceBoot = Clock.sinceBoot()
+        var startedSinceBoot = Clock.sinceBoot()
         /// When it was paused; nil while it runs.
         var pausedAt: Int64?
         var stopped = false
